@@ -1,0 +1,72 @@
+/** What detection says: anomalies of series, grouped into incidents. */
+import type { Entity } from './entity.ts';
+
+/** The symptom a series shows. */
+export const SYMPTOMS = [
+  'latency_rise',
+  'error_rise',
+  'traffic_drop',
+  'traffic_rise',
+  'retransmit_rise',
+  'drop_rise',
+  'connect_failure_rise',
+  'rtt_rise',
+  'reset_rise',
+  'saturation',
+  'throttling',
+  'memory_pressure',
+  'oom_kill',
+  'restart',
+  'resource_rise',
+  'resource_drop',
+  'silent',
+] as const;
+export type Symptom = (typeof SYMPTOMS)[number];
+
+/** One series that is abnormal now. */
+export interface Anomaly {
+  readonly entity: Entity;
+  /** Metric with its unit: request_rate_per_s, error_ratio, duration_mean_us, duration_p99_us, retransmit_ratio, … */
+  readonly metric: string;
+  readonly symptom: Symptom;
+  /** Side the numbers were seen from, when it matters. */
+  readonly side?: 'client' | 'server';
+  /** Start of the first window in which the change is visible (change-point), not of the window that raised the alarm. */
+  readonly onsetMs: number;
+  /** Start of the window in which it was raised. */
+  readonly detectedMs: number;
+  /** Start of the last abnormal window so far. */
+  readonly lastMs: number;
+  readonly baseline: number;
+  readonly current: number;
+  /** Standard deviations or the equivalent of the test's p-value: comparable between series; > 0. */
+  readonly score: number;
+  /** Requests, connections or samples behind `current`. */
+  readonly volume: number;
+}
+
+export type IncidentState = 'open' | 'resolved';
+
+export interface Incident {
+  /** Stable: derived from environment, first symptom's entity and its onset. */
+  readonly id: string;
+  readonly environment: string;
+  readonly state: IncidentState;
+  /** Onset of the earliest symptom. */
+  readonly startMs: number;
+  /** Window (start) in which it was opened. */
+  readonly openedMs: number;
+  readonly updatedMs: number;
+  readonly resolvedMs?: number;
+  /** Service-level symptoms first, then by score. */
+  readonly anomalies: readonly Anomaly[];
+}
+
+export type IncidentEventKind = 'opened' | 'updated' | 'resolved';
+
+export interface IncidentEvent {
+  readonly kind: IncidentEventKind;
+  readonly incident: Incident;
+  /** Event time (start of the window whose closing caused it). */
+  readonly atMs: number;
+}
