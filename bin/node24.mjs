@@ -21,7 +21,9 @@ export function findNode() {
 export function runOnNode24(script, args) {
   const node = findNode();
   if (node === null) {
-    console.error(`rootwalk: needs Node 24 or newer, this is ${process.version}. Mend: run "npm ci" in ${root} (it brings Node 24 along).`);
+    console.error(
+      `rootwalk: needs Node 24 or newer, this is ${process.version}. Mend: run "npm ci" in ${root} (it brings Node 24 along).`,
+    );
     process.exit(1);
   }
   const child = spawn(node, ['--disable-warning=ExperimentalWarning', script, ...args], { stdio: 'inherit' });
