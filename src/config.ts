@@ -184,11 +184,11 @@ function fromEnvironment(env: NodeJS.ProcessEnv): Record<string, unknown> {
 function describe(error: ErrorObject): string {
   const where = error.instancePath === '' ? 'top level' : error.instancePath.slice(1).replaceAll('/', '.');
   if (error.keyword === 'additionalProperties') {
-    const key = String(error.params['additionalProperty']);
+    const key = String(error.params.additionalProperty);
     const near = nearestName(key, knownKeys(error.instancePath));
     return `${where}: unknown key "${key}"${near ? `; did you mean "${near}"?` : ''}`;
   }
-  if (error.keyword === 'enum') return `${where}: expected one of ${JSON.stringify(error.params['allowedValues'])}`;
+  if (error.keyword === 'enum') return `${where}: expected one of ${JSON.stringify(error.params.allowedValues)}`;
   return `${where}: ${error.message ?? 'is not valid'}`;
 }
 
