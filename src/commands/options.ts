@@ -1,6 +1,7 @@
 /** Options shared by the commands, and how they become a configuration. */
 import type { Command } from 'commander';
-import { type Config, type ConfigInput, resolveConfig } from '../config.ts';
+import type { Config, ConfigInput } from '../config.ts';
+import { resolveConfig } from '../config.ts';
 
 export interface CommonOptions {
   readonly config?: string;
