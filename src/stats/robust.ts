@@ -1,0 +1,56 @@
+/** Robust level and spread. */
+import { quickselect } from 'simple-statistics';
+
+/** Makes the median absolute deviation of a normal distribution its standard deviation: 1 / Φ⁻¹(3/4). */
+export const MAD_SCALE = 1.482602218505602;
+
+/** Median of buffer[0..n), reordering it; NaN for n = 0. Expected cost O(n). */
+export function medianInPlace(buffer: Float64Array, n: number): number {
+  if (n === 0) return Number.NaN;
+  if (n <= 32) return medianSmall(buffer, n);
+  const half = n >> 1;
+  quickselect(buffer as unknown as number[], half, 0, n - 1);
+  const upper = buffer[half]!;
+  if (n % 2 === 1) return upper;
+  let lower = buffer[0]!;
+  for (let i = 1; i < half; i++) if (buffer[i]! > lower) lower = buffer[i]!;
+  return (lower + upper) / 2;
+}
+
+function medianSmall(buffer: Float64Array, n: number): number {
+  for (let i = 1; i < n; i++) {
+    const value = buffer[i]!;
+    let j = i - 1;
+    while (j >= 0 && buffer[j]! > value) {
+      buffer[j + 1] = buffer[j]!;
+      j--;
+    }
+    buffer[j + 1] = value;
+  }
+  const half = n >> 1;
+  return n % 2 === 1 ? buffer[half]! : (buffer[half - 1]! + buffer[half]!) / 2;
+}
+
+/** Median of the finite values; NaN when there are none. */
+export function median(values: ArrayLike<number>): number {
+  const { buffer, n } = finite(values);
+  return medianInPlace(buffer, n);
+}
+
+/** Median and scaled median absolute deviation of the finite values; NaN when there are none. */
+export function medianAndMad(values: ArrayLike<number>): { readonly median: number; readonly spread: number } {
+  const { buffer, n } = finite(values);
+  const center = medianInPlace(buffer, n);
+  for (let i = 0; i < n; i++) buffer[i] = Math.abs(buffer[i]! - center);
+  return { median: center, spread: MAD_SCALE * medianInPlace(buffer, n) };
+}
+
+function finite(values: ArrayLike<number>): { buffer: Float64Array; n: number } {
+  const buffer = new Float64Array(values.length);
+  let n = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (Number.isFinite(value)) buffer[n++] = value;
+  }
+  return { buffer, n };
+}
