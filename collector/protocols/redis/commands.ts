@@ -1,0 +1,71 @@
+/** Names of Redis commands: upper case, bounded, with the subcommand where it is part of the command's name. */
+
+const WITH_SUBCOMMAND = new Set([
+  'ACL',
+  'CLIENT',
+  'CLUSTER',
+  'COMMAND',
+  'CONFIG',
+  'DEBUG',
+  'FUNCTION',
+  'LATENCY',
+  'MEMORY',
+  'MODULE',
+  'OBJECT',
+  'PUBSUB',
+  'SCRIPT',
+  'SLOWLOG',
+  'XGROUP',
+  'XINFO',
+]);
+
+const STREAMS = new Set([
+  'SUBSCRIBE',
+  'PSUBSCRIBE',
+  'SSUBSCRIBE',
+  'UNSUBSCRIBE',
+  'PUNSUBSCRIBE',
+  'MONITOR',
+  'SYNC',
+  'PSYNC',
+]);
+
+const names = new Map<number, string>();
+
+/** True when the bytes can be a command's name: letters, digits, `.`, `_`, `-`, at most 24. */
+export function isCommand(bytes: Buffer, start: number, end: number): boolean {
+  if (end <= start || end - start > 24) return false;
+  const first = bytes[start]! | 32;
+  if (first < 97 || first > 122) return false;
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i]!;
+    const low = byte | 32;
+    if (!(low >= 97 && low <= 122) && !(byte >= 48 && byte <= 57) && byte !== 46 && byte !== 95 && byte !== 45)
+      return false;
+  }
+  return true;
+}
+
+/** The command's name in upper case; `UNKNOWN` when the bytes cannot be one. Short names are cached. */
+export function commandName(bytes: Buffer, start: number, end: number): string {
+  if (!isCommand(bytes, start, end)) return 'UNKNOWN';
+  // Names of up to six letters pack into a number exactly (case folded): no string is made for them.
+  if (end - start > 6) return bytes.toString('latin1', start, end).toUpperCase();
+  let key = 0;
+  for (let i = start; i < end; i++) key = key * 256 + (bytes[i]! & 0xdf);
+  const known = names.get(key);
+  if (known !== undefined) return known;
+  const name = bytes.toString('latin1', start, end).toUpperCase();
+  // Folding maps digits and punctuation onto control characters; only pure letters are unambiguous.
+  if (/^[A-Z]+$/.test(name)) names.set(key, name);
+  return name;
+}
+
+export function takesSubcommand(name: string): boolean {
+  return WITH_SUBCOMMAND.has(name);
+}
+
+/** True for commands after which the server sends without being asked. */
+export function opensStream(name: string): boolean {
+  return STREAMS.has(name);
+}

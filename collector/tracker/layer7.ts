@@ -1,0 +1,304 @@
+/**
+ * The calls of one connection: two streams, and requests matched to responses in order. Emits one call per request:
+ * with its response, or as failed when the connection ends or the time limit passes without one. A call that cannot be
+ * judged because *we* lost bytes is counted as lost, never invented as a failure.
+ */
+import type { Flow, MatchQueue, PendingRequest, Protocol, Session } from '../protocols/protocol.ts';
+import { ONE_WAY, REQUEST, RESPONSE } from '../protocols/protocol.ts';
+import type { MessageListener } from './stream.ts';
+import { Stream } from './stream.ts';
+
+/** One finished call. The object is reused: read it, do not keep it. */
+export interface Call {
+  operation: string;
+  status: string;
+  failed: boolean;
+  errorType: string | undefined;
+  /** Client: first byte written. Server: last byte of the request read. Kernel ns. */
+  startNs: number;
+  /** Last byte of the response, or when the failure was known. */
+  endNs: number;
+  requestBytes: number;
+  /** Unknown (NaN) when there was no response. */
+  responseBytes: number;
+}
+
+export interface CallOwner {
+  onCall(layer: Layer7, call: Call): void;
+}
+
+/** Counters of what could not be matched, shared by all connections of a tracker. */
+export interface MatchLosses {
+  /** Requests given up because bytes were lost. */
+  requests: number;
+  /** Responses without a request: sent before we looked, or its request was lost. */
+  responses: number;
+  /** Bytes that belonged to no message. */
+  bytes: number;
+}
+
+interface Response {
+  startNs: number;
+  endNs: number;
+  bytes: number;
+  status: string;
+  errorType: string | undefined;
+}
+
+const MAX_PENDING = 4096;
+const MAX_ORPHANS = 64;
+/** A response may be reported this much before its request: two threads of one process report out of order. */
+const REORDER_NS = 1_000_000;
+
+const call: Call = {
+  operation: '',
+  status: '',
+  failed: false,
+  errorType: undefined,
+  startNs: 0,
+  endNs: 0,
+  requestBytes: 0,
+  responseBytes: 0,
+};
+
+export class Layer7 implements MessageListener, MatchQueue {
+  readonly protocol: Protocol;
+  /** The tracker's connection this belongs to. */
+  readonly owner: CallOwner;
+  readonly isServer: boolean;
+  stopped = false;
+  readonly #session: Session;
+  readonly #streams: readonly [Stream, Stream];
+  readonly #losses: MatchLosses;
+  readonly #pending: PendingRequest[] = [];
+  readonly #orphans: Response[] = [];
+  /** The request whose bytes are being read. */
+  #reading: PendingRequest | undefined = undefined;
+  #readingFrom = 0;
+  /** The response whose bytes are being read. */
+  #response: Response | undefined = undefined;
+  #responseFrom = 0;
+
+  constructor(protocol: Protocol, owner: CallOwner, isServer: boolean, losses: MatchLosses) {
+    this.protocol = protocol;
+    this.owner = owner;
+    this.isServer = isServer;
+    this.#losses = losses;
+    this.#session = protocol.open(this);
+    this.#streams = [new Stream(REQUEST, this.#session, this), new Stream(RESPONSE, this.#session, this)];
+  }
+
+  head(): PendingRequest | undefined {
+    return this.#pending[0];
+  }
+
+  get pendingCount(): number {
+    return this.#pending.length;
+  }
+
+  get heldBytes(): number {
+    return this.#streams[0].heldBytes + this.#streams[1].heldBytes;
+  }
+
+  /** Bytes of a flow: `captured` at `start` of `full` that moved, at kernel time `atNs`. */
+  feed(flow: Flow, bytes: Buffer, start: number, captured: number, full: number, atNs: number): void {
+    if (this.stopped) return;
+    this.#streams[flow].feed(bytes, start, captured, full, atNs);
+  }
+
+  gap(flow: Flow, length: number, atNs: number): void {
+    if (this.stopped) return;
+    this.#streams[flow].gap(length, atNs);
+  }
+
+  begin(flow: Flow, atNs: number, position: number): void {
+    if (flow === REQUEST) this.#beginRequest(atNs, position);
+    else this.#beginResponse(atNs, position);
+  }
+
+  end(flow: Flow, atNs: number, position: number, mark: number): void {
+    if (flow === RESPONSE) this.#endResponse(atNs, position);
+    else this.#endRequest(atNs, position, mark);
+  }
+
+  desync(flow: Flow): void {
+    if (flow !== RESPONSE) return;
+    // A response that has begun ends somewhere in the bytes we miss; others may be missing as a whole.
+    const keep = this.#response === undefined ? 0 : 1;
+    this.#loseRequests(keep);
+  }
+
+  resync(flow: Flow): void {
+    const stream = this.#streams[flow];
+    if (flow === REQUEST) this.#finishOpenRequest(stream.previousNs);
+    else if (this.#response !== undefined) this.#endResponse(stream.previousNs, stream.position);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.#pending.length = 0;
+    this.#orphans.length = 0;
+    this.#reading = undefined;
+    this.#response = undefined;
+  }
+
+  /** Ends a response whose end cannot be framed, if there is one: it lasted until the last bytes seen. */
+  finishOpenResponse(): void {
+    const stream = this.#streams[RESPONSE];
+    if (this.#response !== undefined && stream.desynced) this.#endResponse(stream.lastNs, stream.position);
+  }
+
+  /** True when a response is open whose end cannot be framed and nothing came since `beforeNs`. */
+  hasIdleOpenResponse(beforeNs: number): boolean {
+    const stream = this.#streams[RESPONSE];
+    return this.#response !== undefined && stream.desynced && stream.lastNs < beforeNs;
+  }
+
+  /** Reports requests older than `beforeNs` as timed out; their responses, should they come, are not counted again. */
+  expire(beforeNs: number, nowNs: number): void {
+    for (const request of this.#pending) {
+      if (request.startNs >= beforeNs) break;
+      if (!Number.isNaN(request.startNs)) this.#fail(request, 'timeout', nowNs);
+      request.startNs = Number.NaN;
+    }
+  }
+
+  /** The connection has ended: what waits for an answer has failed for `errorType`. */
+  close(atNs: number, errorType: string): void {
+    const stream = this.#streams[RESPONSE];
+    this.#losses.bytes += this.#streams[0].lostBytes + stream.lostBytes;
+    if (this.#response !== undefined) {
+      const cut = !stream.desynced && !stream.untilClose;
+      if (cut && this.#response.errorType === undefined) this.#response.errorType = errorType;
+      this.#endResponse(cut ? atNs : stream.lastNs, stream.position);
+    }
+    if (stream.desynced) this.#loseRequests(0);
+    for (const request of this.#pending) {
+      if (!Number.isNaN(request.startNs)) this.#fail(request, errorType, atNs);
+    }
+    this.stop();
+  }
+
+  #beginRequest(atNs: number, position: number): void {
+    this.#finishOpenRequest(this.#streams[REQUEST].previousNs);
+    // Not pipelined: the client would not ask again before it had the whole answer.
+    if (this.#pending.length === 1) this.finishOpenResponse();
+    if (this.#pending.length >= MAX_PENDING) this.#loseRequests(0);
+    const request: PendingRequest = {
+      operation: this.#session.operation,
+      kind: this.#session.kind,
+      startNs: atNs,
+      endNs: atNs,
+      bytes: 0,
+      done: false,
+    };
+    this.#reading = request;
+    this.#readingFrom = position;
+    this.#pending.push(request);
+  }
+
+  #endRequest(atNs: number, position: number, mark: number, operation = this.#session.operation): void {
+    const request = this.#reading;
+    if (request === undefined) return;
+    this.#reading = undefined;
+    request.operation = operation;
+    request.endNs = atNs;
+    request.bytes = position - this.#readingFrom;
+    request.done = true;
+    if ((mark & ONE_WAY) !== 0) {
+      const at = this.#pending.lastIndexOf(request);
+      if (at >= 0) this.#pending.splice(at, 1);
+      return;
+    }
+    if (this.#orphans.length > 0) this.#matchOrphan(request);
+  }
+
+  #matchOrphan(request: PendingRequest): void {
+    const early = this.#orphans.shift();
+    if (early === undefined || this.#pending[0] !== request) return;
+    if (early.startNs + REORDER_NS < request.startNs) {
+      this.#losses.responses++;
+      this.#orphans.length = 0;
+      return;
+    }
+    this.#pending.shift();
+    this.#emit(request, early);
+  }
+
+  #finishOpenRequest(atNs: number): void {
+    if (this.#reading !== undefined)
+      this.#endRequest(atNs, this.#streams[REQUEST].position, 0, this.#reading.operation);
+  }
+
+  #beginResponse(atNs: number, position: number): void {
+    if (this.#streams[REQUEST].desynced) this.#finishOpenRequest(this.#streams[REQUEST].lastNs);
+    this.#response = {
+      startNs: atNs,
+      endNs: atNs,
+      bytes: 0,
+      status: this.#session.status,
+      errorType: this.#session.errorType,
+    };
+    this.#responseFrom = position;
+  }
+
+  #endResponse(atNs: number, position: number): void {
+    const response = this.#response;
+    if (response === undefined) return;
+    this.#response = undefined;
+    if (!this.#streams[RESPONSE].desynced) {
+      response.status = this.#session.status;
+      response.errorType ??= this.#session.errorType;
+    }
+    response.endNs = atNs;
+    response.bytes = position - this.#responseFrom;
+    const request = this.#pending[0];
+    if (request === undefined) {
+      if (this.#orphans.length < MAX_ORPHANS) this.#orphans.push(response);
+      else this.#losses.responses++;
+      return;
+    }
+    if (response.startNs + REORDER_NS < request.startNs) {
+      this.#losses.responses++;
+      return;
+    }
+    this.#pending.shift();
+    // An answer before the request was read in full ends the request as far as the call goes.
+    if (request === this.#reading) request.endNs = response.startNs;
+    if (!Number.isNaN(request.startNs)) this.#emit(request, response);
+  }
+
+  #emit(request: PendingRequest, response: Response): void {
+    call.operation = request.operation;
+    call.status = response.status;
+    call.errorType = response.errorType;
+    call.failed = response.errorType !== undefined || this.protocol.isError(response.status);
+    const start = this.isServer && request.endNs <= response.startNs ? request.endNs : request.startNs;
+    call.startNs = start;
+    call.endNs = Math.max(start, response.endNs);
+    call.requestBytes = request.bytes;
+    call.responseBytes = response.bytes;
+    this.owner.onCall(this, call);
+  }
+
+  #fail(request: PendingRequest, errorType: string, atNs: number): void {
+    call.operation = request.operation;
+    call.status = 'none';
+    call.errorType = errorType;
+    call.failed = true;
+    call.startNs = request.startNs;
+    call.endNs = Math.max(request.startNs, atNs);
+    call.requestBytes = request.bytes;
+    call.responseBytes = Number.NaN;
+    this.owner.onCall(this, call);
+  }
+
+  /** Gives up all pending requests but the first `keep`: their responses may be in the bytes we missed. */
+  #loseRequests(keep: number): void {
+    const lost = this.#pending.length - keep;
+    if (lost <= 0) return;
+    this.#losses.requests += lost;
+    this.#pending.length = keep;
+    if (keep === 0) this.#reading = undefined;
+  }
+}
