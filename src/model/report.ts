@@ -1,16 +1,39 @@
 /** The root-cause report: what a person reads and a webhook carries. */
 import type { Entity } from './entity.ts';
 import type { IncidentState } from './incident.ts';
-import type { EvaluatedCondition, Excluded } from './verdict.ts';
-import type { Ledger, Observation } from './walk.ts';
+import type { EvaluatedCondition, Excluded, FactValue } from './verdict.ts';
+import type { LedgerKind, LedgerTerm, Observation } from './walk.ts';
 
 export interface KeyMetric {
   readonly entity: Entity;
   readonly metric: string;
   readonly unit: string;
-  readonly baseline: number;
-  readonly current: number;
+  /** null: unknown. */
+  readonly baseline: number | null;
+  readonly current: number | null;
   readonly onsetMs: number;
+}
+
+/** A ledger as JSON can carry it: NaN has become null. Entries add up to `change`. */
+export interface ReportLedger {
+  readonly kind: LedgerKind;
+  readonly entry: string;
+  readonly unit: 'us_per_request' | 'errors_per_request' | 'requests_per_s';
+  readonly baseline: number | null;
+  readonly current: number | null;
+  readonly change: number | null;
+  readonly entries: readonly ReportLedgerEntry[];
+}
+
+export interface ReportLedgerEntry {
+  readonly entity: Entity | null;
+  readonly term: LedgerTerm;
+  readonly contribution: number | null;
+  readonly share: number | null;
+  readonly standardError: number | null;
+  readonly baseline: number | null;
+  readonly current: number | null;
+  readonly note?: string;
 }
 
 export interface RankedCause {
@@ -28,6 +51,13 @@ export interface RankedCause {
   readonly missing: readonly string[];
   readonly remedy: string | null;
   readonly path: readonly Entity[];
+  /** Instances and machines the cause was narrowed to. */
+  readonly instances: readonly string[];
+  readonly machines: readonly string[];
+  /** Rules that could neither be proved nor excluded. */
+  readonly undecided: readonly Excluded[];
+  /** Known facts of the suspect (first causes only): `rootwalk rules explain` evaluates rules on them. */
+  readonly facts?: Readonly<Record<string, FactValue>>;
 }
 
 export interface DrillDown {
@@ -71,7 +101,7 @@ export interface Report {
   readonly propagation: readonly Entity[];
   readonly affected: readonly Entity[];
   readonly attribution: readonly AttributionSummary[];
-  readonly ledgers: readonly Ledger[];
+  readonly ledgers: readonly ReportLedger[];
   readonly blindSpots: readonly string[];
   readonly checks: readonly string[];
   /** What changed since the revision before. */

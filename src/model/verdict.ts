@@ -31,20 +31,32 @@ export type FaultClass = (typeof FAULT_CLASSES)[number];
 /** Three-valued evidence. */
 export type Evidence3 = 'present' | 'absent' | 'unknown';
 
+/** What a fact of a suspect may be. null: unknown, never 0 or false. */
+export type FactValue = number | string | boolean | readonly string[] | null;
+
+/** What part a condition played in the verdict. */
+export type ConditionRole = 'needs' | 'supports' | 'excludes';
+
 /** One evaluated condition of the tree. */
 export interface EvaluatedCondition {
   readonly fact: string;
   readonly operator: string;
   readonly expected: unknown;
-  /** null: unknown. */
+  /** null: unknown. Lists are joined by ", ". */
   readonly actual: number | string | boolean | null;
   readonly result: Evidence3;
+  /** In words, with unit: `retransmit ratio 4.2 % (needs > 1 %)`. */
   readonly text: string;
+  readonly unit?: string;
+  readonly role?: ConditionRole;
+  /** First window in which the fact's own evidence left its baseline. */
+  readonly onsetMs?: number;
 }
 
 export interface Excluded {
   readonly faultClass: string;
   readonly reason: string;
+  readonly ruleId?: string;
 }
 
 export interface Verdict {
@@ -60,4 +72,14 @@ export interface Verdict {
   /** Facts that were needed and unknown. */
   readonly missing: readonly string[];
   readonly remedy?: string;
+  /** One sentence about this class, from the rule. */
+  readonly summary?: string;
+  /** Checks for the person on call, from the rule. */
+  readonly checks?: readonly string[];
+  /** Earliest onset of the evidence that is present. */
+  readonly onsetMs?: number;
+  /** The facts that were known, by name: enough to evaluate other rules on this suspect later. */
+  readonly facts?: Readonly<Record<string, FactValue>>;
+  /** Unknown verdicts: rules that could neither be proved nor excluded. */
+  readonly undecided?: readonly Excluded[];
 }

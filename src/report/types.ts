@@ -1,0 +1,23 @@
+/** What a report is built from. */
+import type { Comparison } from '../model/comparison.ts';
+import type { Incident } from '../model/incident.ts';
+import type { AttributionSummary, Report } from '../model/report.ts';
+import type { Verdict } from '../model/verdict.ts';
+import type { Walk } from '../model/walk.ts';
+
+export interface ReportInput {
+  readonly incident: Incident;
+  readonly comparison: Comparison;
+  readonly walk: Walk;
+  /** One per suspect of the walk, in its order. */
+  readonly verdicts: readonly Verdict[];
+  readonly attribution?: readonly AttributionSummary[];
+  /** The revision before, when this is an update. */
+  readonly previous?: Report;
+  /** Event time of this report: the end of the last window it has seen. */
+  readonly reportedMs: number;
+  /** True while evidence is still coming in. */
+  readonly provisional?: boolean;
+  readonly configHash: string;
+  readonly rulesHash: string;
+}
