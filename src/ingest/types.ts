@@ -29,8 +29,8 @@ export interface PushResult {
 }
 
 export interface IngestConfig {
-  /** Length of a window; batches of another length are rejected. */
-  readonly windowMs: number;
+  /** Length of a window; null: each environment takes that of its first batch. Other lengths are rejected. */
+  readonly windowMs: number | null;
   /** How long a window stays open after the slowest active source passed its end. */
   readonly latenessMs: number;
   /** A source this far behind the newest one no longer holds windows open. */

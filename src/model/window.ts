@@ -11,44 +11,39 @@ export interface Names {
   name(id: number): string;
 }
 
+/** Positions in the key of a call or tcp leaf; the values are ids of `Names`. */
+export const KEY_CALLER = 0;
+export const KEY_CALLEE = 1;
+export const KEY_CALLER_INSTANCE = 2;
+export const KEY_CALLEE_INSTANCE = 3;
+export const KEY_CALLER_MACHINE = 4;
+export const KEY_CALLEE_MACHINE = 5;
+/** Not a name: 0 client, 1 server. */
+export const KEY_SIDE = 6;
+/** Calls only. */
+export const KEY_PROTOCOL = 7;
+export const KEY_OPERATION = 8;
+export const KEY_STATUS = 9;
+export const KEY_ERROR_TYPE = 10;
+export const KEY_TAGS = 11;
+export const CALL_KEY_WIDTH = 12;
+/** Tcp only, not a name: port + 1; 0: absent. */
+export const KEY_PORT = 7;
+export const TCP_KEY_WIDTH = 8;
+
 /**
- * The identities of call leaves, by leaf id (dense, stable while the directory object stays the same). Columns may be
- * longer than `size`. Name columns hold ids of `Names`.
+ * The identities of leaves, by leaf id (dense, stable while the directory object stays the same): `keys` holds `width`
+ * numbers per leaf in the order of the KEY_ constants. Arrays may be longer than `size` and are replaced as they grow.
  */
-export interface CallDirectory {
+export interface LeafDirectory {
   readonly size: number;
-  readonly caller: Uint32Array;
-  readonly callee: Uint32Array;
-  readonly callerInstance: Uint32Array;
-  readonly calleeInstance: Uint32Array;
-  readonly callerMachine: Uint32Array;
-  readonly calleeMachine: Uint32Array;
-  /** 0 client, 1 server. */
-  readonly side: Uint32Array;
-  readonly protocol: Uint32Array;
-  readonly operation: Uint32Array;
-  readonly status: Uint32Array;
-  readonly errorType: Uint32Array;
-  readonly tags: Uint32Array;
+  readonly width: number;
+  readonly keys: Uint32Array;
   /** Id of the collector that reports the leaf; MANY_COLLECTORS when more than one did. */
   readonly collector: Uint32Array;
 }
 
 export const MANY_COLLECTORS = 0xffffffff;
-
-export interface TcpDirectory {
-  readonly size: number;
-  readonly caller: Uint32Array;
-  readonly callee: Uint32Array;
-  readonly callerInstance: Uint32Array;
-  readonly calleeInstance: Uint32Array;
-  readonly callerMachine: Uint32Array;
-  readonly calleeMachine: Uint32Array;
-  readonly side: Uint32Array;
-  /** Port + 1; 0: absent. */
-  readonly calleePort: Uint32Array;
-  readonly collector: Uint32Array;
-}
 
 export interface CallTable {
   readonly rows: number;
@@ -115,8 +110,8 @@ export interface ClosedWindow {
   readonly startMs: number;
   readonly windowMs: number;
   readonly names: Names;
-  readonly callDirectory: CallDirectory;
-  readonly tcpDirectory: TcpDirectory;
+  readonly callDirectory: LeafDirectory;
+  readonly tcpDirectory: LeafDirectory;
   readonly calls: CallTable;
   readonly histograms: HistogramTable;
   readonly tcp: TcpTable;

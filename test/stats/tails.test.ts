@@ -31,7 +31,7 @@ describe('tail probabilities', () => {
   );
 
   it('Poisson, both sides', () => {
-    expect(logPoissonLower(10, 50)).toBeCloseTo(-25.766917277107683, 9);
+    expect(logPoissonLower(10, 50)).toBeCloseTo(-25.76691727710768, 9);
     expect(logPoissonLower(3, 2)).toBeCloseTo(-0.15417330950167, 9);
     expect(logPoissonUpper(30, 10)).toBeCloseTo(-15.19783233962594, 9);
     expect(logPoissonUpper(3, 5)).toBeCloseTo(-0.133133779663698, 9);

@@ -1,0 +1,139 @@
+/**
+ * Event-time windows of one environment. Sources are collectors. The watermark is the least newest window end over the
+ * active sources minus the lateness; a source idleTimeoutMs behind the newest one is idle and does not hold it back.
+ */
+import type { AnyBatch } from '../model/records.ts';
+import type { ClosedWindow } from '../model/window.ts';
+import { callColumns, tcpColumns } from './columns-of.ts';
+import { decodedHash } from './content-hash.ts';
+import { SeriesStore } from './store.ts';
+import type { BatchMeta, DecodedBatch, IngestConfig } from './types.ts';
+import { Identities, WindowBuilder } from './window-builder.ts';
+
+/** Redelivery is recognised this many windows back; older it is just late. */
+const REMEMBERED_WINDOWS = 64;
+
+export type Admission = 'accepted' | 'late' | 'duplicate';
+
+export class Environment {
+  readonly name: string;
+  readonly windowMs: number;
+  readonly store: SeriesStore;
+  readonly #config: IngestConfig;
+  readonly #identities = new Identities();
+  /** Collector -> end of the newest window it sent. */
+  readonly #sources = new Map<string, number>();
+  readonly #open = new Map<number, WindowBuilder>();
+  /** Window start -> keys of the batches taken. */
+  readonly #seen = new Map<number, Set<string>>();
+  /** Windows that start before this are closed. */
+  #closedBeforeMs = -Infinity;
+
+  constructor(name: string, windowMs: number, config: IngestConfig) {
+    this.name = name;
+    this.windowMs = windowMs;
+    this.#config = config;
+    this.store = new SeriesStore(name, windowMs, config, this.#identities);
+  }
+
+  admit(batch: DecodedBatch, meta: BatchMeta): Admission {
+    const startMs = batch.windowStartMs;
+    const key = `${batch.collector}\0${batch.type}\0${batch.sequence}\0${meta.contentHash ?? decodedHash(batch)}`;
+    let seen = this.#seen.get(startMs);
+    if (seen?.has(key)) return 'duplicate';
+    if (startMs < this.#closedBeforeMs) return 'late';
+    if (seen === undefined) {
+      seen = new Set();
+      this.#seen.set(startMs, seen);
+    }
+    seen.add(key);
+    this.#add(this.#window(startMs), batch);
+    const end = startMs + this.windowMs;
+    if (end > (this.#sources.get(batch.collector) ?? -Infinity)) this.#sources.set(batch.collector, end);
+    return 'accepted';
+  }
+
+  /** Closes what the watermark has passed, oldest first. */
+  advance(): readonly ClosedWindow[] {
+    let newest = -Infinity;
+    for (const end of this.#sources.values()) if (end > newest) newest = end;
+    let watermark = Infinity;
+    for (const end of this.#sources.values()) {
+      if (newest - end <= this.#config.idleTimeoutMs && end < watermark) watermark = end;
+    }
+    return this.#closeBefore(Math.floor((watermark - this.#config.latenessMs) / this.windowMs) * this.windowMs);
+  }
+
+  flush(): readonly ClosedWindow[] {
+    let last = -Infinity;
+    for (const startMs of this.#open.keys()) if (startMs > last) last = startMs;
+    return this.#closeBefore(last + this.windowMs);
+  }
+
+  /** Closes every window that starts before `beforeMs`. */
+  #closeBefore(beforeMs: number): readonly ClosedWindow[] {
+    if (!(beforeMs > this.#closedBeforeMs)) return NONE;
+    this.#closedBeforeMs = beforeMs;
+    const due = [...this.#open.keys()].filter((startMs) => startMs < beforeMs).sort((a, b) => a - b);
+    const closed: ClosedWindow[] = [];
+    for (const startMs of due) {
+      const window = this.#open.get(startMs)!.close();
+      this.#open.delete(startMs);
+      this.store.add(window);
+      closed.push(window);
+    }
+    const horizon = beforeMs - REMEMBERED_WINDOWS * this.windowMs;
+    for (const startMs of this.#seen.keys()) if (startMs < horizon) this.#seen.delete(startMs);
+    return closed;
+  }
+
+  #window(startMs: number): WindowBuilder {
+    let window = this.#open.get(startMs);
+    if (window === undefined) {
+      window = new WindowBuilder(this.name, startMs, this.windowMs, this.#identities);
+      this.#open.set(startMs, window);
+    }
+    return window;
+  }
+
+  #add(window: WindowBuilder, batch: DecodedBatch): void {
+    window.note(batch.collector, batch.type, batch.sequence);
+    if (!('records' in batch)) {
+      if (batch.type === 'call') window.addCalls(batch);
+      else window.addTcp(batch);
+      return;
+    }
+    addRecords(window, batch);
+  }
+}
+
+const NONE: readonly ClosedWindow[] = [];
+
+function addRecords(window: WindowBuilder, batch: AnyBatch): void {
+  switch (batch.type) {
+    case 'call':
+      window.addCalls(callColumns(batch));
+      break;
+    case 'tcp':
+      window.addTcp(tcpColumns(batch));
+      break;
+    case 'resource':
+      for (const record of batch.records) window.addResource(record, batch.collector);
+      break;
+    case 'topology':
+      for (const record of batch.records) window.addTopology(record);
+      break;
+    case 'change':
+      for (const record of batch.records) window.addChange(record);
+      break;
+    case 'log':
+      for (const record of batch.records) window.addLog(record);
+      break;
+    case 'sample':
+      for (const record of batch.records) window.addSample(record);
+      break;
+    case 'health':
+      for (const record of batch.records) window.addHealth({ collector: batch.collector, record });
+      break;
+  }
+}

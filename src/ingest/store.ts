@@ -1,0 +1,73 @@
+/**
+ * Bounded memory of one environment: the newest windows in full (detailWindows at least, up to detailWindowsMax while
+ * they fit into detailBytes), one-minute sums behind them.
+ */
+import type { Comparison } from '../model/comparison.ts';
+import type { ClosedWindow } from '../model/window.ts';
+import { buildComparison } from './compare.ts';
+import { BLOCK_MS, MinuteBlock } from './minute-block.ts';
+import type { CompareOptions, IngestConfig } from './types.ts';
+import type { Identities } from './window-builder.ts';
+
+/** A relation from a topology record is believed this long after it was last confirmed. */
+const TOPOLOGY_MS = 3_600_000;
+
+export class SeriesStore {
+  readonly environment: string;
+  readonly windowMs: number;
+  readonly identities: Identities;
+  readonly detail: ClosedWindow[] = [];
+  readonly blocks: MinuteBlock[] = [];
+  /** `relation\0from\0to` -> last window that confirmed it. */
+  readonly topology = new Map<string, number>();
+  readonly #config: IngestConfig;
+  #bytes = 0;
+
+  constructor(environment: string, windowMs: number, config: IngestConfig, identities: Identities) {
+    this.environment = environment;
+    this.windowMs = windowMs;
+    this.identities = identities;
+    this.#config = config;
+  }
+
+  add(window: ClosedWindow): void {
+    this.detail.push(window);
+    this.#bytes += bytesOf(window);
+    for (const entry of window.topology) this.topology.set(entry.join('\0'), window.startMs);
+    for (const [entry, lastMs] of this.topology) {
+      if (lastMs < window.startMs - TOPOLOGY_MS) this.topology.delete(entry);
+    }
+    const { detailWindows, detailWindowsMax, detailBytes } = this.#config;
+    while (this.detail.length > detailWindowsMax || (this.detail.length > detailWindows && this.#bytes > detailBytes)) {
+      this.#fold(this.detail.shift()!);
+    }
+  }
+
+  #fold(window: ClosedWindow): void {
+    this.#bytes -= bytesOf(window);
+    const startMs = Math.floor(window.startMs / BLOCK_MS) * BLOCK_MS;
+    let block = this.blocks.at(-1);
+    if (block === undefined || block.startMs !== startMs) {
+      block?.seal();
+      block = new MinuteBlock(startMs);
+      this.blocks.push(block);
+      if (this.blocks.length > this.#config.minuteBlocks) this.blocks.shift();
+    }
+    block.fold(window);
+  }
+
+  compare(incidentStartMs: number, nowMs: number, options: CompareOptions): Comparison {
+    return buildComparison(this, incidentStartMs, nowMs, options);
+  }
+}
+
+function bytesOf(window: ClosedWindow): number {
+  const { calls, tcp, resources, histograms } = window;
+  return (
+    calls.rows * 28 +
+    tcp.rows * (6 + 8 * tcp.values.length) +
+    (tcp.dropRow.length + tcp.failureRow.length + resources.rows) * 16 +
+    histograms.counts.byteLength +
+    histograms.rows * 17
+  );
+}

@@ -1,0 +1,198 @@
+/** One open window of one environment: everything that arrived for it, merged. */
+import type { CallColumns, TcpColumns } from '../model/columns.ts';
+import { compareNames } from '../model/entity.ts';
+import type { ChangeRecord, LogRecord, ResourceRecord, SampleRecord, TopologyRecord } from '../model/records.ts';
+import type { ClosedWindow, CollectorHealth, ResourceIdentity, ResourceTable } from '../model/window.ts';
+import { CALL_KEY_WIDTH, TCP_KEY_WIDTH } from '../model/window.ts';
+import { CallBuilder } from './call-builder.ts';
+import { Directory } from './directory.ts';
+import { Doubles, exact, Words } from './growable.ts';
+import { NameTable } from './names.ts';
+import { TcpBuilder } from './tcp-builder.ts';
+
+/** Identities shared by all windows of an environment. */
+export class Identities {
+  readonly names = new NameTable();
+  readonly calls = new Directory(CALL_KEY_WIDTH);
+  readonly tcp = new Directory(TCP_KEY_WIDTH);
+  /** caller, callee, side. */
+  readonly edges = new Directory(3);
+  readonly resources: ResourceIdentity[] = [];
+  readonly #resourceIds = new Map<string, number>();
+
+  resource(record: ResourceRecord, collector: string): number {
+    const key = `${record.entityKind}\0${record.entity}`;
+    const known = this.#resourceIds.get(key);
+    if (known !== undefined) return known;
+    const id = this.resources.length;
+    this.#resourceIds.set(key, id);
+    this.resources.push({
+      entityKind: record.entityKind,
+      entity: record.entity,
+      collector,
+      ...(record.service === undefined ? {} : { service: record.service }),
+      ...(record.machine === undefined ? {} : { machine: record.machine }),
+    });
+    return id;
+  }
+}
+
+export class WindowBuilder {
+  readonly startMs: number;
+  readonly windowMs: number;
+  readonly #environment: string;
+  readonly #identities: Identities;
+  readonly #calls: CallBuilder;
+  readonly #tcp: TcpBuilder;
+  readonly #resources = new Map<number, Map<number, number>>();
+  readonly #topology = new Set<string>();
+  readonly #changes: ChangeRecord[] = [];
+  readonly #health: CollectorHealth[] = [];
+  readonly #logs: LogRecord[] = [];
+  readonly #samples: SampleRecord[] = [];
+  readonly #collectors = new Set<string>();
+  /** collector/type -> sequence numbers seen. */
+  readonly #sequences = new Map<string, Set<number>>();
+
+  constructor(environment: string, startMs: number, windowMs: number, identities: Identities) {
+    this.#environment = environment;
+    this.startMs = startMs;
+    this.windowMs = windowMs;
+    this.#identities = identities;
+    this.#calls = new CallBuilder(identities.calls, identities.edges);
+    this.#tcp = new TcpBuilder(identities.tcp);
+  }
+
+  /** Notes that a batch of this collector arrived, whatever is in it. */
+  note(collector: string, type: string, sequence: number): void {
+    this.#collectors.add(collector);
+    const key = `${collector}/${type}`;
+    const seen = this.#sequences.get(key);
+    if (seen === undefined) this.#sequences.set(key, new Set([sequence]));
+    else seen.add(sequence);
+  }
+
+  addCalls(batch: CallColumns): void {
+    this.#calls.add(batch, this.#dictionary(batch.strings), this.#identities.names.id(batch.collector));
+  }
+
+  addTcp(batch: TcpColumns): void {
+    this.#tcp.add(batch, this.#dictionary(batch.strings), this.#identities.names.id(batch.collector));
+  }
+
+  #dictionary(strings: readonly string[]): Uint32Array {
+    const ids = new Uint32Array(strings.length);
+    for (let i = 0; i < strings.length; i++) ids[i] = this.#identities.names.id(strings[i]!);
+    return ids;
+  }
+
+  /** The same metric of the same entity from two collectors is one fact seen twice: the larger is kept. */
+  addResource(record: ResourceRecord, collector: string): void {
+    const id = this.#identities.resource(record, collector);
+    let values = this.#resources.get(id);
+    if (values === undefined) {
+      values = new Map();
+      this.#resources.set(id, values);
+    }
+    for (const [field, value] of Object.entries(record)) {
+      if (typeof value === 'number') this.#gauge(values, field, value);
+    }
+    for (const [name, value] of Object.entries(record.extra ?? {})) this.#gauge(values, `extra.${name}`, value);
+  }
+
+  #gauge(values: Map<number, number>, metric: string, value: number): void {
+    const id = this.#identities.names.id(metric);
+    const old = values.get(id);
+    values.set(id, old === undefined ? exact(value) : Math.max(old, exact(value)));
+  }
+
+  addTopology(record: TopologyRecord): void {
+    this.#topology.add(`${record.relation}\0${record.from}\0${record.to}`);
+  }
+
+  addChange(record: ChangeRecord): void {
+    this.#changes.push(record);
+  }
+
+  addHealth(entry: CollectorHealth): void {
+    this.#health.push(entry);
+  }
+
+  addLog(record: LogRecord): void {
+    this.#logs.push(record);
+  }
+
+  addSample(record: SampleRecord): void {
+    this.#samples.push(record);
+  }
+
+  close(): ClosedWindow {
+    const { names, calls, tcp } = this.#identities;
+    return {
+      environment: this.#environment,
+      startMs: this.startMs,
+      windowMs: this.windowMs,
+      names,
+      callDirectory: calls,
+      tcpDirectory: tcp,
+      calls: this.#calls.table(),
+      histograms: this.#calls.histograms(),
+      tcp: this.#tcp.table(),
+      resources: this.#resourceTable(),
+      topology: [...this.#topology].sort(compareNames).map((entry) => entry.split('\0') as [string, string, string]),
+      changes: canonical(this.#changes),
+      health: canonical(this.#health),
+      logs: canonical(this.#logs),
+      samples: canonical(this.#samples),
+      collectors: [...this.#collectors].sort(compareNames),
+      incomplete: this.#gaps(),
+    };
+  }
+
+  #resourceTable(): ResourceTable {
+    const entity = new Words();
+    const metric = new Words();
+    const value = new Doubles();
+    for (const [id, values] of this.#resources) {
+      for (const [metricId, number] of values) {
+        entity.push(id);
+        metric.push(metricId);
+        value.push(number);
+      }
+    }
+    return {
+      entities: this.#identities.resources,
+      rows: entity.length,
+      entity: entity.trim(),
+      metric: metric.trim(),
+      value: value.trim(),
+    };
+  }
+
+  #gaps(): string[] {
+    const gaps: string[] = [];
+    for (const [key, seen] of this.#sequences) {
+      let last = 0;
+      for (const sequence of seen) last = Math.max(last, sequence);
+      if (seen.size < last + 1) gaps.push(key);
+    }
+    return gaps.sort(compareNames);
+  }
+}
+
+/** Sorted by content, so that arrival order leaves no trace. */
+function canonical<T>(items: readonly T[]): readonly T[] {
+  if (items.length < 2) return items;
+  return items
+    .map((item) => ({ item, text: stableText(item) }))
+    .sort((a, b) => compareNames(a.text, b.text))
+    .map(({ item }) => item);
+}
+
+function stableText(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    item !== null && typeof item === 'object' && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => compareNames(a, b)))
+      : item,
+  );
+}
