@@ -14,10 +14,10 @@ export interface Call {
   status: string;
   failed: boolean;
   errorType: string | undefined;
-  /** Client: first byte written. Server: last byte of the request read. Kernel ns. */
-  startNs: number;
+  /** Client: first byte written. Server: last byte of the request read. Epoch ms. */
+  startMs: number;
   /** Last byte of the response, or when the failure was known. */
-  endNs: number;
+  endMs: number;
   requestBytes: number;
   /** Unknown (NaN) when there was no response. */
   responseBytes: number;
@@ -38,8 +38,8 @@ export interface MatchLosses {
 }
 
 interface Response {
-  startNs: number;
-  endNs: number;
+  startMs: number;
+  endMs: number;
   bytes: number;
   status: string;
   errorType: string | undefined;
@@ -48,15 +48,15 @@ interface Response {
 const MAX_PENDING = 4096;
 const MAX_ORPHANS = 64;
 /** A response may be reported this much before its request: two threads of one process report out of order. */
-const REORDER_NS = 1_000_000;
+const REORDER_MS = 1;
 
 const call: Call = {
   operation: '',
   status: '',
   failed: false,
   errorType: undefined,
-  startNs: 0,
-  endNs: 0,
+  startMs: 0,
+  endMs: 0,
   requestBytes: 0,
   responseBytes: 0,
 };
@@ -100,25 +100,25 @@ export class Layer7 implements MessageListener, MatchQueue {
     return this.#streams[0].heldBytes + this.#streams[1].heldBytes;
   }
 
-  /** Bytes of a flow: `captured` at `start` of `full` that moved, at kernel time `atNs`. */
-  feed(flow: Flow, bytes: Buffer, start: number, captured: number, full: number, atNs: number): void {
+  /** Bytes of a flow: `captured` at `start` of `full` that moved, at time `atMs`. */
+  feed(flow: Flow, bytes: Buffer, start: number, captured: number, full: number, atMs: number): void {
     if (this.stopped) return;
-    this.#streams[flow].feed(bytes, start, captured, full, atNs);
+    this.#streams[flow].feed(bytes, start, captured, full, atMs);
   }
 
-  gap(flow: Flow, length: number, atNs: number): void {
+  gap(flow: Flow, length: number, atMs: number): void {
     if (this.stopped) return;
-    this.#streams[flow].gap(length, atNs);
+    this.#streams[flow].gap(length, atMs);
   }
 
-  begin(flow: Flow, atNs: number, position: number): void {
-    if (flow === REQUEST) this.#beginRequest(atNs, position);
-    else this.#beginResponse(atNs, position);
+  begin(flow: Flow, atMs: number, position: number): void {
+    if (flow === REQUEST) this.#beginRequest(atMs, position);
+    else this.#beginResponse(atMs, position);
   }
 
-  end(flow: Flow, atNs: number, position: number, mark: number): void {
-    if (flow === RESPONSE) this.#endResponse(atNs, position);
-    else this.#endRequest(atNs, position, mark);
+  end(flow: Flow, atMs: number, position: number, mark: number): void {
+    if (flow === RESPONSE) this.#endResponse(atMs, position);
+    else this.#endRequest(atMs, position, mark);
   }
 
   desync(flow: Flow): void {
@@ -130,8 +130,8 @@ export class Layer7 implements MessageListener, MatchQueue {
 
   resync(flow: Flow): void {
     const stream = this.#streams[flow];
-    if (flow === REQUEST) this.#finishOpenRequest(stream.previousNs);
-    else if (this.#response !== undefined) this.#endResponse(stream.previousNs, stream.position);
+    if (flow === REQUEST) this.#finishOpenRequest(stream.previousMs);
+    else if (this.#response !== undefined) this.#endResponse(stream.previousMs, stream.position);
   }
 
   stop(): void {
@@ -145,50 +145,50 @@ export class Layer7 implements MessageListener, MatchQueue {
   /** Ends a response whose end cannot be framed, if there is one: it lasted until the last bytes seen. */
   finishOpenResponse(): void {
     const stream = this.#streams[RESPONSE];
-    if (this.#response !== undefined && stream.desynced) this.#endResponse(stream.lastNs, stream.position);
+    if (this.#response !== undefined && stream.desynced) this.#endResponse(stream.lastMs, stream.position);
   }
 
-  /** True when a response is open whose end cannot be framed and nothing came since `beforeNs`. */
-  hasIdleOpenResponse(beforeNs: number): boolean {
+  /** True when a response is open whose end cannot be framed and nothing came since `beforeMs`. */
+  hasIdleOpenResponse(beforeMs: number): boolean {
     const stream = this.#streams[RESPONSE];
-    return this.#response !== undefined && stream.desynced && stream.lastNs < beforeNs;
+    return this.#response !== undefined && stream.desynced && stream.lastMs < beforeMs;
   }
 
-  /** Reports requests older than `beforeNs` as timed out; their responses, should they come, are not counted again. */
-  expire(beforeNs: number, nowNs: number): void {
+  /** Reports requests older than `beforeMs` as timed out; their responses, should they come, are not counted again. */
+  expire(beforeMs: number, nowMs: number): void {
     for (const request of this.#pending) {
-      if (request.startNs >= beforeNs) break;
-      if (!Number.isNaN(request.startNs)) this.#fail(request, 'timeout', nowNs);
-      request.startNs = Number.NaN;
+      if (request.startMs >= beforeMs) break;
+      if (!Number.isNaN(request.startMs)) this.#fail(request, 'timeout', nowMs);
+      request.startMs = Number.NaN;
     }
   }
 
   /** The connection has ended: what waits for an answer has failed for `errorType`. */
-  close(atNs: number, errorType: string): void {
+  close(atMs: number, errorType: string): void {
     const stream = this.#streams[RESPONSE];
     this.#losses.bytes += this.#streams[0].lostBytes + stream.lostBytes;
     if (this.#response !== undefined) {
       const cut = !stream.desynced && !stream.untilClose;
       if (cut && this.#response.errorType === undefined) this.#response.errorType = errorType;
-      this.#endResponse(cut ? atNs : stream.lastNs, stream.position);
+      this.#endResponse(cut ? atMs : stream.lastMs, stream.position);
     }
     if (stream.desynced) this.#loseRequests(0);
     for (const request of this.#pending) {
-      if (!Number.isNaN(request.startNs)) this.#fail(request, errorType, atNs);
+      if (!Number.isNaN(request.startMs)) this.#fail(request, errorType, atMs);
     }
     this.stop();
   }
 
-  #beginRequest(atNs: number, position: number): void {
-    this.#finishOpenRequest(this.#streams[REQUEST].previousNs);
+  #beginRequest(atMs: number, position: number): void {
+    this.#finishOpenRequest(this.#streams[REQUEST].previousMs);
     // Not pipelined: the client would not ask again before it had the whole answer.
     if (this.#pending.length === 1) this.finishOpenResponse();
     if (this.#pending.length >= MAX_PENDING) this.#loseRequests(0);
     const request: PendingRequest = {
       operation: this.#session.operation,
       kind: this.#session.kind,
-      startNs: atNs,
-      endNs: atNs,
+      startMs: atMs,
+      endMs: atMs,
       bytes: 0,
       done: false,
     };
@@ -197,12 +197,12 @@ export class Layer7 implements MessageListener, MatchQueue {
     this.#pending.push(request);
   }
 
-  #endRequest(atNs: number, position: number, mark: number, operation = this.#session.operation): void {
+  #endRequest(atMs: number, position: number, mark: number, operation = this.#session.operation): void {
     const request = this.#reading;
     if (request === undefined) return;
     this.#reading = undefined;
     request.operation = operation;
-    request.endNs = atNs;
+    request.endMs = atMs;
     request.bytes = position - this.#readingFrom;
     request.done = true;
     if ((mark & ONE_WAY) !== 0) {
@@ -216,7 +216,7 @@ export class Layer7 implements MessageListener, MatchQueue {
   #matchOrphan(request: PendingRequest): void {
     const early = this.#orphans.shift();
     if (early === undefined || this.#pending[0] !== request) return;
-    if (early.startNs + REORDER_NS < request.startNs) {
+    if (early.startMs + REORDER_MS < request.startMs) {
       this.#losses.responses++;
       this.#orphans.length = 0;
       return;
@@ -225,16 +225,16 @@ export class Layer7 implements MessageListener, MatchQueue {
     this.#emit(request, early);
   }
 
-  #finishOpenRequest(atNs: number): void {
+  #finishOpenRequest(atMs: number): void {
     if (this.#reading !== undefined)
-      this.#endRequest(atNs, this.#streams[REQUEST].position, 0, this.#reading.operation);
+      this.#endRequest(atMs, this.#streams[REQUEST].position, 0, this.#reading.operation);
   }
 
-  #beginResponse(atNs: number, position: number): void {
-    if (this.#streams[REQUEST].desynced) this.#finishOpenRequest(this.#streams[REQUEST].lastNs);
+  #beginResponse(atMs: number, position: number): void {
+    if (this.#streams[REQUEST].desynced) this.#finishOpenRequest(this.#streams[REQUEST].lastMs);
     this.#response = {
-      startNs: atNs,
-      endNs: atNs,
+      startMs: atMs,
+      endMs: atMs,
       bytes: 0,
       status: this.#session.status,
       errorType: this.#session.errorType,
@@ -242,7 +242,7 @@ export class Layer7 implements MessageListener, MatchQueue {
     this.#responseFrom = position;
   }
 
-  #endResponse(atNs: number, position: number): void {
+  #endResponse(atMs: number, position: number): void {
     const response = this.#response;
     if (response === undefined) return;
     this.#response = undefined;
@@ -250,7 +250,7 @@ export class Layer7 implements MessageListener, MatchQueue {
       response.status = this.#session.status;
       response.errorType ??= this.#session.errorType;
     }
-    response.endNs = atNs;
+    response.endMs = atMs;
     response.bytes = position - this.#responseFrom;
     const request = this.#pending[0];
     if (request === undefined) {
@@ -258,14 +258,14 @@ export class Layer7 implements MessageListener, MatchQueue {
       else this.#losses.responses++;
       return;
     }
-    if (response.startNs + REORDER_NS < request.startNs) {
+    if (response.startMs + REORDER_MS < request.startMs) {
       this.#losses.responses++;
       return;
     }
     this.#pending.shift();
     // An answer before the request was read in full ends the request as far as the call goes.
-    if (request === this.#reading) request.endNs = response.startNs;
-    if (!Number.isNaN(request.startNs)) this.#emit(request, response);
+    if (request === this.#reading) request.endMs = response.startMs;
+    if (!Number.isNaN(request.startMs)) this.#emit(request, response);
   }
 
   #emit(request: PendingRequest, response: Response): void {
@@ -273,21 +273,21 @@ export class Layer7 implements MessageListener, MatchQueue {
     call.status = response.status;
     call.errorType = response.errorType;
     call.failed = response.errorType !== undefined || this.protocol.isError(response.status);
-    const start = this.isServer && request.endNs <= response.startNs ? request.endNs : request.startNs;
-    call.startNs = start;
-    call.endNs = Math.max(start, response.endNs);
+    const start = this.isServer && request.endMs <= response.startMs ? request.endMs : request.startMs;
+    call.startMs = start;
+    call.endMs = Math.max(start, response.endMs);
     call.requestBytes = request.bytes;
     call.responseBytes = response.bytes;
     this.owner.onCall(this, call);
   }
 
-  #fail(request: PendingRequest, errorType: string, atNs: number): void {
+  #fail(request: PendingRequest, errorType: string, atMs: number): void {
     call.operation = request.operation;
     call.status = 'none';
     call.errorType = errorType;
     call.failed = true;
-    call.startNs = request.startNs;
-    call.endNs = Math.max(request.startNs, atNs);
+    call.startMs = request.startMs;
+    call.endMs = Math.max(request.startMs, atMs);
     call.requestBytes = request.bytes;
     call.responseBytes = Number.NaN;
     this.owner.onCall(this, call);

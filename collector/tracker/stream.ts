@@ -8,8 +8,8 @@ import { BEGIN, DESYNC, END, MAX_CARRY_BYTES, NEED_MORE, STOP } from '../protoco
 
 /** What a stream reports to its connection. `position` counts the stream's bytes since it was first seen. */
 export interface MessageListener {
-  begin(flow: Flow, atNs: number, position: number): void;
-  end(flow: Flow, atNs: number, position: number, mark: number): void;
+  begin(flow: Flow, atMs: number, position: number): void;
+  end(flow: Flow, atMs: number, position: number, mark: number): void;
   /** The stream is out of step; a message that has begun has no known end. */
   desync(flow: Flow): void;
   /** In step again: whatever was open ended with the event before this one. */
@@ -23,8 +23,8 @@ const join = Buffer.allocUnsafe(JOIN_BYTES);
 
 export class Stream {
   /** Time of the last event, and of the one before. */
-  lastNs = 0;
-  previousNs = 0;
+  lastMs = 0;
+  previousMs = 0;
   position = 0;
   desynced = false;
   /** Bytes that could not be given to any message. */
@@ -37,7 +37,7 @@ export class Stream {
   #skipMark = 0;
   #carry: Buffer | undefined = undefined;
   #carryLength = 0;
-  #carryNs = 0;
+  #carryMs = 0;
 
   constructor(flow: Flow, session: Session, listener: MessageListener) {
     this.#flow = flow;
@@ -60,14 +60,14 @@ export class Stream {
    *
    * Cost: O(captured head bytes), no allocation unless a head is split over events.
    */
-  feed(bytes: Buffer, start: number, captured: number, full: number, atNs: number): void {
+  feed(bytes: Buffer, start: number, captured: number, full: number, atMs: number): void {
     let at = start;
     const end = start + captured;
     let missing = full - captured;
-    this.previousNs = this.lastNs;
-    this.lastNs = atNs;
+    this.previousMs = this.lastMs;
+    this.lastMs = atMs;
     if (this.#skip > 0) {
-      if (captured > 0 && this.#abandons(bytes, start, end)) this.#endSkip(atNs);
+      if (captured > 0 && this.#abandons(bytes, start, end)) this.#endSkip(atMs);
       else {
         const taken = Math.min(this.#skip, captured);
         at += taken;
@@ -80,7 +80,7 @@ export class Stream {
           this.position += over;
         }
         if (this.#skip > 0) return;
-        this.#endSkip(atNs);
+        this.#endSkip(atMs);
         if (at === end && missing === 0) return;
       }
     }
@@ -93,14 +93,14 @@ export class Stream {
       this.#listener.resync(this.#flow);
       this.desynced = false;
     }
-    if (this.#carryLength > 0) this.#feedJoined(bytes, at, end, missing, atNs);
-    else this.#units(bytes, at, end, missing, atNs, atNs);
+    if (this.#carryLength > 0) this.#feedJoined(bytes, at, end, missing, atMs);
+    else this.#units(bytes, at, end, missing, atMs, atMs);
   }
 
   /** Bytes of this stream were not seen at all (a gap in the TCP sequence, a lost event). */
-  gap(length: number, atNs: number): void {
+  gap(length: number, atMs: number): void {
     if (this.#carryLength > 0) this.#lose(0);
-    this.feed(join, 0, 0, length, atNs);
+    this.feed(join, 0, 0, length, atMs);
   }
 
   /** Forgets what is half read: the next event must begin a unit. */
@@ -119,12 +119,12 @@ export class Stream {
     return this.#session.mayAbandon(this.#flow) && this.#session.resync(this.#flow, bytes, start, end);
   }
 
-  #endSkip(atNs: number): void {
+  #endSkip(atMs: number): void {
     this.#skip = 0;
-    if ((this.#skipMark & END) !== 0) this.#listener.end(this.#flow, atNs, this.position, this.#skipMark);
+    if ((this.#skipMark & END) !== 0) this.#listener.end(this.#flow, atMs, this.position, this.#skipMark);
   }
 
-  #feedJoined(bytes: Buffer, at: number, end: number, missing: number, atNs: number): void {
+  #feedJoined(bytes: Buffer, at: number, end: number, missing: number, atMs: number): void {
     const length = this.#carryLength + end - at;
     if (length > JOIN_BYTES || this.#carry === undefined) {
       this.#lose(end - at + missing);
@@ -133,23 +133,23 @@ export class Stream {
     this.#carry.copy(join, 0, 0, this.#carryLength);
     bytes.copy(join, this.#carryLength, at, end);
     this.#carryLength = 0;
-    this.#units(join, 0, length, missing, this.#carryNs, atNs);
+    this.#units(join, 0, length, missing, this.#carryMs, atMs);
   }
 
-  /** Cuts [start, end) into units; `missing` bytes follow `end` unseen. `firstNs` is when the first unit began. */
-  #units(bytes: Buffer, start: number, end: number, missing: number, firstNs: number, atNs: number): void {
+  /** Cuts [start, end) into units; `missing` bytes follow `end` unseen. `firstMs` is when the first unit began. */
+  #units(bytes: Buffer, start: number, end: number, missing: number, firstMs: number, atMs: number): void {
     const session = this.#session;
     const flow = this.#flow;
     let at = start;
-    let unitNs = firstNs;
+    let unitMs = firstMs;
     while (at < end) {
       const length = session.advance(flow, bytes, at, end, missing === 0);
       if (length === NEED_MORE) {
-        this.#keep(bytes, at, end, unitNs);
+        this.#keep(bytes, at, end, unitMs);
         return;
       }
       const mark = session.mark;
-      if ((mark & BEGIN) !== 0) this.#listener.begin(flow, unitNs, this.position);
+      if ((mark & BEGIN) !== 0) this.#listener.begin(flow, unitMs, this.position);
       if (length === DESYNC) {
         if ((mark & STOP) !== 0) this.#listener.stop();
         else this.#lose(end - at + missing);
@@ -159,7 +159,7 @@ export class Stream {
       if (length <= left) {
         at += length;
         this.position += length;
-        if ((mark & END) !== 0) this.#listener.end(flow, atNs, this.position, mark);
+        if ((mark & END) !== 0) this.#listener.end(flow, atMs, this.position, mark);
       } else {
         at = end;
         const over = Math.min(length - left, missing);
@@ -167,18 +167,18 @@ export class Stream {
         this.position += left + over;
         this.#skip = length - left - over;
         this.#skipMark = mark;
-        if (this.#skip === 0) this.#endSkip(atNs);
+        if (this.#skip === 0) this.#endSkip(atMs);
       }
       if ((mark & STOP) !== 0) {
         this.#listener.stop();
         return;
       }
-      unitNs = atNs;
+      unitMs = atMs;
     }
     if (missing > 0) this.#lose(missing);
   }
 
-  #keep(bytes: Buffer, at: number, end: number, unitNs: number): void {
+  #keep(bytes: Buffer, at: number, end: number, unitMs: number): void {
     const length = end - at;
     if (length > MAX_CARRY_BYTES * 4) {
       this.#lose(length);
@@ -189,6 +189,6 @@ export class Stream {
     }
     bytes.copy(this.#carry, 0, at, end);
     this.#carryLength = length;
-    this.#carryNs = unitNs;
+    this.#carryMs = unitMs;
   }
 }

@@ -56,21 +56,21 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     let calls = 0;
     for (let round = 0; round < 200; round++) {
       const layer = new Layer7(protocol, { onCall: () => calls++ }, next() < 0.5, losses);
-      let atNs = 0;
+      let atMs = 0;
       for (let i = 0; i < 40; i++) {
         const source = conversation[Math.floor(next() * conversation.length)];
         const bytes = Buffer.from(source?.bytes ?? '');
         for (let k = 0; k < bytes.length; k++) if (next() < 0.01) bytes[k] = Math.floor(next() * 256);
         const flow = next() < 0.1 ? (next() < 0.5 ? REQUEST : RESPONSE) : (source?.flow ?? REQUEST);
         const captured = Math.floor(next() * (bytes.length + 1));
-        atNs += 1000;
-        if (next() < 0.05) layer.gap(flow, Math.floor(next() * 1e6), atNs);
-        else layer.feed(flow, bytes, 0, captured, next() < 0.3 ? bytes.length : captured, atNs);
+        atMs += 1000;
+        if (next() < 0.05) layer.gap(flow, Math.floor(next() * 1e6), atMs);
+        else layer.feed(flow, bytes, 0, captured, next() < 0.3 ? bytes.length : captured, atMs);
         expect(layer.heldBytes).toBeLessThan(256 * 1024);
         expect(layer.pendingCount).toBeLessThanOrEqual(4096);
       }
-      layer.expire(atNs, atNs);
-      layer.close(atNs, 'connection_closed');
+      layer.expire(atMs, atMs);
+      layer.close(atMs, 'connection_closed');
       for (const noise of [Buffer.from(Array.from({ length: 300 }, () => Math.floor(next() * 256)))]) {
         const fresh = new Layer7(protocol, { onCall: () => calls++ }, false, losses);
         fresh.feed(REQUEST, noise, 0, noise.length, noise.length, 1);

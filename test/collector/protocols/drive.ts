@@ -15,8 +15,8 @@ export interface SeenCall {
   readonly status: string;
   readonly failed: boolean;
   readonly errorType: string | undefined;
-  readonly startNs: number;
-  readonly endNs: number;
+  readonly startMs: number;
+  readonly endMs: number;
   readonly requestBytes: number;
   readonly responseBytes: number;
 }
@@ -31,14 +31,18 @@ export interface Driven {
 export function drive(
   protocol: Protocol,
   pieces: readonly Piece[],
-  options: { readonly isServer?: boolean; readonly cut?: (index: number, length: number) => readonly number[] } = {},
+  options: {
+    readonly isServer?: boolean;
+    readonly cut?: (index: number, length: number) => readonly number[];
+    readonly stepMs?: number;
+  } = {},
 ): Driven {
   const calls: SeenCall[] = [];
   const losses: MatchLosses = { requests: 0, responses: 0, bytes: 0 };
   const owner = { onCall: (_: Layer7, call: Call) => void calls.push({ ...call }) };
   const layer = new Layer7(protocol, owner, options.isServer ?? false, losses);
   pieces.forEach((piece, index) => {
-    const atNs = (index + 1) * 1_000_000;
+    const atMs = (index + 1) * (options.stepMs ?? 10);
     const full = piece.full ?? piece.bytes.length;
     const cuts = options.cut?.(index, piece.bytes.length) ?? [];
     const edges = [0, ...cuts, piece.bytes.length];
@@ -48,7 +52,7 @@ export function drive(
       const last = i + 2 === edges.length;
       // The bytes sit in the middle of a larger buffer, as in a frame.
       const frame = Buffer.concat([Buffer.from('@@@'), piece.bytes.subarray(from, to), Buffer.from('###')]);
-      layer.feed(piece.flow, frame, 3, to - from, last ? full - from : to - from, atNs);
+      layer.feed(piece.flow, frame, 3, to - from, last ? full - from : to - from, atMs);
     }
   });
   return { calls, losses, layer };

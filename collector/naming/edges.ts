@@ -1,0 +1,150 @@
+/** Which edge a connection belongs to: both ends named, the remote one joined by tuple or by address. */
+import type { Side } from '../../src/model/records.ts';
+import type { Connection } from '../tracker/connection.ts';
+import type { TupleIndex } from '../tracker/tuple-index.ts';
+import type { Identity, Namer } from './namer.ts';
+
+/** Interned: the same ends and side are the same object. */
+export interface Edge {
+  readonly id: number;
+  readonly side: Side;
+  readonly caller: string;
+  readonly callee: string;
+  readonly callerInstance: string | undefined;
+  readonly calleeInstance: string | undefined;
+  readonly callerMachine: string | undefined;
+  readonly calleeMachine: string | undefined;
+  readonly calleePort: number;
+}
+
+interface End {
+  readonly service: string;
+  readonly instance?: string | undefined;
+  readonly machine?: string | undefined;
+}
+
+export const EXTERNAL = 'external';
+/** A remote end that was not found is looked for again after this long. */
+const RETRY_MS = 500;
+/** Addresses that may stand as names of unknown ends. */
+const MAX_ADDRESS_NAMES = 500;
+const MAX_EDGES = 100_000;
+
+/** RFC 1918, carrier-grade NAT, link-local, loopback, unique local. */
+export function isPrivate(address: string): boolean {
+  if (address.includes(':')) return /^(::1$|f[cd]|fe[89ab])/.test(address);
+  return /^(10|127)\.|^192\.168\.|^169\.254\.|^172\.(1[6-9]|2\d|3[01])\.|^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./.test(
+    address,
+  );
+}
+
+interface Cached {
+  readonly edge: Edge;
+  /** The remote end is not named: look again at this time. */
+  readonly retryAtMs: number;
+}
+
+export class EdgeResolver {
+  readonly #namer: Namer;
+  readonly #index: TupleIndex;
+  readonly #edges = new Map<string, Edge>();
+  readonly #addressNames = new Set<string>();
+  /** Unknown ends that became `external` because too many addresses were named already. */
+  capped = 0;
+
+  constructor(namer: Namer, index: TupleIndex) {
+    this.#namer = namer;
+    this.#index = index;
+  }
+
+  /** The edge of a connection; undefined while its tuple or role is not known. Cached on the connection. */
+  resolve(connection: Connection, nowMs: number): Edge | undefined {
+    const cached = connection.edge as Cached | undefined;
+    if (cached !== undefined && connection.edgeVersion === this.#namer.version && nowMs < cached.retryAtMs) {
+      return cached.edge;
+    }
+    const tuple = connection.tuple;
+    if (tuple === undefined || connection.role === 'unknown') return undefined;
+    this.#namer.learnAddress(tuple.localAddress, connection.netns);
+    const own = this.own(connection);
+    const isClient = connection.role === 'client';
+    const peer = this.#index.peer(connection);
+    const joined = peer === undefined ? this.#byAddress(connection) : this.own(peer);
+    const other = joined ?? this.#unknown(connection);
+    const edge = isClient
+      ? this.intern('client', own, other, tuple.remotePort)
+      : this.intern('server', other, own, tuple.localPort);
+    connection.edge = { edge, retryAtMs: joined === undefined ? nowMs + RETRY_MS : Infinity } satisfies Cached;
+    connection.edgeVersion = this.#namer.version;
+    return edge;
+  }
+
+  /** Identity of the connection's own end. */
+  own(connection: Connection): Identity {
+    const tuple = connection.tuple;
+    if (connection.role === 'server' && tuple !== undefined) {
+      const listener = this.#namer.endpoint(tuple.localAddress, tuple.localPort, connection.netns);
+      if (listener !== undefined) return listener;
+    }
+    return this.#namer.process(connection.pid, connection.netns, connection.comm);
+  }
+
+  /** Edge between two ends that are known by address only (a dropped packet, a refused SYN). */
+  between(side: Side, caller: End, callee: End, calleePort: number): Edge {
+    return this.intern(side, caller, callee, calleePort);
+  }
+
+  /** An end by its address: listener or naming file, else machine, else the address. */
+  byAddress(address: string, port: number, netns: number | undefined, isCallee: boolean): End {
+    const known = this.#namer.endpoint(address, port, netns);
+    return known ?? this.#named(address, isCallee ? port : undefined);
+  }
+
+  intern(side: Side, caller: End, callee: End, calleePort: number): Edge {
+    const key = `${side}\0${caller.service}\0${callee.service}\0${caller.instance ?? ''}\0${callee.instance ?? ''}\0${caller.machine ?? ''}\0${callee.machine ?? ''}\0${calleePort}`;
+    const known = this.#edges.get(key);
+    if (known !== undefined) return known;
+    if (this.#edges.size >= MAX_EDGES) this.#edges.clear();
+    const edge: Edge = {
+      id: this.#nextId++,
+      side,
+      caller: caller.service,
+      callee: callee.service,
+      callerInstance: caller.instance,
+      calleeInstance: callee.instance,
+      callerMachine: caller.machine,
+      calleeMachine: callee.machine,
+      calleePort,
+    };
+    this.#edges.set(key, edge);
+    return edge;
+  }
+
+  #nextId = 0;
+
+  #byAddress(connection: Connection): End | undefined {
+    if (connection.role !== 'client' || connection.tuple === undefined) return undefined;
+    return this.#namer.endpoint(connection.tuple.remoteAddress, connection.tuple.remotePort, connection.netns);
+  }
+
+  #unknown(connection: Connection): End {
+    const tuple = connection.tuple;
+    if (tuple === undefined) return { service: EXTERNAL };
+    return this.#named(tuple.remoteAddress, connection.role === 'client' ? tuple.remotePort : undefined);
+  }
+
+  /** Private addresses name themselves (a service of another host), up to a bound; all others are `external`. */
+  #named(address: string, port: number | undefined): End {
+    const machine = this.#namer.machineByAddress(address);
+    if (!isPrivate(address)) return { service: EXTERNAL, machine };
+    const name = port === undefined ? address : `${address}:${port}`;
+    if (!this.#addressNames.has(name)) {
+      if (this.#addressNames.size >= MAX_ADDRESS_NAMES) {
+        this.capped++;
+        return { service: EXTERNAL, machine };
+      }
+      this.#addressNames.add(name);
+    }
+    return { service: name, machine };
+  }
+}

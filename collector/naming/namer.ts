@@ -1,0 +1,178 @@
+/** Names of processes, endpoints and machines: the naming file first, then what the host shows. */
+import type { ListenerFrame } from '../frames/types.ts';
+import type { Naming } from './naming-file.ts';
+import { EMPTY_NAMING } from './naming-file.ts';
+import { readProcess } from './process-info.ts';
+import { containerId, serviceName } from './service-name.ts';
+
+export interface Identity {
+  readonly service: string;
+  readonly instance: string;
+  readonly machine: string;
+}
+
+export interface NamerOptions {
+  readonly hostName: string;
+  readonly procRoot?: string;
+  /** Processes and endpoints remembered. */
+  readonly maxEntries?: number;
+}
+
+const MAX_ANCESTORS = 8;
+
+export class Namer {
+  /** Rises whenever a name may have changed. */
+  version = 0;
+  readonly hostName: string;
+  readonly procRoot: string;
+  readonly #maxEntries: number;
+  #naming: Naming = EMPTY_NAMING;
+  #machineByNetns = new Map<number, string>();
+  #machineByAddress = new Map<string, string>();
+  #endpoints = new Map<string, Identity>();
+  #named = new Map<number, Identity>();
+  readonly #processes = new Map<number, Identity>();
+  /** Learnt from listeners: `address:port`, and `netns/*:port` for wildcard ones. Kept when the listener is gone. */
+  readonly #listeners = new Map<string, Identity>();
+  /** Address -> namespace, learnt from connections. */
+  readonly #netnsByAddress = new Map<string, number>();
+
+  constructor(options: NamerOptions) {
+    this.hostName = options.hostName;
+    this.procRoot = options.procRoot ?? '/proc';
+    this.#maxEntries = options.maxEntries ?? 20_000;
+  }
+
+  get naming(): Naming {
+    return this.#naming;
+  }
+
+  /** Takes a new naming file into force. */
+  use(naming: Naming): void {
+    this.#naming = naming;
+    this.#machineByNetns = new Map();
+    this.#machineByAddress = new Map();
+    for (const machine of naming.machines) {
+      if (machine.netnsInode !== undefined) this.#machineByNetns.set(machine.netnsInode, machine.name);
+      for (const address of machine.addresses ?? []) {
+        this.#machineByAddress.set(address, machine.name);
+        if (machine.netnsInode !== undefined) this.#netnsByAddress.set(address, machine.netnsInode);
+      }
+    }
+    this.#endpoints = new Map(
+      naming.endpoints.map((endpoint) => [
+        `${endpoint.address}:${endpoint.port}`,
+        this.#complete(endpoint, endpoint.address),
+      ]),
+    );
+    this.#named = new Map(naming.processes.map((process) => [process.pid, this.#complete(process, undefined)]));
+    this.#processes.clear();
+    this.version++;
+  }
+
+  machine(netns: number): string {
+    return this.#machineByNetns.get(netns) ?? this.hostName;
+  }
+
+  machineByAddress(address: string): string | undefined {
+    const named = this.#machineByAddress.get(address);
+    if (named !== undefined) return named;
+    const netns = this.#netnsByAddress.get(address);
+    return netns === undefined ? undefined : this.machine(netns);
+  }
+
+  /** Identity of a process; by its pid's or an ancestor's entry in the naming file, else from /proc, else its comm. */
+  process(pid: number, netns: number, comm: string): Identity {
+    const known = this.#processes.get(pid);
+    if (known !== undefined) return known;
+    const found = this.#fromAncestors(pid) ?? this.#fromProc(pid, netns, comm);
+    if (pid !== 0) this.#remember(this.#processes, pid, found);
+    return found;
+  }
+
+  /** True when the naming file names this very process. */
+  isNamed(pid: number): boolean {
+    return this.#named.has(pid);
+  }
+
+  /** The process ended or became another program. */
+  forget(pid: number): void {
+    this.#processes.delete(pid);
+  }
+
+  /** Who listens at an address, undefined when not known. */
+  endpoint(address: string, port: number, netns?: number): Identity | undefined {
+    const named = this.#endpoints.get(`${address}:${port}`);
+    if (named !== undefined) return named;
+    const loopback = address.startsWith('127.') || address === '::1';
+    const where = loopback ? netns : this.#netnsByAddress.get(address);
+    if (loopback) return where === undefined ? undefined : this.#listeners.get(`${where}/*:${port}`);
+    return (
+      this.#listeners.get(`${address}:${port}`) ??
+      (where === undefined ? undefined : this.#listeners.get(`${where}/*:${port}`))
+    );
+  }
+
+  learnListener(frame: ListenerFrame): Identity {
+    const { localAddress, localPort } = frame.tuple;
+    const found =
+      this.#endpoints.get(`${localAddress}:${localPort}`) ?? this.process(frame.pid, frame.netns, frame.comm);
+    const wildcard = localAddress === '0.0.0.0' || localAddress === '::';
+    const loopback = localAddress.startsWith('127.') || localAddress === '::1';
+    this.#remember(
+      this.#listeners,
+      wildcard || loopback ? `${frame.netns}/*:${localPort}` : `${localAddress}:${localPort}`,
+      found,
+    );
+    if (!wildcard && !loopback) this.learnAddress(localAddress, frame.netns);
+    this.version++;
+    return found;
+  }
+
+  /** An address seen as a socket's own belongs to that socket's namespace. */
+  learnAddress(address: string, netns: number): void {
+    if (this.#netnsByAddress.get(address) === netns) return;
+    if (address.startsWith('127.') || address === '::1' || address === '') return;
+    this.#remember(this.#netnsByAddress, address, netns);
+  }
+
+  #fromAncestors(pid: number): Identity | undefined {
+    if (this.#named.size === 0) return undefined;
+    let current = pid;
+    for (let i = 0; i < MAX_ANCESTORS && current > 1; i++) {
+      const named = this.#named.get(current);
+      if (named !== undefined) return named;
+      current = readProcess(this.procRoot, current)?.parentPid ?? 0;
+    }
+    return undefined;
+  }
+
+  #fromProc(pid: number, netns: number, comm: string): Identity {
+    const info = pid === 0 ? undefined : readProcess(this.procRoot, pid);
+    const machine = this.machine(info?.netns || netns);
+    const service = info === undefined ? comm || 'unknown' : serviceName(info, this.procRoot);
+    const container = info === undefined ? undefined : containerId(info.cgroup);
+    return {
+      service,
+      machine,
+      instance: container === undefined ? `${service}@${machine}` : `${service}-${container}`,
+    };
+  }
+
+  #complete(
+    named: { readonly service: string; readonly instance?: string; readonly machine?: string },
+    address: string | undefined,
+  ): Identity {
+    const machine =
+      named.machine ?? (address === undefined ? undefined : this.#machineByAddress.get(address)) ?? this.hostName;
+    return { service: named.service, machine, instance: named.instance ?? `${named.service}@${machine}` };
+  }
+
+  #remember<K, V>(map: Map<K, V>, name: K, value: V): void {
+    if (map.size >= this.#maxEntries && !map.has(name)) {
+      const oldest = map.keys().next().value;
+      if (oldest !== undefined) map.delete(oldest);
+    }
+    map.set(name, value);
+  }
+}

@@ -1,0 +1,274 @@
+/**
+ * The connection tracker: frames of the loader in, calls and TCP deltas out. Control and data events come through
+ * separate rings, so either may be first: data of an unknown connection opens it, and a closed connection takes data
+ * for a moment longer. Bounded: idle and surplus connections are evicted and counted.
+ */
+import type { ConnFrame, ConnStatsFrame, DataFrame, TcpTotals, WireProtocol } from '../frames/types.ts';
+import { http1 } from '../protocols/http1/index.ts';
+import { mysql } from '../protocols/mysql/index.ts';
+import { postgresql } from '../protocols/postgresql/index.ts';
+import type { Protocol } from '../protocols/protocol.ts';
+import { redis } from '../protocols/redis/index.ts';
+import type { ConnectionSink } from './connection.ts';
+import { Connection, RECV, SEND } from './connection.ts';
+import type { MatchLosses } from './layer7.ts';
+import { TupleIndex } from './tuple-index.ts';
+
+const BY_WIRE: Partial<Record<WireProtocol, Protocol>> = { http1, postgresql, mysql, redis };
+
+export interface TrackerSink extends ConnectionSink {
+  onOpened(connection: Connection, frame: ConnFrame): void;
+  onFailed(connection: Connection, frame: ConnFrame): void;
+  onClosed(connection: Connection, frame: ConnFrame): void;
+  /** Counters since the last report of this connection. `totals` holds the gauges. */
+  onTraffic(connection: Connection, delta: TrafficDelta, totals: TcpTotals, atMs: number): void;
+}
+
+export interface TrafficDelta {
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly segmentsOut: number;
+  readonly segmentsIn: number;
+  readonly retransmits: number;
+  readonly resetsSent: number;
+  readonly resetsReceived: number;
+}
+
+export interface TrackerOptions {
+  readonly maxConnections?: number;
+  /** A request without a response for this long has failed with `timeout`. */
+  readonly requestTimeoutMs?: number;
+  /** Data may still come for a closed connection for this long. */
+  readonly closeGraceMs?: number;
+  /** A response that cannot be framed to its end is over when nothing came for this long. */
+  readonly openResponseIdleMs?: number;
+  readonly idleEvictionMs?: number;
+}
+
+export interface TrackerCounters {
+  readonly losses: MatchLosses;
+  evicted: number;
+  dataEvents: number;
+  connections: number;
+}
+
+/** With the server's end out of sight: a client that closes after this long without an answer gave up waiting. */
+const GAVE_UP_MS = 1000;
+
+export class Tracker {
+  readonly counters: TrackerCounters = {
+    losses: { requests: 0, responses: 0, bytes: 0 },
+    evicted: 0,
+    dataEvents: 0,
+    connections: 0,
+  };
+  readonly index = new TupleIndex();
+  /** While true, payload is not looked at. */
+  shedding = false;
+  readonly #connections = new Map<number, Connection>();
+  readonly #closing = new Set<Connection>();
+  readonly #sink: TrackerSink;
+  readonly #options: Required<TrackerOptions>;
+
+  constructor(sink: TrackerSink, options: TrackerOptions = {}) {
+    this.#sink = sink;
+    this.#options = {
+      maxConnections: 100_000,
+      requestTimeoutMs: 60_000,
+      closeGraceMs: 250,
+      openResponseIdleMs: 300,
+      idleEvictionMs: 3_600_000,
+      ...options,
+    };
+  }
+
+  get connections(): Iterable<Connection> {
+    return this.#connections.values();
+  }
+
+  data(frame: DataFrame): void {
+    this.counters.dataEvents++;
+    if (this.shedding) return;
+    const connection = this.#get(frame.connId, frame.netns);
+    if (connection.pid === 0) connection.pid = frame.pid;
+    if (connection.role === 'unknown' && frame.role !== 'unknown') connection.role = frame.role;
+    const head = frame.head;
+    const bytes = Buffer.isBuffer(head) ? head : Buffer.from(head.buffer, head.byteOffset, head.length);
+    const sending = frame.direction === 'send';
+    // What is sent has left when the call began, what is received was there when it ended: so the server's time never
+    // contains the network's.
+    const atMs = sending ? frame.enterMs : frame.exitMs;
+    const captured = frame.fault ? 0 : head.length;
+    connection.data(
+      sending ? SEND : RECV,
+      BY_WIRE[frame.protocol],
+      bytes,
+      0,
+      captured,
+      Math.max(frame.fullLength, captured),
+      frame.streamSeq,
+      atMs,
+    );
+  }
+
+  conn(frame: ConnFrame): void {
+    const connection = this.#get(frame.connId, frame.netns);
+    this.#identify(connection, frame);
+    switch (frame.kind) {
+      case 'opened':
+        connection.totals ??= ZERO;
+        this.#sink.onOpened(connection, frame);
+        break;
+      case 'discovered':
+        connection.totals ??= frame.totals;
+        break;
+      case 'failed':
+        this.#sink.onFailed(connection, frame);
+        this.#remove(connection);
+        break;
+      case 'closed':
+        this.#traffic(connection, frame.totals, frame.atMs);
+        this.#sink.onClosed(connection, frame);
+        connection.closedMs = frame.atMs;
+        connection.closeError = this.#closeError(connection, frame);
+        this.#closing.add(connection);
+        break;
+    }
+  }
+
+  stats(frame: ConnStatsFrame): void {
+    const connection = this.#get(frame.connId, frame.netns);
+    if (connection.tuple === undefined) {
+      connection.tuple = frame.tuple;
+      this.index.add(connection);
+    }
+    if (connection.role === 'unknown') connection.role = frame.role;
+    if (connection.pid === 0) connection.pid = frame.pid;
+    this.#traffic(connection, frame.totals, frame.atMs);
+  }
+
+  /** Time goes on: ends closed connections after their grace, expires requests, evicts idle connections. */
+  tick(nowMs: number): void {
+    for (const connection of this.#closing) {
+      if (connection.closedMs + this.#options.closeGraceMs > nowMs) continue;
+      connection.finish();
+      this.#remove(connection);
+    }
+    const idleBefore = nowMs - this.#options.openResponseIdleMs;
+    const expireBefore = nowMs - this.#options.requestTimeoutMs;
+    for (const connection of this.#connections.values()) {
+      const layer = connection.layer7;
+      if (layer !== undefined) {
+        if (layer.hasIdleOpenResponse(idleBefore)) layer.finishOpenResponse();
+        if (layer.pendingCount > 0) layer.expire(expireBefore, nowMs);
+      }
+      if (connection.lastSeenMs < nowMs - this.#options.idleEvictionMs) this.#evict(connection);
+    }
+  }
+
+  /** Ends everything that is closing, whatever its grace: the collector stops. */
+  drain(): void {
+    for (const connection of this.#closing) {
+      connection.finish();
+      this.#remove(connection);
+    }
+    for (const connection of this.#connections.values()) connection.layer7?.finishOpenResponse();
+  }
+
+  /** Forgets all layer-7 state, when the breaker opens. */
+  shed(): void {
+    this.shedding = true;
+    for (const connection of this.#connections.values()) connection.shed();
+  }
+
+  #get(id: number, netns: number): Connection {
+    const known = this.#connections.get(id);
+    if (known !== undefined) return known;
+    if (this.#connections.size >= this.#options.maxConnections) {
+      const oldest = this.#connections.values().next().value;
+      if (oldest !== undefined) this.#evict(oldest);
+    }
+    const connection = new Connection(id, netns, this.#sink, this.counters.losses);
+    this.#connections.set(id, connection);
+    this.counters.connections = this.#connections.size;
+    return connection;
+  }
+
+  #identify(connection: Connection, frame: ConnFrame): void {
+    connection.lastSeenMs = Math.max(connection.lastSeenMs, frame.atMs);
+    if (frame.pid !== 0) connection.pid = frame.pid;
+    if (frame.comm !== '') connection.comm = frame.comm;
+    if (frame.cgroupId !== 0) connection.cgroupId = frame.cgroupId;
+    if (frame.role !== 'unknown') connection.role = frame.role;
+    if (connection.tuple !== undefined) return;
+    connection.tuple = frame.tuple;
+    this.index.add(connection);
+  }
+
+  #traffic(connection: Connection, totals: TcpTotals, atMs: number): void {
+    const last = connection.totals;
+    connection.totals = totals;
+    connection.lastSeenMs = Math.max(connection.lastSeenMs, atMs);
+    // Without a starting point (neither opened nor discovered seen) this report becomes it.
+    if (last === undefined) return;
+    this.#sink.onTraffic(
+      connection,
+      {
+        bytesSent: rise(totals.bytesSent, last.bytesSent),
+        bytesReceived: rise(totals.bytesReceived, last.bytesReceived),
+        segmentsOut: rise(totals.segmentsOut, last.segmentsOut),
+        segmentsIn: rise(totals.segmentsIn, last.segmentsIn),
+        retransmits: rise(totals.retransmits, last.retransmits),
+        resetsSent: rise(totals.resetsSent, last.resetsSent),
+        resetsReceived: rise(totals.resetsReceived, last.resetsReceived),
+      },
+      totals,
+      atMs,
+    );
+  }
+
+  /** OpenTelemetry error.type of a request that was open when its connection ended. */
+  #closeError(connection: Connection, frame: ConnFrame): string {
+    if (frame.reason === 'timed_out') return 'timeout';
+    if (frame.reason === 'reset' || frame.totals.resetsReceived > 0) return 'connection_reset';
+    const waiting = connection.layer7?.head();
+    if (connection.role !== 'client' || waiting === undefined) return 'connection_closed';
+    // The client went away by itself while it waited: the server's end is still open, or cannot be seen.
+    const peer = this.index.peer(connection);
+    const gaveUp =
+      peer === undefined ? frame.atMs - waiting.startMs >= GAVE_UP_MS : !(peer.closedMs <= connection.closedMs);
+    return gaveUp ? 'timeout' : 'connection_closed';
+  }
+
+  #evict(connection: Connection): void {
+    this.counters.evicted++;
+    this.#remove(connection);
+  }
+
+  #remove(connection: Connection): void {
+    this.#connections.delete(connection.id);
+    this.#closing.delete(connection);
+    this.index.remove(connection);
+    this.counters.connections = this.#connections.size;
+  }
+}
+
+const ZERO: TcpTotals = {
+  bytesSent: 0,
+  bytesReceived: 0,
+  segmentsOut: 0,
+  segmentsIn: 0,
+  retransmits: 0,
+  totalRetransmits: 0,
+  resetsSent: 0,
+  resetsReceived: 0,
+  sendWindowBytes: 0,
+  receiveWindowBytes: 0,
+  unreadBytes: 0,
+  unsentBytes: 0,
+  unknownBytes: 0,
+};
+
+function rise(now: number, before: number): number {
+  return now > before ? now - before : 0;
+}
