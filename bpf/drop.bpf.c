@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Packets of TCP flows that this kernel dropped, by its own reason.
+ *
+ * From skb:kfree_skb with a reason above SKB_CONSUMED (5.17 and later), from tcp_drop() before. Unit: packets as the
+ * stack handles them (a GSO packet counts once, as in iptables' counters).
+ * NOT_SPECIFIED is passed on under its name: on kernels before 6.3 ordinary frees use it too.
+ * Not seen: drops below the stack (device, hypervisor, the network), IPv6 packets with extension headers.
+ */
+#include "flow.bpf.h"
+
+/* The reason of tcp_drop() before kernels had reasons; the loader names it TCP_DROP. */
+#define REASON_TCP_DROP 0xffff
+
+
+static __always_inline void count_drop(const struct sk_buff *skb, const struct sock *receiver, __u32 reason)
+{
+	struct flow_key key = {};
+
+	if (!read_packet_tuple(&key.tuple, skb))
+		return;
+	key.netns = netns_of_skb(skb, receiver);
+	key.kind = RW_FLOW_DROP;
+	key.reason = reason;
+	count_flow(&key, 1);
+}
+
+SEC("tp_btf/kfree_skb")
+int kfree_skb(__u64 *ctx)
+{
+	const struct sk_buff *skb = (const struct sk_buff *)ctx[0];
+	const struct sock *receiver = NULL;
+	__u32 reason;
+
+	/* The third argument came with kernel commit c504e5c2f964 ("net: skb: introduce kfree_skb_reason()"), 5.17. */
+	if (targ_kfree_skb_args < 3)
+		return 0;
+	reason = ctx[2];
+	if (reason == 0)
+		return 0;
+	/* SKB_CONSUMED came with 6.1; before, 1 is the first real reason. */
+	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_CONSUMED) && reason == SKB_CONSUMED)
+		return 0;
+	/* The receiving socket came with kernel commit c53795d48ee8 ("net: add rx_sk to trace_kfree_skb"), 6.11. */
+	if (targ_kfree_skb_args >= 4)
+		receiver = (const struct sock *)ctx[3];
+	count_drop(skb, receiver, reason);
+	return 0;
+}
+
+/* Fallback: loaded only where kfree_skb has no reason. */
+SEC("kprobe/tcp_drop")
+int BPF_KPROBE(kprobe_tcp_drop, struct sock *sk, struct sk_buff *skb)
+{
+	count_drop(skb, sk, REASON_TCP_DROP);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
