@@ -49,6 +49,7 @@ export class EdgeResolver {
   readonly #index: TupleIndex;
   readonly #edges = new Map<string, Edge>();
   readonly #addressNames = new Set<string>();
+  #nextId = 0;
   /** Unknown ends that became `external` because too many addresses were named already. */
   capped = 0;
 
@@ -89,9 +90,14 @@ export class EdgeResolver {
     return this.#namer.process(connection.pid, connection.netns, connection.comm);
   }
 
-  /** Edge between two ends that are known by address only (a dropped packet, a refused SYN). */
-  between(side: Side, caller: End, callee: End, calleePort: number): Edge {
-    return this.intern(side, caller, callee, calleePort);
+  /** True when something is known to listen there. */
+  isEndpoint(address: string, port: number, netns: number | undefined): boolean {
+    return this.#namer.endpoint(address, port, netns) !== undefined;
+  }
+
+  /** The network namespace an address belongs to, when known. */
+  netnsOf(address: string): number | undefined {
+    return this.#namer.netnsOf(address);
   }
 
   /** An end by its address: listener or naming file, else machine, else the address. */
@@ -100,6 +106,7 @@ export class EdgeResolver {
     return known ?? this.#named(address, isCallee ? port : undefined);
   }
 
+  /** The one object for this side, these ends and port. */
   intern(side: Side, caller: End, callee: End, calleePort: number): Edge {
     const key = `${side}\0${caller.service}\0${callee.service}\0${caller.instance ?? ''}\0${callee.instance ?? ''}\0${caller.machine ?? ''}\0${callee.machine ?? ''}\0${calleePort}`;
     const known = this.#edges.get(key);
@@ -119,8 +126,6 @@ export class EdgeResolver {
     this.#edges.set(key, edge);
     return edge;
   }
-
-  #nextId = 0;
 
   #byAddress(connection: Connection): End | undefined {
     if (connection.role !== 'client' || connection.tuple === undefined) return undefined;

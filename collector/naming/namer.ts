@@ -32,6 +32,8 @@ export class Namer {
   #endpoints = new Map<string, Identity>();
   #named = new Map<number, Identity>();
   readonly #processes = new Map<number, Identity>();
+  /** Processes looked at that the naming file does not speak of. */
+  readonly #unnamed = new Set<number>();
   /** Learnt from listeners: `address:port`, and `netns/*:port` for wildcard ones. Kept when the listener is gone. */
   readonly #listeners = new Map<string, Identity>();
   /** Address -> namespace, learnt from connections. */
@@ -67,6 +69,7 @@ export class Namer {
     );
     this.#named = new Map(naming.processes.map((process) => [process.pid, this.#complete(process, undefined)]));
     this.#processes.clear();
+    this.#unnamed.clear();
     this.version++;
   }
 
@@ -90,6 +93,14 @@ export class Namer {
     return found;
   }
 
+  /** Identity of a process that the naming file names, itself or an ancestor; undefined for all others. */
+  namedProcess(pid: number): Identity | undefined {
+    if (this.#named.size === 0 || this.#unnamed.has(pid)) return undefined;
+    const found = this.#fromAncestors(pid);
+    if (found === undefined) this.#unnamed.add(pid);
+    return found;
+  }
+
   /** True when the naming file names this very process. */
   isNamed(pid: number): boolean {
     return this.#named.has(pid);
@@ -98,6 +109,7 @@ export class Namer {
   /** The process ended or became another program. */
   forget(pid: number): void {
     this.#processes.delete(pid);
+    this.#unnamed.delete(pid);
   }
 
   /** Who listens at an address, undefined when not known. */
@@ -111,6 +123,11 @@ export class Namer {
       this.#listeners.get(`${address}:${port}`) ??
       (where === undefined ? undefined : this.#listeners.get(`${where}/*:${port}`))
     );
+  }
+
+  /** The network namespace an address belongs to, from connections and the naming file. */
+  netnsOf(address: string): number | undefined {
+    return this.#netnsByAddress.get(address);
   }
 
   learnListener(frame: ListenerFrame): Identity {

@@ -36,6 +36,8 @@ export class Connection implements CallOwner {
   role: ConnectionRole = 'unknown';
   tuple: Tuple | undefined = undefined;
   layer7: Layer7 | undefined = undefined;
+  /** Stays when layer 7 was given up. */
+  protocolName = '';
   /** Totals already counted; deltas are taken against them. */
   totals: TcpTotals | undefined = undefined;
   lastSeenMs = 0;
@@ -139,6 +141,7 @@ export class Connection implements CallOwner {
       if (flow === undefined) return false;
       this.role = (direction === SEND) === (flow === REQUEST) ? 'client' : 'server';
     }
+    this.protocolName = protocol.name;
     this.layer7 = new Layer7(protocol, this, this.role === 'server', this.#losses);
     const held = this.#held;
     this.#held = undefined;

@@ -127,9 +127,9 @@ export class Tracker {
         this.#remove(connection);
         break;
       case 'closed':
+        connection.closedMs = frame.atMs;
         this.#traffic(connection, frame.totals, frame.atMs);
         this.#sink.onClosed(connection, frame);
-        connection.closedMs = frame.atMs;
         connection.closeError = this.#closeError(connection, frame);
         this.#closing.add(connection);
         break;

@@ -72,6 +72,11 @@ export class WindowAggregator {
     this.windowMs = this.#options.windowMs;
   }
 
+  /** Windows are flushed from this one on, empty ones too; what is older is late. */
+  begin(startMs: number): void {
+    this.#flushedUntilMs = startMs;
+  }
+
   /** One finished call; the window is that of its end. */
   addCall(
     atMs: number,

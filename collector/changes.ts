@@ -1,0 +1,109 @@
+/** Change records: listeners that open and close, service processes that start, end or are killed. */
+import type { ChangeKind, ChangeRecord } from '../src/model/records.ts';
+import type { ListenerFrame, ProcessFrame } from './frames/types.ts';
+import type { Identity, Namer } from './naming/namer.ts';
+
+/** A process that listened within this time after its exec has just been started. */
+const START_MS = 60_000;
+/** Names of ended processes are kept a moment: their last events may still be on the way. */
+const FORGET_AFTER_MS = 5_000;
+const MAX_PIDS = 50_000;
+
+export class Changes {
+  readonly #namer: Namer;
+  readonly #emit: (change: ChangeRecord) => void;
+  /** exec seen: pid -> time and path. */
+  readonly #started = new Map<number, { readonly atMs: number; readonly path: string }>();
+  /** Processes that own a listener. */
+  readonly #listening = new Map<number, Identity>();
+  readonly #forget: { readonly pid: number; readonly atMs: number }[] = [];
+  readonly #oomKilled = new Set<number>();
+
+  constructor(namer: Namer, emit: (change: ChangeRecord) => void) {
+    this.#namer = namer;
+    this.#emit = emit;
+  }
+
+  /** Processes that own a listener, by pid. */
+  get listening(): ReadonlyMap<number, Identity> {
+    return this.#listening;
+  }
+
+  onListener(frame: ListenerFrame): void {
+    const address = `${frame.tuple.localAddress}:${frame.tuple.localPort}`;
+    if (frame.kind === 'closed') {
+      const owner = this.#namer.endpoint(frame.tuple.localAddress, frame.tuple.localPort, frame.netns);
+      const identity = this.#listening.get(frame.pid) ?? owner;
+      if (identity !== undefined) this.#change('listener_closed', frame.atMs, identity, { detail: { address } });
+      return;
+    }
+    const identity = this.#namer.learnListener(frame);
+    if (frame.pid !== 0) remember(this.#listening, frame.pid, identity);
+    if (frame.kind !== 'opened') return;
+    const started = this.#started.get(frame.pid);
+    if (started !== undefined && frame.atMs - started.atMs < START_MS) {
+      this.#started.delete(frame.pid);
+      this.#change('process_start', started.atMs, identity, { detail: { path: started.path, pid: String(frame.pid) } });
+    }
+    this.#change('listener_opened', frame.atMs, identity, { detail: { address } });
+  }
+
+  onProcess(frame: ProcessFrame): void {
+    if (frame.kind === 'exec') {
+      this.#namer.forget(frame.pid);
+      remember(this.#started, frame.pid, { atMs: frame.atMs, path: frame.path });
+      return;
+    }
+    const identity = this.#listening.get(frame.pid) ?? this.#named(frame.pid);
+    if (frame.kind === 'oom_kill') {
+      this.#oomKilled.add(frame.pid);
+      const victim = identity ?? this.#namer.process(frame.pid, frame.netns, frame.comm);
+      this.#change('oom_kill', frame.atMs, victim, { signal: 9, detail: { pid: String(frame.pid), comm: frame.comm } });
+      return;
+    }
+    this.#started.delete(frame.pid);
+    this.#forget.push({ pid: frame.pid, atMs: frame.atMs + FORGET_AFTER_MS });
+    if (identity === undefined) return;
+    this.#listening.delete(frame.pid);
+    this.#change('process_exit', frame.atMs, identity, {
+      ...(frame.signal === 0 ? { exitCode: frame.exitCode } : { signal: frame.signal }),
+      detail: { pid: String(frame.pid), ...(this.#oomKilled.delete(frame.pid) ? { cause: 'oom_kill' } : {}) },
+    });
+  }
+
+  tick(nowMs: number): void {
+    while (this.#forget.length > 0 && (this.#forget[0]?.atMs ?? Infinity) <= nowMs) {
+      const { pid } = this.#forget.shift() ?? { pid: 0 };
+      this.#namer.forget(pid);
+    }
+  }
+
+  #named(pid: number): Identity | undefined {
+    return this.#namer.isNamed(pid) ? this.#namer.process(pid, 0, '') : undefined;
+  }
+
+  #change(
+    change: ChangeKind,
+    atMs: number,
+    identity: Identity,
+    more: Partial<Pick<ChangeRecord, 'signal' | 'exitCode' | 'detail'>>,
+  ): void {
+    this.#emit({
+      atMs: Math.round(atMs),
+      change,
+      entityKind: 'instance',
+      entity: identity.instance,
+      service: identity.service,
+      machine: identity.machine,
+      ...more,
+    });
+  }
+}
+
+function remember<V>(map: Map<number, V>, pid: number, value: V): void {
+  if (map.size >= MAX_PIDS && !map.has(pid)) {
+    const oldest = map.keys().next().value;
+    if (oldest !== undefined) map.delete(oldest);
+  }
+  map.set(pid, value);
+}

@@ -1,0 +1,236 @@
+/**
+ * Frames of the loader in, batches of records out: tracker, naming, windows, resources, health in one place, without
+ * a bus or a child process. Time is given by the caller (`advance`), so a recording of frames gives the same batches.
+ */
+import { hostname } from 'node:os';
+import type { AnyBatch, Batch, ChangeRecord, RecordOf, RecordType, ResourceRecord } from '../src/model/records.ts';
+import { Breaker } from './breaker.ts';
+import { Changes } from './changes.ts';
+import type { Frame } from './frames/types.ts';
+import { Health } from './health.ts';
+import { EdgeResolver } from './naming/edges.ts';
+import type { Identity } from './naming/namer.ts';
+import { Namer } from './naming/namer.ts';
+import { NamingFile } from './naming/naming-file.ts';
+import { ResourceSampler } from './resources/sampler.ts';
+import { Tracker } from './tracker/tracker.ts';
+import { WindowAggregator } from './windows/aggregator.ts';
+import { Recorder } from './windows/recorder.ts';
+
+export interface PipelineOptions {
+  readonly environment: string;
+  /** Name of the collector and of the host machine; the host's name by default. */
+  readonly name?: string;
+  readonly namingFile?: string;
+  readonly windowMs?: number;
+  /** A window is flushed this long after its end. */
+  readonly flushDelayMs?: number;
+  readonly excludedPorts?: Iterable<number>;
+  /** Live set: the collector adds the loader's pid. */
+  readonly excludedPids?: ReadonlySet<number>;
+  readonly procRoot?: string;
+  readonly cgroupRoot?: string;
+  readonly cpuLimitRatio?: number;
+  readonly memoryLimitBytes?: number;
+  /** CPU µs and resident bytes of this process; injectable for tests. */
+  readonly usage?: () => { readonly cpuUs: number; readonly memoryBytes: number };
+  readonly onBatch: (batch: AnyBatch) => void;
+}
+
+/** Records of one batch at most: 16 to 64 KB encoded. */
+const BATCH_RECORDS = 400;
+const DEFAULT_FLUSH_DELAY_MS = 500;
+
+export class CollectorPipeline {
+  readonly name: string;
+  readonly tracker: Tracker;
+  readonly namer: Namer;
+  readonly aggregator: WindowAggregator;
+  readonly recorder: Recorder;
+  readonly health: Health;
+  readonly breaker: Breaker;
+  readonly namingFile: NamingFile;
+  readonly #options: PipelineOptions;
+  readonly #changes: Changes;
+  readonly #sampler: ResourceSampler;
+  readonly #flushDelayMs: number;
+  /** Window start -> resources sampled at its end. */
+  readonly #resources = new Map<number, readonly ResourceRecord[]>();
+  #sampledUntilMs = Number.NaN;
+  #lastCheckMs = Number.NaN;
+  #lastCheckCpuUs = 0;
+  #servicePids: ReadonlyMap<number, Identity> = new Map();
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    this.name = options.name ?? hostname();
+    this.#flushDelayMs = options.flushDelayMs ?? DEFAULT_FLUSH_DELAY_MS;
+    this.namingFile = new NamingFile(options.namingFile);
+    const procRoot = options.procRoot ?? '/proc';
+    this.namer = new Namer({ hostName: this.name, procRoot });
+    this.aggregator = new WindowAggregator(options.windowMs === undefined ? {} : { windowMs: options.windowMs });
+    this.health = new Health(this.name);
+    this.breaker = new Breaker({
+      cpuLimitRatio: options.cpuLimitRatio ?? 0.5,
+      memoryLimitBytes: options.memoryLimitBytes ?? 512 * 1024 * 1024,
+    });
+    const sink: { recorder?: Recorder } = {};
+    this.tracker = new Tracker({
+      onCall: (connection, call) => sink.recorder?.onCall(connection, call),
+      onOpened: (connection, frame) => sink.recorder?.onOpened(connection, frame),
+      onFailed: (connection, frame) => sink.recorder?.onFailed(connection, frame),
+      onClosed: () => {},
+      onTraffic: (connection, delta, totals, atMs) => sink.recorder?.onTraffic(connection, delta, totals, atMs),
+    });
+    this.recorder = new Recorder(this.aggregator, new EdgeResolver(this.namer, this.tracker.index), {
+      excludedPorts: new Set(options.excludedPorts ?? []),
+      excludedPids: options.excludedPids ?? new Set(),
+    });
+    this.recorder.index = this.tracker.index;
+    sink.recorder = this.recorder;
+    this.#changes = new Changes(this.namer, (change) => this.aggregator.addChange(change));
+    this.#sampler = new ResourceSampler({
+      hostName: this.name,
+      procRoot,
+      cgroupRoot: options.cgroupRoot ?? '/sys/fs/cgroup',
+      identify: (pid) => this.#servicePids.get(pid) ?? this.namer.namedProcess(pid),
+    });
+    this.#refreshNames();
+  }
+
+  frame(frame: Frame): void {
+    switch (frame.type) {
+      case 'data':
+        this.tracker.data(frame);
+        break;
+      case 'conn':
+        this.tracker.conn(frame);
+        break;
+      case 'connStats':
+        this.tracker.stats(frame);
+        break;
+      case 'flow':
+        this.recorder.onFlow(frame);
+        break;
+      case 'process':
+        this.#changes.onProcess(frame);
+        break;
+      case 'listener':
+        this.#changes.onListener(frame);
+        break;
+      case 'tick':
+        this.health.onTick(frame);
+        break;
+      case 'probe':
+        this.health.onProbe(frame);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** Time has come to `nowMs`: expires, samples resources at window ends, flushes windows that are due. */
+  advance(nowMs: number): void {
+    this.tracker.tick(nowMs);
+    this.recorder.retryDeferred(nowMs);
+    this.#changes.tick(nowMs);
+    this.#guard(nowMs);
+    const { windowMs } = this.aggregator;
+    const boundary = Math.floor(nowMs / windowMs) * windowMs;
+    if (Number.isNaN(this.#sampledUntilMs)) {
+      // The first sample is the starting point of all differences.
+      this.#sampledUntilMs = boundary;
+      this.aggregator.begin(boundary);
+      this.#sample(nowMs);
+    } else if (boundary > this.#sampledUntilMs) {
+      this.#sampledUntilMs = boundary;
+      this.recorder.countActive(this.tracker.connections, boundary - 1);
+      this.#resources.set(boundary - windowMs, this.#sample(nowMs));
+      this.#refreshNames();
+    }
+    for (;;) {
+      const start = this.aggregator.due(nowMs - this.#flushDelayMs);
+      if (start === undefined) break;
+      this.#flush(start);
+    }
+  }
+
+  /** Flushes everything, also windows that are not over: the collector stops. */
+  stop(nowMs: number): void {
+    this.tracker.drain();
+    this.recorder.retryDeferred(Infinity);
+    this.advance(nowMs);
+    for (;;) {
+      const start = this.aggregator.due(nowMs + this.aggregator.windowMs);
+      if (start === undefined) break;
+      this.#flush(start);
+    }
+  }
+
+  #refreshNames(): void {
+    if (this.namingFile.refresh()) this.namer.use(this.namingFile.naming);
+  }
+
+  #sample(nowMs: number): readonly ResourceRecord[] {
+    const pids = new Map(this.#changes.listening);
+    for (const connection of this.tracker.connections) {
+      const { pid } = connection;
+      if (pid === 0 || pids.has(pid) || connection.layer7 === undefined) continue;
+      if (this.#options.excludedPids?.has(pid)) continue;
+      pids.set(pid, this.namer.process(pid, connection.netns, connection.comm));
+    }
+    this.#servicePids = pids;
+    const sample = this.#sampler.sample(nowMs);
+    for (const change of sample.changes)
+      this.aggregator.addChange({ ...change, atMs: Math.round(change.atMs) } satisfies ChangeRecord);
+    return sample.resources;
+  }
+
+  #guard(nowMs: number): void {
+    if (this.#options.usage === undefined || nowMs - this.#lastCheckMs < 1_000) return;
+    const usage = this.#options.usage();
+    const cpuUs = usage.cpuUs + this.health.loaderCpuUs;
+    if (!Number.isNaN(this.#lastCheckMs)) {
+      const ratio = (cpuUs - this.#lastCheckCpuUs) / ((nowMs - this.#lastCheckMs) * 1000);
+      if (this.breaker.check(ratio, usage.memoryBytes)) {
+        if (this.breaker.state === 'closed') this.tracker.shedding = false;
+        else this.tracker.shed();
+      }
+    }
+    this.#lastCheckMs = nowMs;
+    this.#lastCheckCpuUs = cpuUs;
+  }
+
+  #flush(startMs: number): void {
+    const window = this.aggregator.flush(startMs);
+    this.#emit('call', startMs, window.calls);
+    this.#emit('tcp', startMs, window.tcp);
+    this.#emit('topology', startMs, window.topology);
+    this.#emit('change', startMs, window.changes);
+    this.#emit('resource', startMs, this.#resources.get(startMs) ?? []);
+    for (const start of this.#resources.keys()) if (start <= startMs) this.#resources.delete(start);
+    const usage = this.#options.usage?.() ?? { cpuUs: 0, memoryBytes: 0 };
+    const { losses, evicted } = this.tracker.counters;
+    const lost = { requests: losses.requests, evicted_connections: evicted, unnamed_calls: this.recorder.unnamed };
+    const { cpuUs, memoryBytes } = usage;
+    this.#emit('health', startMs, [
+      this.health.record(lost, window.capped, this.breaker.state, cpuUs + this.health.loaderCpuUs, memoryBytes),
+    ]);
+  }
+
+  #emit<T extends RecordType>(type: T, windowStartMs: number, records: readonly RecordOf[T][]): void {
+    for (let at = 0, sequence = 0; at < records.length; at += BATCH_RECORDS, sequence++) {
+      const batch: Batch<T> = {
+        schemaVersion: 1,
+        type,
+        environment: this.#options.environment,
+        collector: this.name,
+        windowStartMs,
+        windowMs: this.aggregator.windowMs,
+        sequence,
+        records: records.slice(at, at + BATCH_RECORDS),
+      };
+      this.#options.onBatch(batch as unknown as AnyBatch);
+    }
+  }
+}
