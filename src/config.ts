@@ -88,7 +88,7 @@ export const DEFAULT_CONFIG: Config = {
     memoryLimitBytes: 512 * 1024 * 1024,
     encoding: 'protobuf',
   },
-  engine: { latenessMs: 10_000, output: 'incidents', database: 'rootwalk.db', rules: null, warmupWindows: 12 },
+  engine: { latenessMs: 5_000, output: 'incidents', database: 'rootwalk.db', rules: null, warmupWindows: 12 },
   webhooks: [],
 };
 

@@ -1,0 +1,43 @@
+/** When an incident is analysed again, and when what came out is worth a new revision. */
+import type { Incident } from '../model/incident.ts';
+import type { RankedCause, Report } from '../model/report.ts';
+import type { ClosedWindow } from '../model/window.ts';
+
+/** Windows after opening in which every window is analysed: half a minute, when most late evidence arrives. */
+const EAGER_WINDOWS = 6;
+/** Later, one analysis in so many windows. */
+const CALM_EVERY = 6;
+/** A change of confidence that a reader would notice. */
+const CONFIDENCE_STEP = 0.15;
+
+/** True when an open incident should be analysed at the close of this window. */
+export function isDue(incident: Incident, window: ClosedWindow): boolean {
+  if (incident.state !== 'open' || incident.environment !== window.environment) return false;
+  const age = Math.round((window.startMs - incident.openedMs) / window.windowMs);
+  return age >= 0 && (age <= EAGER_WINDOWS || age % CALM_EVERY === 0);
+}
+
+/** Start of the last window that belongs to the incident: recovery must not dilute the evidence. */
+export function lastAbnormalMs(incident: Incident, window: ClosedWindow): number {
+  const last = incident.anomalies.reduce((latest, anomaly) => Math.max(latest, anomaly.lastMs), incident.startMs);
+  return Math.min(last, window.startMs);
+}
+
+/** A report within the first windows may still change as evidence arrives. */
+export function isProvisional(incident: Incident, window: ClosedWindow): boolean {
+  return incident.state === 'open' && window.startMs - incident.openedMs < EAGER_WINDOWS * window.windowMs;
+}
+
+/** The first report, a change of state, of the leading cause, or a confidence that moved by a visible step. */
+export function isMaterial(previous: Report | undefined, next: Report): boolean {
+  if (previous === undefined) return true;
+  if (previous.state !== next.state) return true;
+  const before = previous.causes[0];
+  const after = next.causes[0];
+  if (headline(before) !== headline(after)) return true;
+  return Math.abs((before?.confidence ?? 0) - (after?.confidence ?? 0)) >= CONFIDENCE_STEP;
+}
+
+function headline(cause: RankedCause | undefined): string {
+  return cause === undefined ? '' : `${cause.entity.kind}:${cause.entity.name}:${cause.faultClass}`;
+}

@@ -1,0 +1,113 @@
+/**
+ * The whole method on one screen: decoded batch -> closed windows -> anomalies -> incidents -> comparison ->
+ * attribution -> walk -> verdicts -> report. A function of its input: the same batches, in any order within the
+ * lateness, give the same reports, byte for byte. Effects (files, webhooks, commits) are the caller's.
+ */
+import type { RuleSet } from './classify/index.ts';
+import { classify } from './classify/index.ts';
+import { demarcate } from './demarcate/index.ts';
+import type { DetectConfig, Detector } from './detect/index.ts';
+import { createDetector } from './detect/index.ts';
+import { drillDown } from './engine/drill-down.ts';
+import { isDue, isMaterial, isProvisional, lastAbnormalMs } from './engine/report-policy.ts';
+import type { BatchMeta, DecodedBatch, Ingest, IngestConfig, PushResult } from './ingest/index.ts';
+import { createIngest } from './ingest/index.ts';
+import { compareNames } from './model/entity.ts';
+import type { Incident, IncidentEvent } from './model/incident.ts';
+import type { Report } from './model/report.ts';
+import type { ClosedWindow } from './model/window.ts';
+import { buildReport } from './report/index.ts';
+
+export interface PipelineOptions {
+  readonly rules: RuleSet;
+  readonly configHash: string;
+  readonly ingest?: Partial<IngestConfig>;
+  readonly detect?: Partial<DetectConfig>;
+}
+
+/** What one closed window led to. */
+export interface WindowOutcome {
+  readonly environment: string;
+  readonly windowStartMs: number;
+  readonly events: readonly IncidentEvent[];
+  readonly reports: readonly Report[];
+  /** Incidents whose state changed, reported or not. */
+  readonly incidents: readonly Incident[];
+}
+
+export interface Pipeline {
+  /** Takes one batch; returns what became of it and what the windows it closed led to. */
+  accept(
+    batch: DecodedBatch,
+    meta?: BatchMeta,
+  ): Promise<{ readonly push: PushResult; readonly outcomes: readonly WindowOutcome[] }>;
+  /** Closes every open window: the end of a recording. */
+  flush(): Promise<readonly WindowOutcome[]>;
+  readonly ingest: Ingest;
+  readonly detector: Detector;
+}
+
+export function createPipeline(options: PipelineOptions): Pipeline {
+  const ingest = createIngest(options.ingest);
+  const detector = createDetector(options.detect);
+  const latest = new Map<string, Report>();
+
+  async function analyse(incident: Incident, window: ClosedWindow): Promise<Report | undefined> {
+    const nowMs = lastAbnormalMs(incident, window);
+    const exclude = detector.unhealthySpans(incident.environment, incident.id);
+    const comparison = ingest.compare(incident.environment, incident.startMs, nowMs, {
+      anomalies: incident.anomalies,
+      exclude,
+    });
+    const walk = demarcate(comparison);
+    const verdicts = await classify(comparison, walk, options.rules);
+    const previous = latest.get(incident.id);
+    const report = buildReport({
+      incident,
+      comparison,
+      walk,
+      verdicts,
+      attribution: drillDown(comparison, walk),
+      ...(previous === undefined ? {} : { previous }),
+      reportedMs: window.startMs + window.windowMs,
+      provisional: isProvisional(incident, window),
+      configHash: options.configHash,
+      rulesHash: options.rules.hash(),
+    });
+    if (!isMaterial(previous, report)) return undefined;
+    latest.set(incident.id, report);
+    return report;
+  }
+
+  async function step(window: ClosedWindow): Promise<WindowOutcome> {
+    const events = detector.step(window);
+    const touched = new Map(events.map((event) => [event.incident.id, event.incident]));
+    for (const incident of detector.incidents(window.environment)) {
+      if (isDue(incident, window)) touched.set(incident.id, incident);
+    }
+    const incidents = [...touched.values()].sort((a, b) => a.startMs - b.startMs || compareNames(a.id, b.id));
+    const reports: Report[] = [];
+    for (const incident of incidents) {
+      const report = await analyse(incident, window);
+      if (report !== undefined) reports.push(report);
+      if (incident.state === 'resolved') latest.delete(incident.id);
+    }
+    return { environment: window.environment, windowStartMs: window.startMs, events, reports, incidents };
+  }
+
+  async function steps(windows: readonly ClosedWindow[]): Promise<WindowOutcome[]> {
+    const outcomes: WindowOutcome[] = [];
+    for (const window of windows) outcomes.push(await step(window));
+    return outcomes;
+  }
+
+  return {
+    ingest,
+    detector,
+    async accept(batch, meta) {
+      const push = ingest.push(batch, meta);
+      return { push, outcomes: await steps(push.closed) };
+    },
+    flush: () => steps(ingest.flush()),
+  };
+}
