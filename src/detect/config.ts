@@ -51,7 +51,7 @@ export const DEFAULT_DETECT_CONFIG: DetectConfig = {
   minThrottledRatio: 0.1,
   saturationRatio: 0.9,
   resolveWindows: 6,
-  reopenWindows: 60,
+  reopenWindows: 24,
   restartWarmupWindows: 6,
   releaseWindows: 360,
 };

@@ -1,0 +1,74 @@
+/** Struct-of-arrays state: named typed arrays that grow together and go into a snapshot as they are. */
+export type NumberArray = Float64Array | Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
+type ArrayType =
+  | Float64ArrayConstructor
+  | Float32ArrayConstructor
+  | Int32ArrayConstructor
+  | Uint32ArrayConstructor
+  | Uint16ArrayConstructor
+  | Uint8ArrayConstructor;
+
+export interface ColumnSpec {
+  readonly type: ArrayType;
+  readonly width?: number;
+  readonly fill?: number;
+}
+
+export interface ColumnsState {
+  readonly size: number;
+  /** Column -> base64 of its bytes (little endian). */
+  readonly columns: Readonly<Record<string, string>>;
+}
+
+const INITIAL = 64;
+
+export class Columns<Name extends string> {
+  size = 0;
+  readonly array: Record<Name, NumberArray>;
+  readonly #specs: Readonly<Record<Name, ColumnSpec>>;
+  #capacity = INITIAL;
+
+  constructor(specs: Readonly<Record<Name, ColumnSpec>>) {
+    this.#specs = specs;
+    this.array = Object.fromEntries(
+      Object.entries<ColumnSpec>(specs).map(([name, spec]) => [name, make(spec, INITIAL)]),
+    ) as Record<Name, NumberArray>;
+  }
+
+  /** Makes rows 0..size-1 exist. Returns true when arrays were replaced: fetch them again. */
+  ensure(size: number): boolean {
+    if (size <= this.size) return false;
+    this.size = size;
+    if (size <= this.#capacity) return false;
+    while (this.#capacity < size) this.#capacity *= 2;
+    for (const name of Object.keys(this.#specs) as Name[]) {
+      const next = make(this.#specs[name], this.#capacity);
+      next.set(this.array[name]);
+      this.array[name] = next;
+    }
+    return true;
+  }
+
+  save(): ColumnsState {
+    const columns: Record<string, string> = {};
+    for (const name of Object.keys(this.#specs) as Name[]) {
+      const array = this.array[name].subarray(0, this.size * (this.#specs[name].width ?? 1));
+      columns[name] = Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('base64');
+    }
+    return { size: this.size, columns };
+  }
+
+  load(state: ColumnsState): void {
+    this.ensure(state.size);
+    for (const name of Object.keys(this.#specs) as Name[]) {
+      const bytes = Buffer.from(state.columns[name] ?? '', 'base64');
+      const copy = new Uint8Array(bytes);
+      this.array[name].set(new this.#specs[name].type(copy.buffer));
+    }
+  }
+}
+
+function make(spec: ColumnSpec, capacity: number): NumberArray {
+  const array = new spec.type(capacity * (spec.width ?? 1));
+  return spec.fill === undefined ? array : array.fill(spec.fill);
+}

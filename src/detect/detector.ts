@@ -1,0 +1,222 @@
+/** Detection of all environments: closed windows in, incident events out. */
+import { compareNames } from '../model/entity.ts';
+import { RcaError } from '../model/errors.ts';
+import type { Anomaly, Incident, IncidentEvent } from '../model/incident.ts';
+import type { ClosedWindow } from '../model/window.ts';
+import type { CallSeriesState } from './call-series.ts';
+import { CallSeries } from './call-series.ts';
+import type { DetectConfig } from './config.ts';
+import { DEFAULT_DETECT_CONFIG } from './config.ts';
+import { CallGraph } from './connect.ts';
+import type { EntitiesState } from './entities.ts';
+import { Entities } from './entities.ts';
+import type { Family, FamilyState, Moment } from './family.ts';
+import type { Active, IncidentsState } from './incidents.ts';
+import { Incidents, keyOf } from './incidents.ts';
+import { missingCollectors } from './presence.ts';
+import type { ResourceState } from './resource-series.ts';
+import { ResourceSeries } from './resource-series.ts';
+import type { RestartsState } from './restarts.ts';
+import { Restarts } from './restarts.ts';
+import { TcpSeries } from './tcp-series.ts';
+import type { Detector } from './types.ts';
+
+/** @param config what differs from DEFAULT_DETECT_CONFIG */
+export function createDetector(config: Partial<DetectConfig> = {}): Detector {
+  return new WindowDetector({ ...DEFAULT_DETECT_CONFIG, ...config });
+}
+
+const SNAPSHOT_VERSION = 1;
+
+interface EnvironmentState {
+  readonly turn: number;
+  readonly lastMs: number;
+  readonly lastSeen: readonly (readonly [string, number])[];
+  readonly entities: EntitiesState;
+  readonly calls: CallSeriesState;
+  readonly tcp: readonly FamilyState[];
+  readonly resources: ResourceState;
+  readonly restarts: RestartsState;
+  readonly incidents: IncidentsState;
+  readonly active: readonly Active[];
+}
+
+interface SnapshotState {
+  readonly version: number;
+  readonly environments: readonly (readonly [string, EnvironmentState])[];
+}
+
+class WindowDetector implements Detector {
+  readonly config: DetectConfig;
+  readonly #environments = new Map<string, EnvironmentDetector>();
+
+  constructor(config: DetectConfig) {
+    this.config = config;
+  }
+
+  step(window: ClosedWindow): readonly IncidentEvent[] {
+    return this.#of(window.environment).step(window);
+  }
+
+  #of(name: string): EnvironmentDetector {
+    let environment = this.#environments.get(name);
+    if (environment === undefined) {
+      environment = new EnvironmentDetector(name, this.config);
+      this.#environments.set(name, environment);
+    }
+    return environment;
+  }
+
+  #some(environment: string | undefined): EnvironmentDetector[] {
+    const names = environment === undefined ? [...this.#environments.keys()].sort(compareNames) : [environment];
+    return names.map((name) => this.#environments.get(name)).filter((found) => found !== undefined);
+  }
+
+  anomalies(environment?: string): readonly Anomaly[] {
+    return this.#some(environment).flatMap((found) => found.active.map((entry) => entry.anomaly));
+  }
+
+  incidents(environment?: string): readonly Incident[] {
+    return this.#some(environment).flatMap((found) => found.incidents.list());
+  }
+
+  unhealthySpans(environment: string, incidentId?: string): readonly { fromMs: number; toMs: number }[] {
+    return this.#some(environment)
+      .flatMap((found) => found.incidents.list())
+      .filter((incident) => incident.id !== incidentId)
+      .map((incident) => ({ fromMs: incident.startMs, toMs: incident.resolvedMs ?? Number.POSITIVE_INFINITY }));
+  }
+
+  snapshot(): Uint8Array {
+    const state: SnapshotState = {
+      version: SNAPSHOT_VERSION,
+      environments: [...this.#environments]
+        .sort(([a], [b]) => compareNames(a, b))
+        .map(([name, environment]) => [name, environment.save()] as const),
+    };
+    return new TextEncoder().encode(JSON.stringify(state));
+  }
+
+  restore(bytes: Uint8Array): void {
+    const state = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotState;
+    if (state.version !== SNAPSHOT_VERSION) {
+      throw new RcaError(
+        'RCA_BAD_INPUT',
+        `detector snapshot: expected version ${SNAPSHOT_VERSION}, found ${state.version}; delete it, baselines are learned again`,
+      );
+    }
+    this.#environments.clear();
+    for (const [name, saved] of state.environments) this.#of(name).restore(saved);
+  }
+}
+
+class EnvironmentDetector {
+  readonly incidents: Incidents;
+  active: readonly Active[] = [];
+  readonly #entities = new Entities();
+  readonly #graph = new CallGraph(this.#entities);
+  /** Collector -> turn of the last window it reported in. */
+  readonly #lastSeen = new Map<string, number>();
+  readonly #calls: CallSeries;
+  readonly #tcp: TcpSeries;
+  readonly #resources: ResourceSeries;
+  readonly #restarts: Restarts;
+  #turn = 0;
+  #lastMs = Number.NEGATIVE_INFINITY;
+
+  constructor(name: string, config: DetectConfig) {
+    this.incidents = new Incidents(name, config, this.#graph);
+    this.#calls = new CallSeries(this.#entities, config, this.#lastSeen);
+    this.#tcp = new TcpSeries(this.#entities, config);
+    this.#resources = new ResourceSeries(this.#entities, config);
+    this.#restarts = new Restarts(config);
+  }
+
+  step(window: ClosedWindow): IncidentEvent[] {
+    const { startMs, windowMs } = window;
+    if (startMs <= this.#lastMs) {
+      throw new RcaError(
+        'RCA_BAD_INPUT',
+        `detect: expected windows in order, found ${startMs} after ${this.#lastMs}; feed each closed window once`,
+      );
+    }
+    // A gap in time counts as so many windows without a judgement.
+    this.#turn += this.#turn === 0 ? 1 : Math.min(1000, Math.round((startMs - this.#lastMs) / windowMs));
+    this.#lastMs = startMs;
+    const moment: Moment = { atMs: startMs, windowMs, turn: this.#turn };
+
+    const present = new Set(window.collectors);
+    for (const collector of present) this.#lastSeen.set(collector, this.#turn);
+    const missing = missingCollectors(this.#lastSeen, present, window.incomplete, 'call');
+    const muted = this.#restarts.step(window.changes, moment);
+    this.#calls.step(window, moment, missing, muted);
+    this.#tcp.step(window, moment);
+    this.#resources.step(window, moment, muted);
+    this.#graph.learn(window);
+    this.active = this.#collect(moment);
+    return this.incidents.step(this.active, startMs, windowMs);
+  }
+
+  /** Everything abnormal now: opening symptoms first, services first, then by score, then by name. */
+  #collect(moment: Moment): Active[] {
+    const out: Active[] = this.#restarts.active(moment).map((anomaly) => ({ anomaly, opens: false }));
+    for (const family of [...this.#calls.families, ...this.#tcp.families, ...this.#resources.families]) {
+      for (const i of family.tracks.live) out.push(this.#anomaly(family, i, moment.windowMs));
+    }
+    return out.sort(
+      (a, b) =>
+        Number(b.opens) - Number(a.opens) ||
+        Number(b.anomaly.entity.kind === 'service') - Number(a.anomaly.entity.kind === 'service') ||
+        b.anomaly.score - a.anomaly.score ||
+        compareNames(keyOf(a.anomaly), keyOf(b.anomaly)),
+    );
+  }
+
+  #anomaly(family: Family, i: number, windowMs: number): Active {
+    const { direction, baseline, current, ...rest } = family.tracks.read(i);
+    const { metric, symptoms, entity, opens } = family.spec;
+    const perSecond = metric.endsWith('_per_s') ? 1000 / windowMs : 1;
+    const side = family.spec.side === undefined ? undefined : this.#calls.sideOf(family, i);
+    return {
+      opens: opens?.includes(direction as 0 | 1) ?? false,
+      anomaly: {
+        entity: this.#entities.entity(entity, i),
+        metric,
+        symptom: symptoms[direction] ?? symptoms[0],
+        ...(side === undefined ? {} : { side }),
+        baseline: baseline * perSecond,
+        current: current * perSecond,
+        ...rest,
+      },
+    };
+  }
+
+  save(): EnvironmentState {
+    return {
+      turn: this.#turn,
+      lastMs: this.#lastMs,
+      lastSeen: [...this.#lastSeen],
+      entities: this.#entities.save(),
+      calls: this.#calls.save(),
+      tcp: this.#tcp.save(),
+      resources: this.#resources.save(),
+      restarts: this.#restarts.save(),
+      incidents: this.incidents.save(),
+      active: this.active,
+    };
+  }
+
+  restore(state: EnvironmentState): void {
+    this.#turn = state.turn;
+    this.#lastMs = state.lastMs;
+    for (const [collector, turn] of state.lastSeen) this.#lastSeen.set(collector, turn);
+    this.#entities.load(state.entities);
+    this.#graph.learn(undefined);
+    this.#calls.restore(state.calls);
+    this.#tcp.restore(state.tcp);
+    this.#resources.restore(state.resources);
+    this.#restarts.restore(state.restarts);
+    this.incidents.restore(state.incidents);
+    this.active = state.active;
+  }
+}

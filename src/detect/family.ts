@@ -1,0 +1,95 @@
+/** A family: one metric of many entities, with its baselines and its alarms. One interface, a judge per kind of data. */
+import type { EntityKind } from '../model/entity.ts';
+import type { Symptom } from '../model/incident.ts';
+import type { Side } from '../model/records.ts';
+import type { ColumnsState } from './columns.ts';
+import type { DetectConfig } from './config.ts';
+import type { Judgement, TrackRule } from './tracks.ts';
+import { Tracks } from './tracks.ts';
+
+export interface FamilySpec {
+  readonly metric: string;
+  readonly entity: EntityKind;
+  /** Symptom of a rise; second: of a fall. */
+  readonly symptoms: readonly [Symptom, Symptom?];
+  readonly side?: Side;
+  /** Its rise (0) or fall (1) is felt by users: it may open an incident. */
+  readonly opens?: readonly (0 | 1)[];
+}
+
+export interface FamilyState {
+  readonly tracks: ColumnsState;
+  readonly pool: ColumnsState;
+  readonly more?: ColumnsState;
+}
+
+/** The window being judged. */
+export interface Moment {
+  readonly atMs: number;
+  readonly windowMs: number;
+  /** Running number of the window: spreads work over windows. */
+  readonly turn: number;
+}
+
+export interface Baseline {
+  ensure(size: number): void;
+  rebase(i: number): void;
+  save(): ColumnsState;
+  load(state: ColumnsState): void;
+}
+
+export abstract class Family<P extends Baseline = Baseline> {
+  readonly spec: FamilySpec;
+  readonly tracks: Tracks;
+  protected readonly config: DetectConfig;
+  protected readonly pool: P;
+  protected readonly judged: Judgement = {
+    z: 0,
+    score: 0,
+    exceeds: false,
+    calm: true,
+    baseline: 0,
+    current: 0,
+    volume: 0,
+    direction: 0,
+  };
+
+  constructor(spec: FamilySpec, config: DetectConfig, pool: P, rule: Partial<TrackRule> = {}) {
+    this.spec = spec;
+    this.config = config;
+    this.pool = pool;
+    this.tracks = new Tracks({
+      open: config.openWindows,
+      of: config.openOfWindows,
+      close: config.closeWindows,
+      ...rule,
+    });
+  }
+
+  ensure(size: number): void {
+    this.tracks.ensure(size);
+    this.pool.ensure(size);
+  }
+
+  unknown(i: number): void {
+    this.tracks.unknown(i);
+  }
+
+  /** Hands the judgement to the track; a level that stayed abnormal for releaseWindows becomes the new normal. */
+  protected settle(i: number, moment: Moment): void {
+    this.tracks.update(i, moment.atMs, moment.windowMs, this.judged);
+    if (this.tracks.isActive(i) && this.tracks.abnormalWindows(i) >= this.config.releaseWindows) {
+      this.pool.rebase(i);
+      this.tracks.end(i);
+    }
+  }
+
+  save(): FamilyState {
+    return { tracks: this.tracks.save(), pool: this.pool.save() };
+  }
+
+  restore(state: FamilyState): void {
+    this.tracks.load(state.tracks);
+    this.pool.load(state.pool);
+  }
+}

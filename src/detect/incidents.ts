@@ -1,0 +1,213 @@
+/** The life of incidents: opened by symptoms users feel, joined by everything connected, resolved when quiet. */
+import { createHash } from 'node:crypto';
+import { compareNames, entityKey } from '../model/entity.ts';
+import type { Anomaly, Incident, IncidentEvent, IncidentEventKind } from '../model/incident.ts';
+import type { DetectConfig } from './config.ts';
+import type { CallGraph } from './connect.ts';
+
+/** An anomaly now, and whether it may open an incident. */
+export interface Active {
+  readonly anomaly: Anomaly;
+  readonly opens: boolean;
+}
+
+interface Case {
+  id: string;
+  state: 'open' | 'resolved';
+  startMs: number;
+  openedMs: number;
+  updatedMs: number;
+  resolvedMs: number | null;
+  /** Windows without a symptom. */
+  quiet: number;
+  /** Anomalies that are or were part of it, in their last state. */
+  readonly members: Map<string, Active>;
+}
+
+export interface IncidentsState {
+  readonly cases: readonly (Omit<Case, 'members'> & {
+    readonly members: readonly (readonly [string, Active])[];
+  })[];
+}
+
+/** Resolved incidents are remembered (for baselines) up to this many. */
+const REMEMBERED = 200;
+/** Two incidents found connected within this many windows of the younger one's opening become one. */
+const MERGE_WINDOWS = 6;
+
+export class Incidents {
+  readonly #environment: string;
+  readonly #config: DetectConfig;
+  readonly #graph: CallGraph;
+  /** Oldest first. */
+  #cases: Case[] = [];
+
+  constructor(environment: string, config: DetectConfig, graph: CallGraph) {
+    this.#environment = environment;
+    this.#config = config;
+    this.#graph = graph;
+  }
+
+  /** @param active every anomaly of this window, sorted */
+  step(active: readonly Active[], atMs: number, windowMs: number): IncidentEvent[] {
+    const events = new Map<Case, IncidentEventKind>();
+    const now = new Map(active.map((entry) => [keyOf(entry.anomaly), entry]));
+    const fresh: Active[] = [];
+    for (const [key, entry] of now) {
+      const owner = this.#cases.find((c) => c.state === 'open' && c.members.has(key));
+      if (owner === undefined) fresh.push(entry);
+      else owner.members.set(key, entry);
+    }
+    if (fresh.length > 0) this.#place(fresh, atMs, windowMs, events);
+    for (const found of this.#cases) if (found.state === 'open') this.#rest(found, now, atMs, events);
+    while (this.#cases.length > REMEMBERED && this.#cases[0]!.state === 'resolved') this.#cases.shift();
+    return [...events].map(([found, kind]) => ({ kind, incident: this.#incident(found), atMs }));
+  }
+
+  /** Anomalies nobody owns yet: to the incident they are connected with, else to a new one. */
+  #place(fresh: readonly Active[], atMs: number, windowMs: number, events: Map<Case, IncidentEventKind>): void {
+    const reopenMs = this.#config.reopenWindows * windowMs;
+    const alive = this.#cases.filter((c) => c.state === 'open' || atMs - c.resolvedMs! <= reopenMs);
+    const members = alive.flatMap((owner) => [...owner.members.values()].map(({ anomaly }) => ({ anomaly, owner })));
+    const groups = this.#graph.group([...members, ...fresh].map(({ anomaly }) => anomaly));
+    const owners = new Map<number, Case[]>();
+    members.forEach(({ owner }, i) => {
+      const list = owners.get(groups[i]!) ?? [];
+      if (!list.includes(owner)) list.push(owner);
+      owners.set(groups[i]!, list);
+    });
+    const newcomers = new Map<number, Active[]>();
+    fresh.forEach((entry, k) => {
+      const group = groups[members.length + k]!;
+      newcomers.set(group, [...(newcomers.get(group) ?? []), entry]);
+    });
+    for (const [group, entries] of newcomers) {
+      const near = owners.get(group) ?? [];
+      const open = near.filter((c) => c.state === 'open').sort(byAge);
+      const oldest = open[0];
+      if (oldest !== undefined) {
+        this.#absorb(oldest, open.slice(1), atMs, windowMs, events);
+        this.#join(oldest, entries, atMs, events);
+        continue;
+      }
+      const symptoms = entries.filter((entry) => entry.opens);
+      if (symptoms.length === 0) continue;
+      const flapping = near
+        .filter((c) => symptoms.some(({ anomaly }) => c.members.has(keyOf(anomaly))))
+        .sort(byAge)
+        .at(-1);
+      if (flapping === undefined) {
+        events.set(this.#open(entries, symptoms, atMs, windowMs), 'opened');
+        continue;
+      }
+      flapping.state = 'open';
+      flapping.resolvedMs = null;
+      flapping.quiet = 0;
+      this.#join(flapping, entries, atMs, events);
+    }
+  }
+
+  #open(entries: readonly Active[], symptoms: readonly Active[], atMs: number, windowMs: number): Case {
+    const first = symptoms.map(({ anomaly }) => anomaly).reduce((a, b) => (earlier(b, a) ? b : a));
+    const id = createHash('sha256')
+      .update(`${this.#environment}\0${entityKey(first.entity)}\0${first.onsetMs}\0${windowMs}`)
+      .digest('hex');
+    const opened: Case = {
+      id: `inc-${id.slice(0, 12)}`,
+      state: 'open',
+      startMs: first.onsetMs,
+      openedMs: atMs,
+      updatedMs: atMs,
+      resolvedMs: null,
+      quiet: 0,
+      members: new Map(entries.map((entry) => [keyOf(entry.anomaly), entry])),
+    };
+    this.#cases.push(opened);
+    return opened;
+  }
+
+  #join(owner: Case, entries: readonly Active[], atMs: number, events: Map<Case, IncidentEventKind>): void {
+    for (const entry of entries) {
+      owner.members.set(keyOf(entry.anomaly), entry);
+      if (entry.opens && entry.anomaly.onsetMs < owner.startMs) owner.startMs = entry.anomaly.onsetMs;
+    }
+    owner.updatedMs = atMs;
+    if (!events.has(owner)) events.set(owner, 'updated');
+  }
+
+  /** Two incidents that turn out to be one soon after the younger opened: the older takes its anomalies. */
+  #absorb(
+    oldest: Case,
+    younger: readonly Case[],
+    atMs: number,
+    windowMs: number,
+    events: Map<Case, IncidentEventKind>,
+  ): void {
+    for (const other of younger) {
+      if (atMs - other.openedMs > MERGE_WINDOWS * windowMs) continue;
+      for (const [key, member] of other.members) if (!oldest.members.has(key)) oldest.members.set(key, member);
+      other.members.clear();
+      this.#resolve(other, atMs, events);
+    }
+  }
+
+  #rest(open: Case, now: ReadonlyMap<string, Active>, atMs: number, events: Map<Case, IncidentEventKind>): void {
+    const symptomatic = [...open.members].some(([key, member]) => member.opens && now.has(key));
+    open.quiet = symptomatic ? 0 : open.quiet + 1;
+    if (open.quiet >= this.#config.resolveWindows) this.#resolve(open, atMs, events);
+  }
+
+  #resolve(found: Case, atMs: number, events: Map<Case, IncidentEventKind>): void {
+    found.state = 'resolved';
+    found.resolvedMs = atMs;
+    found.updatedMs = atMs;
+    events.set(found, 'resolved');
+  }
+
+  #incident(found: Case): Incident {
+    const members = [...found.members.values()].sort(
+      (a, b) =>
+        Number(b.opens) - Number(a.opens) ||
+        Number(b.anomaly.entity.kind === 'service') - Number(a.anomaly.entity.kind === 'service') ||
+        b.anomaly.score - a.anomaly.score ||
+        compareNames(keyOf(a.anomaly), keyOf(b.anomaly)),
+    );
+    return {
+      id: found.id,
+      environment: this.#environment,
+      state: found.state,
+      startMs: found.startMs,
+      openedMs: found.openedMs,
+      updatedMs: found.updatedMs,
+      ...(found.resolvedMs === null ? {} : { resolvedMs: found.resolvedMs }),
+      anomalies: members.map((member) => member.anomaly),
+    };
+  }
+
+  list(): readonly Incident[] {
+    return this.#cases.map((found) => this.#incident(found));
+  }
+
+  save(): IncidentsState {
+    return { cases: this.#cases.map((found) => ({ ...found, members: [...found.members] })) };
+  }
+
+  restore(state: IncidentsState): void {
+    this.#cases = state.cases.map((found) => ({ ...found, members: new Map(found.members) }));
+  }
+}
+
+export function keyOf(anomaly: Anomaly): string {
+  return `${entityKey(anomaly.entity)}\0${anomaly.metric}\0${anomaly.symptom}`;
+}
+
+function byAge(a: Case, b: Case): number {
+  return a.openedMs - b.openedMs || compareNames(a.id, b.id);
+}
+
+/** Which symptom names the incident: the earlier, a service before an edge, then by name. */
+function earlier(a: Anomaly, b: Anomaly): boolean {
+  if (a.onsetMs !== b.onsetMs) return a.onsetMs < b.onsetMs;
+  if (a.entity.kind !== b.entity.kind) return a.entity.kind === 'service';
+  return compareNames(keyOf(a), keyOf(b)) < 0;
+}

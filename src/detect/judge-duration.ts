@@ -1,0 +1,78 @@
+/**
+ * Durations: the log of the window's mean against the median of healthy windows. Its variance has two parts: how much
+ * windows differ anyway (MAD, with a floor), and how well n requests of this spread know their mean (cv² / n), so that
+ * one slow request of twenty is not a change.
+ */
+import type { DetectConfig } from './config.ts';
+import type { FamilySpec, Moment } from './family.ts';
+import { Family } from './family.ts';
+import { LevelPool } from './level-pool.ts';
+
+/** Smallest spread of a log mean: 10 %. Quiet systems have MADs near 0, and a 10 % wobble matters to nobody. */
+const SPREAD_FLOOR = 0.1;
+/**
+ * Queueing: when traffic is r times its baseline, durations may be r^1.5 times theirs before anything is called
+ * abnormal. At half load an M/M/1 server doubles its time when its load grows by 1.5, which r^1.5 covers.
+ */
+const LOAD_EXPONENT = 1.5;
+const LOAD_FROM = 1.1;
+const LOAD_TO = 4;
+
+export interface DurationLimits {
+  readonly minRatio: number;
+  readonly minUs: number;
+  readonly minVolume: number;
+  readonly spreadFloor: number;
+}
+
+export class DurationFamily extends Family<LevelPool> {
+  readonly #limits: DurationLimits;
+
+  constructor(spec: FamilySpec, config: DetectConfig, limits: Partial<DurationLimits> = {}) {
+    super(spec, config, new LevelPool());
+    this.#limits = {
+      minRatio: config.minLatencyRatio,
+      minUs: config.minLatencyUs,
+      minVolume: config.minVolume,
+      spreadFloor: SPREAD_FLOOR,
+      ...limits,
+    };
+  }
+
+  /**
+   * @param value mean or quantile of the window, µs; n requests behind it; cv2 squared coefficient of variation
+   * @param load  traffic as a multiple of its baseline; NaN: unknown
+   * @param muted the entity just started: learn nothing, judge nothing
+   */
+  step(i: number, moment: Moment, value: number, n: number, cv2: number, load: number, muted: boolean): void {
+    if (!(value > 0) || n < this.#limits.minVolume || muted) {
+      this.unknown(i);
+      return;
+    }
+    const x = Math.log(value);
+    const warm = this.pool.known(i) >= this.config.warmupWindows;
+    if (warm) {
+      this.#judge(i, x, value, n, cv2, load);
+      this.settle(i, moment);
+    }
+    this.pool.push(i, x, this.tracks.isSuspect(i), warm, moment.turn);
+  }
+
+  #judge(i: number, x: number, value: number, n: number, cv2: number, load: number): void {
+    const { minRatio, minUs, spreadFloor } = this.#limits;
+    const center = this.pool.median[i]!;
+    const spread = Math.max(this.pool.spread[i]!, spreadFloor);
+    const z = (x - center) / Math.sqrt(spread * spread + cv2 / n);
+    const baseline = Math.exp(center);
+    const allowance = load > LOAD_FROM ? Math.min(load, LOAD_TO) ** LOAD_EXPONENT : 1;
+    const rise = value / baseline;
+    const judged = this.judged;
+    judged.z = allowance > 1 ? z - Math.log(allowance) / spread : z;
+    judged.score = Math.max(z, 0);
+    judged.exceeds = z >= this.config.openScore && rise >= minRatio * allowance && value - baseline >= minUs;
+    judged.calm = z < this.config.closeScore || rise < 1 + (minRatio - 1) / 2 || value - baseline < minUs / 2;
+    judged.baseline = baseline;
+    judged.current = value;
+    judged.volume = n;
+  }
+}

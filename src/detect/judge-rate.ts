@@ -1,0 +1,119 @@
+/**
+ * Request counts: negative binomial around the median of healthy windows. A fall is abnormal when it is sudden and
+ * well below everything seen in the last half hour; a rise is noted, never opens an incident and is learned as it comes.
+ */
+import { logNegativeBinomialLower, logNegativeBinomialUpper, scoreOfLogP } from '../stats/tails.ts';
+import type { ColumnsState } from './columns.ts';
+import { Columns } from './columns.ts';
+import type { DetectConfig } from './config.ts';
+import type { FamilySpec, FamilyState, Moment } from './family.ts';
+import { Family } from './family.ts';
+import { LevelPool } from './level-pool.ts';
+
+/** Smallest spread of traffic from window to window: 10 % of its level. */
+const SPREAD_RATIO = 0.1;
+/** Requests per window a baseline needs before a fall can be told. */
+const MIN_LEVEL = 20;
+/** Low marks: median of each minute, kept for half an hour. */
+const MARKS = 30;
+const MARK_WINDOWS = 12;
+/** A fall is sudden when the count is below this share of the largest of the windows 3 to 6 back: ramps are slower. */
+const SUDDEN = 0.6;
+const SUDDEN_FROM = 3;
+const SUDDEN_TO = 6;
+const MIN_RISE = 1.5;
+
+const SPECS = { marks: { type: Float32Array, width: MARKS }, marked: { type: Uint16Array } } as const;
+
+export class RateFamily extends Family<LevelPool> {
+  readonly #marks = new Columns(SPECS);
+
+  constructor(spec: FamilySpec, config: DetectConfig) {
+    // One window more than the others: silence is easily mistaken.
+    super(spec, config, new LevelPool(), { open: config.openWindows + 1, of: config.openOfWindows + 1 });
+  }
+
+  override ensure(size: number): void {
+    super.ensure(size);
+    this.#marks.ensure(size);
+  }
+
+  /** Traffic now as a multiple of the baseline; NaN while warming up. */
+  load(i: number, count: number): number {
+    return this.pool.known(i) >= this.config.warmupWindows ? count / Math.max(this.pool.median[i]!, 1) : Number.NaN;
+  }
+
+  step(i: number, moment: Moment, count: number): void {
+    const warm = this.pool.known(i) >= this.config.warmupWindows;
+    if (warm) {
+      this.#judge(i, count);
+      this.settle(i, moment);
+    }
+    const falling = this.tracks.isSuspect(i) && this.judged.direction === 1;
+    this.pool.push(i, count, falling, warm, moment.turn);
+    if (!falling && moment.turn % MARK_WINDOWS === 0 && this.pool.known(i) > 0) this.#mark(i);
+  }
+
+  /** The collectors behind it changed: what was learned no longer compares. */
+  relearn(i: number): void {
+    this.pool.reset(i);
+    this.tracks.end(i);
+    this.#marks.array.marked[i] = 0;
+  }
+
+  #mark(i: number): void {
+    const { marks, marked } = this.#marks.array;
+    marks[i * MARKS + (marked[i]! % MARKS)] = this.pool.median[i]!;
+    marked[i] = marked[i]! + 1;
+  }
+
+  #lowMark(i: number): number {
+    const { marks, marked } = this.#marks.array;
+    let low = this.pool.median[i]!;
+    for (let k = 0; k < Math.min(MARKS, marked[i]!); k++) low = Math.min(low, marks[i * MARKS + k]!);
+    return low;
+  }
+
+  #judge(i: number, count: number): void {
+    const level = this.pool.median[i]!;
+    const spread = Math.max(this.pool.spread[i]!, SPREAD_RATIO * level, 1);
+    const size = spread * spread > level ? (level * level) / (spread * spread - level) : Number.POSITIVE_INFINITY;
+    const judged = this.judged;
+    const fall = count < level;
+    const z = (count - level) / Math.sqrt(Math.max(spread * spread, level));
+    judged.direction = fall ? 1 : 0;
+    judged.z = Math.abs(z);
+    judged.baseline = level;
+    judged.current = count;
+    judged.volume = Math.max(level, count);
+    judged.score = 0;
+    judged.exceeds = false;
+    const material = fall
+      ? level >= MIN_LEVEL && count <= (1 - this.config.minTrafficDrop) * this.#lowMark(i)
+      : count >= MIN_RISE * level && count >= MIN_LEVEL;
+    judged.calm = fall ? count > (1 - this.config.minTrafficDrop / 2) * this.#lowMark(i) : count < 1.25 * level;
+    if (!material) return;
+    const logP = fall ? logNegativeBinomialLower(count, level, size) : logNegativeBinomialUpper(count, level, size);
+    judged.score = scoreOfLogP(logP);
+    judged.exceeds =
+      judged.score >= this.config.openScore && (!fall || this.tracks.isActive(i) || this.#sudden(i, count));
+  }
+
+  #sudden(i: number, count: number): boolean {
+    let before = 0;
+    for (let back = SUDDEN_FROM - 1; back < SUDDEN_TO; back++) {
+      const value = this.pool.recentValue(i, back);
+      if (value > before) before = value;
+    }
+    return count < SUDDEN * before;
+  }
+
+  override save(): FamilyState {
+    return { ...super.save(), more: this.#marks.save() };
+  }
+
+  override restore(state: FamilyState): void {
+    super.restore(state);
+    this.#marks.load(state.more as ColumnsState);
+  }
+}

@@ -1,0 +1,266 @@
+/** Resources of instances and machines: gauges derived from the record's fields, rare events, the user's own gauges. */
+import type { Symptom } from '../model/incident.ts';
+import type { ClosedWindow } from '../model/window.ts';
+import type { DetectConfig } from './config.ts';
+import type { Entities } from './entities.ts';
+import type { Family, FamilyState, Moment } from './family.ts';
+import type { GaugeLimits } from './judge-gauge.ts';
+import { GaugeFamily } from './judge-gauge.ts';
+import { CountFamily } from './judge-ratio.ts';
+
+type Kind = 'instance' | 'machine';
+type Fields = Readonly<Record<string, number>>;
+
+interface GaugeSpec {
+  readonly metric: string;
+  readonly symptom: Symptom;
+  readonly limits: Partial<GaugeLimits>;
+  readonly kinds?: readonly Kind[];
+  /** NaN: unknown. */
+  readonly value: (f: Fields, windowUs: number) => number;
+}
+
+const known = (value: number | undefined): number => value ?? Number.NaN;
+const share = (name: string) => (f: Fields, windowUs: number) => known(f[name]) / windowUs;
+/** A tenth of the window's time lost to waiting, or a tenth of the periods throttled, is felt. */
+const pressure: Partial<GaugeLimits> = { floor: 0.02, minRise: 0.1 };
+
+function gauges(config: DetectConfig): readonly GaugeSpec[] {
+  const nearLimit: Partial<GaugeLimits> = { floor: 0.03, minRise: 0.15, minValue: config.saturationRatio };
+  return [
+    {
+      metric: 'cpu_throttled_ratio',
+      symptom: 'throttling',
+      limits: { floor: 0.02, minRise: config.minThrottledRatio },
+      value: (f, windowUs) =>
+        known(f.cpuPeriods) > 0
+          ? known(f.cpuThrottledPeriods) / known(f.cpuPeriods)
+          : known(f.cpuThrottledUs) / windowUs,
+    },
+    {
+      metric: 'cpu_limit_ratio',
+      symptom: 'saturation',
+      limits: nearLimit,
+      value: (f) => known(f.cpuUsedUs) / known(f.cpuLimitUs),
+    },
+    {
+      metric: 'cpu_used_ratio',
+      symptom: 'saturation',
+      kinds: ['machine'],
+      limits: nearLimit,
+      value: (f, windowUs) => known(f.cpuUsedUs) / (known(f.cpuCount) * windowUs),
+    },
+    {
+      metric: 'cpu_used_cores',
+      symptom: 'resource_rise',
+      limits: { floor: 0.02, floorRatio: 0.15, minRise: 0.1, minRiseRatio: 1 },
+      value: share('cpuUsedUs'),
+    },
+    { metric: 'run_queue_delay_ratio', symptom: 'resource_rise', limits: pressure, value: share('runQueueDelayUs') },
+    { metric: 'psi_cpu_some_ratio', symptom: 'resource_rise', limits: pressure, value: share('psiCpuSomeUs') },
+    { metric: 'psi_memory_some_ratio', symptom: 'memory_pressure', limits: pressure, value: share('psiMemorySomeUs') },
+    { metric: 'psi_io_some_ratio', symptom: 'resource_rise', limits: pressure, value: share('psiIoSomeUs') },
+    {
+      metric: 'memory_limit_ratio',
+      symptom: 'memory_pressure',
+      limits: { floor: 0.01, minRise: 0.05, minValue: config.saturationRatio },
+      value: (f) => known(f.memoryUsedBytes) / known(f.memoryLimitBytes),
+    },
+    {
+      metric: 'disk_busy_ratio',
+      symptom: 'resource_rise',
+      limits: { floor: 0.05, minRise: 0.3 },
+      value: share('diskIoTimeUs'),
+    },
+    {
+      metric: 'fd_limit_ratio',
+      symptom: 'saturation',
+      limits: nearLimit,
+      value: (f) => known(f.fdUsed) / known(f.fdLimit),
+    },
+    {
+      metric: 'conntrack_ratio',
+      symptom: 'saturation',
+      limits: nearLimit,
+      value: (f) => known(f.conntrackCount) / known(f.conntrackMax),
+    },
+    { metric: 'steal_ratio', symptom: 'resource_rise', limits: pressure, value: share('stealTimeUs') },
+    { metric: 'softirq_ratio', symptom: 'resource_rise', limits: pressure, value: share('softirqTimeUs') },
+  ];
+}
+
+/** Rare events: one OOM kill is enough; overflows and disk errors must come more than once. */
+const COUNTS = [
+  { field: 'oomKills', metric: 'oom_kills', symptom: 'oom_kill', floor: 1e-4, minNumerator: 1, open: 1, of: 1 },
+  {
+    field: 'listenOverflows',
+    metric: 'listen_overflows',
+    symptom: 'saturation',
+    floor: 0.1,
+    minNumerator: 3,
+    open: 2,
+    of: 3,
+  },
+  {
+    field: 'diskErrors',
+    metric: 'disk_errors',
+    symptom: 'resource_rise',
+    floor: 0.01,
+    minNumerator: 1,
+    open: 1,
+    of: 1,
+  },
+  {
+    field: 'majorFaults',
+    metric: 'major_faults',
+    symptom: 'memory_pressure',
+    floor: 5,
+    minNumerator: 100,
+    open: 2,
+    of: 3,
+  },
+] as const;
+
+/** Gauges we know nothing about: a third of their own level, five spreads of at least 5 %. */
+const EXTRA_LIMITS: GaugeLimits = {
+  floor: 1e-9,
+  floorRatio: 0.05,
+  minRise: 0,
+  minRiseRatio: 0.33,
+  minValue: -Infinity,
+};
+const MAX_EXTRA = 64;
+const EXTRA_PREFIX = 'extra.';
+
+interface KindFamilies {
+  readonly gauges: readonly { readonly spec: GaugeSpec; readonly family: GaugeFamily }[];
+  readonly counts: readonly { readonly field: string; readonly family: CountFamily }[];
+  readonly extra: Map<string, GaugeFamily>;
+}
+
+export interface ResourceState {
+  readonly kinds: readonly {
+    readonly families: readonly FamilyState[];
+    readonly extra: readonly (readonly [string, FamilyState])[];
+  }[];
+}
+
+export class ResourceSeries {
+  readonly #entities: Entities;
+  readonly #config: DetectConfig;
+  readonly #kinds: Readonly<Record<Kind, KindFamilies>>;
+
+  constructor(entities: Entities, config: DetectConfig) {
+    this.#entities = entities;
+    this.#config = config;
+    const make = (entity: Kind): KindFamilies => ({
+      gauges: gauges(config)
+        .filter((spec) => spec.kinds === undefined || spec.kinds.includes(entity))
+        .map((spec) => ({
+          spec,
+          family: new GaugeFamily({ entity, metric: spec.metric, symptoms: [spec.symptom] }, config, {
+            floor: 0,
+            floorRatio: 0,
+            minRise: 0,
+            minRiseRatio: 0,
+            minValue: -Infinity,
+            ...spec.limits,
+          }),
+        })),
+      counts: COUNTS.map(({ field, metric, symptom, floor, minNumerator, open, of }) => ({
+        field,
+        family: new CountFamily(
+          { entity, metric, symptoms: [symptom] },
+          config,
+          { floor, minNumerator, minFactor: 3 },
+          { open, of },
+        ),
+      })),
+      extra: new Map(),
+    });
+    this.#kinds = { instance: make('instance'), machine: make('machine') };
+  }
+
+  get families(): readonly Family[] {
+    return Object.values(this.#kinds).flatMap((kind) => [
+      ...kind.gauges.map(({ family }) => family),
+      ...kind.counts.map(({ family }) => family),
+      ...kind.extra.values(),
+    ]);
+  }
+
+  step(window: ClosedWindow, moment: Moment, muted: ReadonlySet<string>): void {
+    const fields = this.#gather(window);
+    const windowUs = window.windowMs * 1000;
+    for (const kind of ['instance', 'machine'] as const) {
+      const { gauges: specs, counts, extra } = this.#kinds[kind];
+      const table = this.#entities.table(kind);
+      for (const family of [...specs.map((g) => g.family), ...counts.map((c) => c.family), ...extra.values()]) {
+        family.ensure(table.size);
+        for (const i of [...family.tracks.live]) if (!fields[kind].has(i)) family.unknown(i);
+      }
+      for (const [i, values] of fields[kind]) {
+        const mute = muted.size > 0 && muted.has(`${kind}:${table.names[i]}`);
+        for (const { spec, family } of specs) {
+          family.step(i, moment, mute ? Number.NaN : spec.value(values, windowUs));
+        }
+        for (const { field, family } of counts) family.step(i, moment, known(values[field]));
+        for (const name of Object.keys(values)) {
+          if (name.startsWith(EXTRA_PREFIX)) this.#extra(kind, name, table.size)?.step(i, moment, values[name]!);
+        }
+      }
+    }
+  }
+
+  #extra(kind: Kind, name: string, size: number): GaugeFamily | undefined {
+    const { extra } = this.#kinds[kind];
+    let family = extra.get(name);
+    if (family === undefined) {
+      if (extra.size >= MAX_EXTRA) return undefined;
+      family = new GaugeFamily(
+        { entity: kind, metric: name.slice(EXTRA_PREFIX.length), symptoms: ['resource_rise', 'resource_drop'] },
+        this.#config,
+        EXTRA_LIMITS,
+      );
+      family.ensure(size);
+      extra.set(name, family);
+    }
+    return family;
+  }
+
+  #gather({ resources, names }: ClosedWindow): Record<Kind, Map<number, Record<string, number>>> {
+    const out = { instance: new Map<number, Record<string, number>>(), machine: new Map() };
+    for (let r = 0; r < resources.rows; r++) {
+      const identity = resources.entities[resources.entity[r]!]!;
+      const kind = identity.entityKind;
+      const i = this.#entities.table(kind).id(identity.entity);
+      let values = out[kind].get(i) as Record<string, number> | undefined;
+      if (values === undefined) {
+        values = {};
+        out[kind].set(i, values);
+        if (kind === 'instance') this.#entities.place(identity.entity, identity.service, identity.machine);
+      }
+      values[names.name(resources.metric[r]!)] = resources.value[r]!;
+    }
+    return out;
+  }
+
+  save(): ResourceState {
+    return {
+      kinds: Object.values(this.#kinds).map((kind) => ({
+        families: [...kind.gauges, ...kind.counts].map(({ family }) => family.save()),
+        extra: [...kind.extra].map(([name, family]) => [name, family.save()] as const),
+      })),
+    };
+  }
+
+  restore(state: ResourceState): void {
+    (['instance', 'machine'] as const).forEach((name, k) => {
+      const kind = this.#kinds[name];
+      [...kind.gauges, ...kind.counts].forEach(({ family }, f) => {
+        family.restore(state.kinds[k]!.families[f]!);
+      });
+      for (const [extra, saved] of state.kinds[k]!.extra) this.#extra(name, extra, 0)?.restore(saved);
+    });
+  }
+}

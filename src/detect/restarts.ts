@@ -1,0 +1,98 @@
+/**
+ * Restarts and deploys: a warm-up for what just started (durations and CPU, never errors), and crashes as evidence.
+ * A mute is not given again before MUTE_AGAIN_WINDOWS: forking servers and crash loops are no excuse for slowness.
+ */
+import { compareNames, instance } from '../model/entity.ts';
+import type { Anomaly } from '../model/incident.ts';
+import type { ChangeRecord } from '../model/records.ts';
+import type { DetectConfig } from './config.ts';
+import type { Moment } from './family.ts';
+
+const MUTING = new Set(['process_start', 'image', 'version', 'listener_opened']);
+const MUTE_AGAIN_WINDOWS = 36;
+/** A service with some instances just started: shorter, the others carry it. */
+const SERVICE_MUTE_RATIO = 0.5;
+/** A crash is shown as evidence for this long. */
+const CRASH_WINDOWS = 12;
+/** Rare events have no distribution: certain when seen. */
+const CRASH_SCORE = 10;
+
+export interface RestartsState {
+  readonly muted: readonly (readonly [string, number])[];
+  readonly crashes: readonly (readonly [string, Anomaly])[];
+}
+
+export class Restarts {
+  readonly #config: DetectConfig;
+  /** `kind:name` -> turn of the change. */
+  readonly #since = new Map<string, number>();
+  readonly #crashes = new Map<string, Anomaly>();
+
+  constructor(config: DetectConfig) {
+    this.#config = config;
+  }
+
+  /** Entities (`kind:name`) whose durations and CPU are not judged in this window. */
+  step(changes: readonly ChangeRecord[], moment: Moment): ReadonlySet<string> {
+    for (const change of changes) {
+      if (MUTING.has(change.change) && change.entityKind !== 'machine') {
+        this.#mute(`${change.entityKind}:${change.entity}`, moment.turn);
+        if (change.service !== undefined) this.#mute(`service:${change.service}`, moment.turn);
+      }
+      if (isCrash(change)) this.#crash(change, moment);
+    }
+    const muted = new Set<string>();
+    for (const [key, turn] of this.#since) {
+      const windows = this.#config.restartWarmupWindows * (key.startsWith('service:') ? SERVICE_MUTE_RATIO : 1);
+      if (moment.turn - turn < windows) muted.add(key);
+      else if (moment.turn - turn > MUTE_AGAIN_WINDOWS) this.#since.delete(key);
+    }
+    return muted;
+  }
+
+  #mute(key: string, turn: number): void {
+    if (!this.#since.has(key)) this.#since.set(key, turn);
+  }
+
+  #crash(change: ChangeRecord, { atMs }: Moment): void {
+    const oom = change.change === 'oom_kill';
+    const key = `${change.entity}\0${oom}`;
+    this.#crashes.set(key, {
+      entity: instance(change.entity),
+      metric: oom ? 'oom_kills' : 'process_exits',
+      symptom: oom ? 'oom_kill' : 'restart',
+      onsetMs: this.#crashes.get(key)?.onsetMs ?? atMs,
+      detectedMs: this.#crashes.get(key)?.detectedMs ?? atMs,
+      lastMs: atMs,
+      baseline: 0,
+      current: 1,
+      score: CRASH_SCORE,
+      volume: 1,
+    });
+  }
+
+  /** Crashes of the last minute. */
+  active({ atMs, windowMs }: Moment): Anomaly[] {
+    for (const [key, crash] of this.#crashes) {
+      if (atMs - crash.lastMs > CRASH_WINDOWS * windowMs) this.#crashes.delete(key);
+    }
+    return [...this.#crashes].sort(([a], [b]) => compareNames(a, b)).map(([, crash]) => crash);
+  }
+
+  save(): RestartsState {
+    return { muted: [...this.#since], crashes: [...this.#crashes] };
+  }
+
+  restore(state: RestartsState): void {
+    for (const [key, turn] of state.muted) this.#since.set(key, turn);
+    for (const [key, crash] of state.crashes) this.#crashes.set(key, crash);
+  }
+}
+
+/** Ended by a signal other than TERM or HUP (a stop that was asked for), or with an error code, or killed for memory. */
+function isCrash(change: ChangeRecord): boolean {
+  if (change.entityKind !== 'instance') return false;
+  if (change.change === 'oom_kill') return true;
+  if (change.change !== 'process_exit') return false;
+  return (change.signal !== undefined && ![0, 1, 2, 15].includes(change.signal)) || (change.exitCode ?? 0) > 0;
+}

@@ -1,0 +1,170 @@
+/** Retransmits, drops, connect failures, resets and round-trip times of edges, both sides together. */
+
+import type { TcpField } from '../model/columns.ts';
+import { TCP_FIELDS } from '../model/columns.ts';
+import type { ClosedWindow, LeafDirectory } from '../model/window.ts';
+import { KEY_CALLEE, KEY_CALLER, KEY_SIDE } from '../model/window.ts';
+import type { DetectConfig } from './config.ts';
+import type { Entities } from './entities.ts';
+import type { Family, FamilyState, Moment } from './family.ts';
+import { DurationFamily } from './judge-duration.ts';
+import { CountFamily, RatioFamily } from './judge-ratio.ts';
+
+const field = (name: TcpField): number => TCP_FIELDS.indexOf(name);
+const SEGMENTS_OUT = field('segmentsOut');
+const RETRANSMITS = field('retransmits');
+const RTT_SUM = field('rttSumUs');
+const RTT_COUNT = field('rttCount');
+const RESETS_SENT = field('resetsSent');
+const RESETS_RECEIVED = field('resetsReceived');
+const OVERFLOWS = field('acceptQueueOverflows');
+
+/** What is summed per edge. NaN: nobody reported it. */
+const SUMMED = ['segments', 'retransmits', 'drops', 'failures', 'resets', 'rttSum', 'rttCount', 'overflows'] as const;
+type Summed = (typeof SUMMED)[number];
+
+/** Round trips: smallest rise that matters. Half of it is felt nowhere. */
+const RTT_MIN_US = 1_000;
+const RTT_MIN_RATIO = 2;
+
+export class TcpSeries {
+  readonly #entities: Entities;
+  readonly #retransmits: RatioFamily;
+  readonly #drops: CountFamily;
+  readonly #failures: CountFamily;
+  readonly #resets: CountFamily;
+  readonly #overflows: CountFamily;
+  readonly #rtt: DurationFamily;
+  readonly #sums: Record<Summed, Float64Array>;
+  #directory: LeafDirectory | undefined;
+  #edge = new Int32Array(0);
+  #mapped = 0;
+
+  constructor(entities: Entities, config: DetectConfig) {
+    this.#entities = entities;
+    const edge = { entity: 'edge' } as const;
+    this.#retransmits = new RatioFamily(
+      { ...edge, metric: 'retransmit_ratio', symptoms: ['retransmit_rise'] },
+      config,
+      {
+        floor: 0.001,
+        minRise: config.minRetransmitRatio,
+        minNumerator: config.minRetransmits,
+        minFactor: 2,
+        minVolume: 50,
+      },
+    );
+    this.#drops = new CountFamily({ ...edge, metric: 'drops_per_window', symptoms: ['drop_rise'] }, config, {
+      floor: 0.2,
+      minNumerator: 5,
+      minFactor: 3,
+    });
+    this.#failures = new CountFamily(
+      { ...edge, metric: 'connect_failures_per_window', symptoms: ['connect_failure_rise'] },
+      config,
+      { floor: 0.1, minNumerator: 3, minFactor: 3 },
+    );
+    this.#resets = new CountFamily({ ...edge, metric: 'resets_per_window', symptoms: ['reset_rise'] }, config, {
+      floor: 0.5,
+      minNumerator: 10,
+      minFactor: 3,
+    });
+    this.#overflows = new CountFamily(
+      { ...edge, metric: 'accept_queue_overflows_per_window', symptoms: ['saturation'] },
+      config,
+      { floor: 0.1, minNumerator: 3, minFactor: 3 },
+    );
+    this.#rtt = new DurationFamily({ ...edge, metric: 'rtt_mean_us', symptoms: ['rtt_rise'] }, config, {
+      minRatio: RTT_MIN_RATIO,
+      minUs: RTT_MIN_US,
+      minVolume: 10,
+      spreadFloor: 0.2,
+    });
+    this.#sums = Object.fromEntries(SUMMED.map((name) => [name, new Float64Array(64)])) as Record<Summed, Float64Array>;
+  }
+
+  get families(): readonly Family[] {
+    return [this.#retransmits, this.#drops, this.#failures, this.#resets, this.#overflows, this.#rtt];
+  }
+
+  step(window: ClosedWindow, moment: Moment): void {
+    this.#map(window);
+    const size = this.#entities.edges.size;
+    for (const family of this.families) family.ensure(size);
+    this.#sum(window, size);
+    const { segments, retransmits, drops, failures, resets, rttSum, rttCount, overflows } = this.#sums;
+    for (let i = 0; i < size; i++) {
+      const sent = segments[i]!;
+      const again = retransmits[i]!;
+      if (sent > 0 && again >= 0) this.#retransmits.step(i, moment, Math.min(again, sent), sent);
+      else this.#retransmits.unknown(i);
+      this.#drops.step(i, moment, drops[i]!);
+      this.#failures.step(i, moment, failures[i]!);
+      this.#resets.step(i, moment, resets[i]!);
+      this.#overflows.step(i, moment, overflows[i]!);
+      this.#rtt.step(i, moment, rttSum[i]! / rttCount[i]!, rttCount[i]!, 0, Number.NaN, false);
+    }
+  }
+
+  #sum({ tcp, tcpDirectory }: ClosedWindow, size: number): void {
+    for (const name of SUMMED) {
+      if (this.#sums[name].length < size) this.#sums[name] = new Float64Array(size * 2);
+      this.#sums[name].fill(Number.NaN);
+    }
+    const { segments, retransmits, drops, failures, resets, rttSum, rttCount, overflows } = this.#sums;
+    const { keys, width } = tcpDirectory;
+    const { leaf, values, rows, hasDrops, hasConnectFailures } = tcp;
+    for (let r = 0; r < rows; r++) {
+      const id = leaf[r]!;
+      const edge = this.#edge[id]!;
+      addTo(segments, edge, values[SEGMENTS_OUT]![r]!);
+      addTo(retransmits, edge, values[RETRANSMITS]![r]!);
+      addTo(resets, edge, values[RESETS_SENT]![r]!);
+      addTo(resets, edge, values[RESETS_RECEIVED]![r]!);
+      addTo(overflows, edge, values[OVERFLOWS]![r]!);
+      if (hasDrops[r]) addTo(drops, edge, 0);
+      if (hasConnectFailures[r]) addTo(failures, edge, 0);
+      if (keys[id * width + KEY_SIDE] === 0) {
+        addTo(rttSum, edge, values[RTT_SUM]![r]!);
+        addTo(rttCount, edge, values[RTT_COUNT]![r]!);
+      }
+    }
+    for (let k = 0; k < tcp.dropRow.length; k++) addTo(drops, this.#edge[leaf[tcp.dropRow[k]!]!]!, tcp.dropValue[k]!);
+    for (let k = 0; k < tcp.failureRow.length; k++) {
+      addTo(failures, this.#edge[leaf[tcp.failureRow[k]!]!]!, tcp.failureValue[k]!);
+    }
+  }
+
+  #map({ tcpDirectory: directory, names }: ClosedWindow): void {
+    if (directory !== this.#directory) {
+      this.#directory = directory;
+      this.#mapped = 0;
+    }
+    if (directory.size > this.#edge.length) {
+      const next = new Int32Array(Math.max(directory.size, this.#edge.length * 2));
+      next.set(this.#edge);
+      this.#edge = next;
+    }
+    for (let id = this.#mapped; id < directory.size; id++) {
+      const part = (at: number): string => names.name(directory.keys[id * directory.width + at]!);
+      this.#edge[id] = this.#entities.edges.id(`${part(KEY_CALLER)}\0${part(KEY_CALLEE)}`);
+    }
+    this.#mapped = directory.size;
+  }
+
+  save(): readonly FamilyState[] {
+    return this.families.map((family) => family.save());
+  }
+
+  restore(state: readonly FamilyState[]): void {
+    this.families.forEach((family, k) => {
+      family.restore(state[k]!);
+    });
+  }
+}
+
+function addTo(column: Float64Array, i: number, value: number): void {
+  if (Number.isNaN(value)) return;
+  const old = column[i]!;
+  column[i] = Number.isNaN(old) ? value : old + value;
+}

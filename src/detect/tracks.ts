@@ -1,0 +1,178 @@
+/**
+ * The life of an anomaly, for many series at once: K of the last N judged windows open it, a run of calm ones closes it,
+ * a CUSUM of the scores says when the change began. Windows without a judgement (unknown) change nothing, but an
+ * anomaly nobody can see any more ends after FORGET_WINDOWS.
+ */
+import { cusumStep } from '../stats/change-point.ts';
+import type { ColumnsState } from './columns.ts';
+import { Columns } from './columns.ts';
+
+/** A change is visible from this score on (two-sided 1 % of a normal). */
+const VISIBLE_SCORE = 2.5;
+/** An onset lies at most this many windows before the alarm. */
+const MAX_ONSET_WINDOWS = 24;
+/** Unknown windows after which an anomaly is given up. */
+const FORGET_WINDOWS = 24;
+const HISTORY = 0xff;
+
+const SPECS = {
+  bits: { type: Uint8Array },
+  active: { type: Uint8Array },
+  quiet: { type: Uint8Array },
+  unknown: { type: Uint8Array },
+  abnormal: { type: Uint16Array },
+  cusum: { type: Float32Array },
+  onset: { type: Float64Array },
+  started: { type: Float64Array },
+  detected: { type: Float64Array },
+  last: { type: Float64Array },
+  baseline: { type: Float64Array },
+  current: { type: Float64Array },
+  score: { type: Float64Array },
+  volume: { type: Float64Array },
+  direction: { type: Uint8Array },
+} as const;
+
+export interface TrackRule {
+  readonly open: number;
+  readonly of: number;
+  readonly close: number;
+}
+
+/** One judged window of one series. */
+export interface Judgement {
+  /** Signed towards the symptom; drives the CUSUM. */
+  z: number;
+  score: number;
+  /** Abnormal beyond threshold and effect. */
+  exceeds: boolean;
+  /** Normal again by the lower threshold. */
+  calm: boolean;
+  baseline: number;
+  current: number;
+  volume: number;
+  /** 0: the family's first symptom, 1: its second (the other direction). */
+  direction: number;
+}
+
+export class Tracks {
+  readonly #columns = new Columns(SPECS);
+  readonly #rule: TrackRule;
+  readonly #mask: number;
+  /** Series active now, in no particular order. */
+  readonly live = new Set<number>();
+
+  constructor(rule: TrackRule) {
+    this.#rule = rule;
+    this.#mask = (1 << rule.of) - 1;
+  }
+
+  ensure(size: number): void {
+    this.#columns.ensure(size);
+  }
+
+  isActive(i: number): boolean {
+    return this.#columns.array.active[i] === 1;
+  }
+
+  /** Abnormal in one of the last three windows, or active: keep out of the baseline. */
+  isSuspect(i: number): boolean {
+    const { active, bits } = this.#columns.array;
+    return active[i] === 1 || (bits[i]! & 7) !== 0;
+  }
+
+  abnormalWindows(i: number): number {
+    return this.#columns.array.abnormal[i]!;
+  }
+
+  unknown(i: number): void {
+    const { active, unknown } = this.#columns.array;
+    if (active[i] !== 1) return;
+    unknown[i] = Math.min(255, unknown[i]! + 1);
+    if (unknown[i]! >= FORGET_WINDOWS) this.end(i);
+  }
+
+  update(i: number, atMs: number, windowMs: number, judged: Judgement): void {
+    const { bits, active, quiet, unknown, abnormal, cusum, onset, started, detected, direction } = this.#columns.array;
+    unknown[i] = 0;
+    const sum = cusumStep(cusum[i]!, judged.z);
+    if (sum === 0) started[i] = 0;
+    else if (started[i] === 0 && judged.z >= VISIBLE_SCORE) started[i] = atMs;
+    cusum[i] = sum;
+    if (judged.exceeds && bits[i] !== 0 && direction[i] !== judged.direction) this.#turnRound(i);
+    if (judged.exceeds) direction[i] = judged.direction;
+    bits[i] = ((bits[i]! << 1) | (judged.exceeds ? 1 : 0)) & HISTORY;
+    if (active[i] === 1) {
+      abnormal[i] = Math.min(65535, abnormal[i]! + 1);
+      if (judged.calm) {
+        quiet[i] = quiet[i]! + 1;
+        if (quiet[i]! >= this.#rule.close) this.end(i);
+        return;
+      }
+      quiet[i] = 0;
+      this.#note(i, atMs, judged);
+      return;
+    }
+    if (!judged.exceeds || bitCount(bits[i]! & this.#mask) < this.#rule.open) return;
+    active[i] = 1;
+    quiet[i] = 0;
+    abnormal[i] = 1;
+    detected[i] = atMs;
+    this.#columns.array.score[i] = 0;
+    const earliest = atMs - MAX_ONSET_WINDOWS * windowMs;
+    onset[i] = started[i] === 0 ? atMs : Math.max(started[i]!, earliest);
+    this.live.add(i);
+    this.#note(i, atMs, judged);
+  }
+
+  /** A rise that becomes a fall is another anomaly: start counting again. */
+  #turnRound(i: number): void {
+    if (this.isActive(i)) this.end(i);
+    this.#columns.array.bits[i] = 0;
+  }
+
+  #note(i: number, atMs: number, judged: Judgement): void {
+    const { last, baseline, current, score, volume } = this.#columns.array;
+    last[i] = atMs;
+    baseline[i] = judged.baseline;
+    current[i] = judged.current;
+    score[i] = Math.max(score[i]!, judged.score);
+    volume[i] = judged.volume;
+  }
+
+  end(i: number): void {
+    const { bits, active, quiet, unknown, abnormal, cusum, started } = this.#columns.array;
+    for (const column of [bits, active, quiet, unknown, abnormal, cusum, started]) column[i] = 0;
+    this.live.delete(i);
+  }
+
+  read(i: number) {
+    const { onset, detected, last, baseline, current, score, volume, direction } = this.#columns.array;
+    return {
+      onsetMs: onset[i]!,
+      detectedMs: detected[i]!,
+      lastMs: last[i]!,
+      baseline: baseline[i]!,
+      current: current[i]!,
+      score: score[i]!,
+      volume: volume[i]!,
+      direction: direction[i]!,
+    };
+  }
+
+  save(): ColumnsState {
+    return this.#columns.save();
+  }
+
+  load(state: ColumnsState): void {
+    this.#columns.load(state);
+    this.live.clear();
+    for (let i = 0; i < state.size; i++) if (this.#columns.array.active[i] === 1) this.live.add(i);
+  }
+}
+
+function bitCount(bits: number): number {
+  let n = 0;
+  for (let rest = bits; rest > 0; rest &= rest - 1) n++;
+  return n;
+}

@@ -1,0 +1,245 @@
+import { describe, expect, it } from 'vitest';
+import type { DetectConfig } from '../../src/detect/index.ts';
+import { createDetector } from '../../src/detect/index.ts';
+import { createIngest } from '../../src/ingest/index.ts';
+import type { IncidentEvent } from '../../src/model/incident.ts';
+import type { AnyBatch } from '../../src/model/records.ts';
+import type { ClosedWindow } from '../../src/model/window.ts';
+import type { ShopOptions } from '../ingest/shop.ts';
+import { SHOP, shop, T0, WINDOW_MS } from '../ingest/shop.ts';
+
+const at = (window: number): number => T0 + window * WINDOW_MS;
+
+function windowsOf(batches: readonly AnyBatch[]): ClosedWindow[] {
+  const ingest = createIngest();
+  return [...batches.flatMap((batch) => ingest.push(batch).closed), ...ingest.flush()];
+}
+
+function run(options: ShopOptions, config: Partial<DetectConfig> = {}) {
+  const detector = createDetector(config);
+  const seen = new Map<string, { first: number; entity: string }>();
+  const events: IncidentEvent[] = [];
+  for (const window of windowsOf(shop(options))) {
+    events.push(...detector.step(window));
+    for (const anomaly of detector.anomalies()) {
+      const key = `${anomaly.entity.name} ${anomaly.metric} ${anomaly.symptom}`;
+      if (!seen.has(key)) seen.set(key, { first: (window.startMs - T0) / WINDOW_MS, entity: anomaly.entity.name });
+    }
+  }
+  const of = (kind: string) => events.filter((event) => event.kind === kind);
+  return { detector, events, opened: of('opened'), resolved: of('resolved'), seen };
+}
+
+const FAULT = 24;
+
+describe('healthy systems', () => {
+  it.each([1, 2, 3, 4, 5])('an hour of steady traffic opens nothing (seed %d)', (seed) => {
+    const { opened, seen } = run({ windows: 720, seed });
+    expect(opened).toEqual([]);
+    expect([...seen.keys()]).toEqual([]);
+  });
+
+  it('a load ramp x2 over a minute and back, with durations growing by queueing, opens nothing', () => {
+    const ramp = Array.from({ length: 60 }, (_, k) => {
+      const load = k < 12 ? 1 + k / 12 : k < 48 ? 2 : 2 - (k - 48) / 12;
+      return { fromMs: at(FAULT + k), toMs: at(FAULT + k + 1), load, slower: load ** 1.2 };
+    });
+    const { opened, seen } = run({ windows: 120, effects: ramp });
+    expect(opened).toEqual([]);
+    expect([...seen.keys()].some((key) => key.includes('traffic_rise'))).toBe(true);
+  });
+
+  it('a slow decline of all traffic to a third opens nothing', () => {
+    const decline = Array.from({ length: 60 }, (_, k) => ({
+      fromMs: at(FAULT + k),
+      toMs: at(FAULT + k + 1),
+      load: Math.max(0.33, 1 - k / 30),
+    }));
+    expect(run({ windows: 90, effects: decline }).opened).toEqual([]);
+  });
+
+  it('a restart that makes one instance slow for 20 s opens nothing; the same slowness without it would show', () => {
+    const effects = [{ instance: 'product-2', fromMs: at(FAULT), toMs: at(FAULT + 3), slower: 6 }];
+    const changes = [
+      {
+        atMs: at(FAULT),
+        change: 'process_start',
+        entityKind: 'instance',
+        entity: 'product-2',
+        service: 'product',
+      } as const,
+    ];
+    const quiet = run({ windows: 40, effects, changes });
+    expect([...quiet.seen.keys()].filter((key) => key.startsWith('product-2'))).toEqual([]);
+    const loud = run({ windows: 40, effects });
+    expect([...loud.seen.keys()]).toContain('product-2 duration_mean_us latency_rise');
+  });
+
+  it('one error of three requests is nothing', () => {
+    const edges = [{ caller: 'a', callee: 'b', rps: 0.6, meanUs: 10_000, networkUs: 100 }];
+    const effects = [{ fromMs: at(30), toMs: at(32), errorRatio: 0.34 }];
+    expect(run({ windows: 60, edges, effects }).opened).toEqual([]);
+  });
+});
+
+describe('faults', () => {
+  it.each([
+    ['latency', { callee: 'cart', slower: 4 }, 'cart duration_mean_us latency_rise'],
+    ['errors', { callee: 'product', instance: 'product-1', errorRatio: 0.3 }, 'product error_ratio error_rise'],
+    ['traffic drop', { callee: 'redis', load: 0.02 }, 'redis request_rate_per_s traffic_drop'],
+    ['slow statement', { callee: 'db', slower: 20 }, 'db duration_p99_us latency_rise'],
+  ] as const)('%s: one incident, within four windows, with the onset right', (_name, effect, expected) => {
+    const { opened, events, seen } = run({
+      windows: 60,
+      effects: [{ ...effect, fromMs: at(FAULT), toMs: at(FAULT + 18) }],
+    });
+    expect(opened).toHaveLength(1);
+    const { incident, atMs } = opened[0]!;
+    expect((atMs - at(FAULT)) / WINDOW_MS).toBeLessThanOrEqual(3);
+    expect(incident.startMs).toBe(at(FAULT));
+    expect([...seen.keys()]).toContain(expected);
+    expect(events.filter((event) => event.kind === 'resolved')).toHaveLength(1);
+    expect(events.at(-1)).toMatchObject({ kind: 'resolved', incident: { id: incident.id, state: 'resolved' } });
+    const resolvedAfter = (events.at(-1)!.atMs - at(FAULT + 18)) / WINDOW_MS;
+    expect(resolvedAfter).toBeGreaterThanOrEqual(6);
+    expect(resolvedAfter).toBeLessThanOrEqual(16);
+  });
+
+  it('packet loss: retransmits join the latency they cause, one incident', () => {
+    const effect = { caller: 'gateway', callee: 'cart', fromMs: at(FAULT), toMs: at(FAULT + 18) };
+    const { opened, detector, seen } = run({
+      windows: 42,
+      effects: [{ ...effect, networkUs: 60_000, retransmitRatio: 0.08 }],
+    });
+    expect(opened).toHaveLength(1);
+    const names = detector.incidents()[0]!.anomalies.map((a) => `${a.entity.name} ${a.metric}`);
+    expect(names).toContain('gateway -> cart retransmit_ratio');
+    expect(names).toContain('gateway -> cart network_time_us');
+    expect(names[0]).toMatch(/^gateway -> cart /);
+    expect([...seen.keys()].filter((key) => key.includes('retransmit'))).toEqual([
+      'gateway -> cart retransmit_ratio retransmit_rise',
+    ]);
+  });
+
+  it('retransmits nobody feels open nothing but are seen', () => {
+    const { opened, seen } = run({
+      windows: 42,
+      effects: [{ caller: 'product', callee: 'db', fromMs: at(FAULT), toMs: at(42), retransmitRatio: 0.05 }],
+    });
+    expect(opened).toEqual([]);
+    expect([...seen.keys()]).toEqual(['product -> db retransmit_ratio retransmit_rise']);
+  });
+
+  it('two faults in unconnected parts are two incidents; connected ones are one', () => {
+    const other = [
+      { caller: 'cron', callee: 'billing', rps: 40, meanUs: 8_000, networkUs: 200 },
+      { caller: 'billing', callee: 'ledger', rps: 40, meanUs: 3_000, networkUs: 200 },
+    ];
+    const both = { fromMs: at(FAULT), toMs: at(FAULT + 12) };
+    const effects = [
+      { ...both, callee: 'cart', slower: 5 },
+      { ...both, callee: 'ledger', errorRatio: 0.4 },
+    ];
+    expect(run({ windows: 50, edges: [...SHOP, ...other], effects }).opened).toHaveLength(2);
+    const connected = [
+      { ...both, callee: 'db', slower: 20 },
+      { ...both, callee: 'product', slower: 5, fromMs: at(FAULT + 3) },
+      { ...both, callee: 'gateway', slower: 4, fromMs: at(FAULT + 5) },
+    ];
+    const { opened, events } = run({ windows: 50, effects: connected });
+    expect(opened).toHaveLength(1);
+    expect(events.filter((event) => event.kind === 'updated').length).toBeGreaterThan(0);
+  });
+
+  it('a flapping fault is one incident with one id', () => {
+    const effects = [0, 1, 2, 3].map((k) => ({
+      callee: 'cart',
+      slower: 6,
+      fromMs: at(FAULT + k * 10),
+      toMs: at(FAULT + k * 10 + 5),
+    }));
+    const { events, opened } = run({ windows: 90, effects });
+    expect(opened).toHaveLength(1);
+    expect(new Set(events.map((event) => event.incident.id)).size).toBe(1);
+    expect(events.at(-1)!.kind).toBe('resolved');
+  });
+
+  it('a level that stays is accepted after the release time', () => {
+    const { events, detector } = run(
+      { windows: 140, effects: [{ callee: 'cart', slower: 4, fromMs: at(FAULT), toMs: Infinity }] },
+      { releaseWindows: 60 },
+    );
+    expect(events.map((event) => event.kind).filter((kind) => kind !== 'updated')).toEqual(['opened', 'resolved']);
+    expect(detector.anomalies()).toEqual([]);
+  });
+});
+
+describe('missing data', () => {
+  it('a collector that goes silent is not a traffic drop', () => {
+    const effects = ['m-cart-1', 'm-redis-1'].map((silentCollector) => ({
+      silentCollector,
+      fromMs: at(FAULT),
+      toMs: at(FAULT + 20),
+    }));
+    const { opened, seen } = run({ windows: 70, effects });
+    expect(opened).toEqual([]);
+    expect([...seen.keys()].filter((key) => key.includes('traffic_drop'))).toEqual([]);
+  });
+
+  it('half of the hosts without a collector: the fault is still found, once', () => {
+    const effects = [
+      ...['m-cart-1', 'm-db-1', 'm-product-2'].map((silentCollector) => ({
+        silentCollector,
+        fromMs: 0,
+        toMs: Infinity,
+      })),
+      { callee: 'cart', slower: 5, fromMs: at(FAULT), toMs: at(FAULT + 12) },
+    ];
+    const { opened } = run({ windows: 50, effects });
+    expect(opened).toHaveLength(1);
+    expect(opened[0]!.incident.anomalies.some((anomaly) => anomaly.entity.name.includes('cart'))).toBe(true);
+  });
+});
+
+describe('state', () => {
+  const windows = windowsOf(
+    shop({
+      windows: 70,
+      effects: [
+        { callee: 'cart', slower: 5, fromMs: at(30), toMs: at(45) },
+        { caller: 'gateway', callee: 'product', retransmitRatio: 0.05, fromMs: at(35), toMs: at(50) },
+      ],
+      resources: (startMs) => [
+        {
+          entityKind: 'instance',
+          entity: 'cart-1',
+          service: 'cart',
+          cpuPeriods: 50,
+          cpuThrottledPeriods: startMs < at(30) || startMs >= at(45) ? 0 : 40,
+          extra: { queueLength: startMs < at(30) ? 4 : 40 },
+        },
+      ],
+    }),
+  );
+
+  it.each([5, 20, 31, 33, 40, 55])('a restart at window %d makes the same decisions, byte for byte', (cut) => {
+    const whole = createDetector();
+    const expected = windows.map((window) => JSON.stringify([whole.step(window), whole.anomalies()]));
+    const first = createDetector();
+    const before = windows.slice(0, cut).map((window) => JSON.stringify([first.step(window), first.anomalies()]));
+    const second = createDetector();
+    second.restore(first.snapshot());
+    expect(Buffer.from(second.snapshot()).equals(Buffer.from(first.snapshot()))).toBe(true);
+    const after = windows.slice(cut).map((window) => JSON.stringify([second.step(window), second.anomalies()]));
+    expect([...before, ...after]).toEqual(expected);
+    expect(expected.join('')).toContain('throttling');
+    expect(expected.join('')).toContain('queueLength');
+  });
+
+  it('refuses windows out of order and snapshots of another version', () => {
+    const detector = createDetector();
+    detector.step(windows[1]!);
+    expect(() => detector.step(windows[0]!)).toThrow(/in order/);
+    expect(() => detector.restore(new TextEncoder().encode('{"version":99,"environments":[]}'))).toThrow(/version 1/);
+  });
+});
