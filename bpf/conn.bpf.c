@@ -63,7 +63,9 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, int oldstate, int newst
 		return 0;
 	}
 	if (oldstate == TCP_LISTEN) {
-		send_listener(sk, RW_LISTENER_CLOSED);
+		/* A new connection begins as a copy of its listener: LISTEN to SYN_RECV is not the listener's end. */
+		if (newstate == TCP_CLOSE)
+			send_listener(sk, RW_LISTENER_CLOSED);
 		return 0;
 	}
 	if (newstate == TCP_SYN_SENT) {

@@ -38,8 +38,13 @@ int kfree_skb(__u64 *ctx)
 	reason = ctx[2];
 	if (reason == 0)
 		return 0;
-	/* SKB_CONSUMED came with 6.1; before, 1 is the first real reason. */
-	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_CONSUMED) && reason == SKB_CONSUMED)
+	/* Where SKB_CONSUMED does not exist, 1 is a reason like others. */
+	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_CONSUMED) &&
+	    reason == bpf_core_enum_value(enum skb_drop_reason, SKB_CONSUMED))
+		return 0;
+	/* What was still queued when its socket was closed: the application's doing, nobody's loss. */
+	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE) &&
+	    reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE))
 		return 0;
 	/* The receiving socket came with kernel commit c53795d48ee8 ("net: add rx_sk to trace_kfree_skb"), 6.11. */
 	if (targ_kfree_skb_args >= 4)

@@ -271,7 +271,7 @@ static __always_inline __u32 capture(struct scratch *scratch, const struct stash
 }
 
 /* Bytes after those kept from earlier calls of the same direction: a head may come in pieces. */
-static __noinline int infer_joined(struct conn *conn, struct scratch *scratch, __u32 side, __u32 captured)
+__noinline int infer_joined(struct conn *conn, struct scratch *scratch, __u32 side, __u32 captured)
 {
 	__u32 have, slot;
 	__u8 *prefix;
@@ -290,7 +290,7 @@ static __noinline int infer_joined(struct conn *conn, struct scratch *scratch, _
 		have++;
 	}
 	conn->prefix_length[side & 1] = have;
-	return infer(prefix, have, 0, conn->flags & CONN_FRESH);
+	return infer((struct first_bytes *)prefix, have, 0, conn->flags & CONN_FRESH);
 }
 
 /*
@@ -309,7 +309,7 @@ static __always_inline bool determine(struct conn *conn, struct scratch *scratch
 	if (captured < INFER_BYTES)
 		__builtin_memset(&scratch->head[captured & (INFER_BYTES - 1)], 0, INFER_BYTES);
 	if (conn->prefix_length[side & 1] == 0) {
-		verdict = infer(scratch->head, captured, moved, fresh);
+		verdict = infer((struct first_bytes *)scratch->head, captured, moved, fresh);
 		if (verdict == INFER_MORE)
 			infer_joined(conn, scratch, side, captured);
 	} else {

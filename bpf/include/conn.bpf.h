@@ -130,6 +130,13 @@ static __always_inline void read_totals(struct rw_tcp_totals *totals, const stru
 	totals->rcv_wnd = BPF_CORE_READ(tp, rcv_wnd);
 	totals->unread_bytes = BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq);
 	totals->unsent_bytes = BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_nxt);
+	/* The kernel counts the FIN as a byte received and, until end of file is read, as one in the queue. */
+	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & (1ul << bpf_core_enum_value(enum sock_flags, SOCK_DONE))) {
+		if (totals->bytes_received > 0)
+			totals->bytes_received--;
+		if (totals->unread_bytes > 0)
+			totals->unread_bytes--;
+	}
 	totals->unknown_bytes = 0;
 	if (conn->tuple.protocol >= RW_PROTO_OTHER && conn->tuple.protocol != RW_PROTO_EXCLUDED) {
 		__u64 unknown = totals->bytes_sent + totals->bytes_received;

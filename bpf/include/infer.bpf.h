@@ -18,6 +18,10 @@
 #define INFER_NONE -1
 #define INFER_MORE 0
 
+struct first_bytes {
+	__u8 b[INFER_BYTES];
+};
+
 #define WORD(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
 
 static __always_inline __u32 word_at(const __u8 *b, int at)
@@ -131,16 +135,19 @@ static __always_inline bool is_tls(const __u8 *b)
 }
 
 /*
- * @b      at least INFER_BYTES readable bytes, zero beyond @length
+ * @bytes  zero beyond @length
  * @length bytes that are real
  * @full   bytes the call moved
  * @fresh  the connection is seen from its first byte
- * Returns enum rw_protocol, INFER_MORE or INFER_NONE.
+ * Returns enum rw_protocol, INFER_MORE or INFER_NONE. Not static: the verifier looks at it once, not at every call.
  */
-static __noinline int infer(const __u8 *b, __u32 length, __u32 full, bool fresh)
+__noinline int infer(const struct first_bytes *bytes, __u32 length, __u32 full, bool fresh)
 {
-	if (!b)
+	const __u8 *b;
+
+	if (!bytes)
 		return INFER_NONE;
+	b = bytes->b;
 	if (is_http1_request(b) || is_http1_response(b))
 		return RW_PROTO_HTTP1;
 	if (is_redis(b))

@@ -8,8 +8,8 @@
 
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
-/* Inodes of namespaces other than the first ones start here (PROC_DYNAMIC_FIRST, fs/proc/generic.c). */
-#define NETNS_INODE_MIN 0xF0000000u
+/* Inodes of namespaces start at PROC_DYNAMIC_FIRST; the first network namespace has a fixed one below it since 6.18. */
+#define NETNS_INODE_MIN 0xEFFFFFF9u
 #define TCP_PROTOCOL 6
 
 static __always_inline __u32 netns_of_sock(const struct sock *sk)

@@ -129,7 +129,7 @@ static int try_alone(struct probe *probe, const struct options *options, const s
 		}
 	}
 	err = rootwalk__load(skeleton);
-	if (err && options->verbose)
+	if (options->verbose)
 		fprintf(stderr, "%s:\n%s\n", probe->name, log);
 	if (err)
 		explain_load_error(probe, -err, log);
