@@ -10,6 +10,12 @@ export class Health {
   readonly #machine: string;
   readonly #probes = new Map<string, ProbeState>();
   #tick: TickFrame | undefined = undefined;
+  /** What earlier runs of the loader counted. */
+  #before: { readonly cpuUs: number; readonly events: number; readonly lost: Totals } = {
+    cpuUs: 0,
+    events: 0,
+    lost: {},
+  };
   #lastTotals: Totals = {};
   #lastEvents = 0;
   #lastCpuUs = 0;
@@ -18,8 +24,20 @@ export class Health {
     this.#machine = machine;
   }
 
+  /** CPU time of the loader, over all its runs. */
   get loaderCpuUs(): number {
-    return this.#tick?.loaderCpuUs ?? 0;
+    return this.#before.cpuUs + (this.#tick?.loaderCpuUs ?? 0);
+  }
+
+  /** A new run of the loader begins: its counters start at zero, its probes are reported anew. */
+  onHello(): void {
+    const tick = this.#tick;
+    this.#probes.clear();
+    if (tick === undefined) return;
+    const lost: Record<string, number> = {};
+    for (const [name, value] of Object.entries(this.#loaderLost())) lost[name] = value;
+    this.#before = { cpuUs: this.loaderCpuUs, events: this.#events(), lost };
+    this.#tick = undefined;
   }
 
   onProbe(frame: ProbeFrame): void {
@@ -46,24 +64,11 @@ export class Health {
     cpuUs: number,
     memoryBytes: number,
   ): HealthRecord {
-    const tick = this.#tick;
-    const totals: Totals = {
-      ...(tick === undefined
-        ? {}
-        : {
-            control: tick.lostControl,
-            data: tick.lostData,
-            connections: tick.lostConns,
-            flows: tick.lostFlows,
-            calls_in_flight: tick.lostStash,
-            unreadable_heads: tick.faults,
-          }),
-      ...losses,
-    };
+    const totals: Totals = { ...this.#loaderLost(), ...losses };
     const lost: Record<string, number> = {};
     for (const [name, total] of Object.entries(totals)) lost[name] = total - (this.#lastTotals[name] ?? 0);
     this.#lastTotals = totals;
-    const events = (tick?.controlEvents ?? 0) + (tick?.dataEvents ?? 0);
+    const events = this.#events();
     const record: HealthRecord = {
       machine: this.#machine,
       probes: [...this.#probes.values()],
@@ -77,5 +82,23 @@ export class Health {
     this.#lastEvents = events;
     this.#lastCpuUs = cpuUs;
     return record;
+  }
+
+  #events(): number {
+    return this.#before.events + (this.#tick?.controlEvents ?? 0) + (this.#tick?.dataEvents ?? 0);
+  }
+
+  #loaderLost(): Totals {
+    const tick = this.#tick;
+    if (tick === undefined) return this.#before.lost;
+    const before = this.#before.lost;
+    return {
+      control: (before.control ?? 0) + tick.lostControl,
+      data: (before.data ?? 0) + tick.lostData,
+      connections: (before.connections ?? 0) + tick.lostConns,
+      flows: (before.flows ?? 0) + tick.lostFlows,
+      calls_in_flight: (before.calls_in_flight ?? 0) + tick.lostStash,
+      unreadable_heads: (before.unreadable_heads ?? 0) + tick.faults,
+    };
   }
 }

@@ -32,9 +32,12 @@ export interface PipelineOptions {
   readonly cgroupRoot?: string;
   readonly cpuLimitRatio?: number;
   readonly memoryLimitBytes?: number;
+  /** Further losses as totals (messages the bus did not take). */
+  readonly lost?: () => Readonly<Record<string, number>>;
   /** CPU µs and resident bytes of this process; injectable for tests. */
   readonly usage?: () => { readonly cpuUs: number; readonly memoryBytes: number };
-  readonly onBatch: (batch: AnyBatch) => void;
+  /** A finished batch and the key its message must have on the bus. */
+  readonly onBatch: (batch: AnyBatch, key: string) => void;
 }
 
 /** Records of one batch at most: 16 to 64 KB encoded. */
@@ -120,6 +123,11 @@ export class CollectorPipeline {
         break;
       case 'tick':
         this.health.onTick(frame);
+        break;
+      case 'hello':
+        // A new run of the loader: connection ids start anew.
+        this.health.onHello();
+        this.tracker.reset();
         break;
       case 'probe':
         this.health.onProbe(frame);
@@ -211,7 +219,13 @@ export class CollectorPipeline {
     for (const start of this.#resources.keys()) if (start <= startMs) this.#resources.delete(start);
     const usage = this.#options.usage?.() ?? { cpuUs: 0, memoryBytes: 0 };
     const { losses, evicted } = this.tracker.counters;
-    const lost = { requests: losses.requests, evicted_connections: evicted, unnamed_calls: this.recorder.unnamed };
+    const lost = {
+      requests: losses.requests,
+      evicted_connections: evicted,
+      unnamed_calls: this.recorder.unnamed,
+      late_events: this.aggregator.late,
+      ...this.#options.lost?.(),
+    };
     const { cpuUs, memoryBytes } = usage;
     this.#emit('health', startMs, [
       this.health.record(lost, window.capped, this.breaker.state, cpuUs + this.health.loaderCpuUs, memoryBytes),
@@ -219,18 +233,44 @@ export class CollectorPipeline {
   }
 
   #emit<T extends RecordType>(type: T, windowStartMs: number, records: readonly RecordOf[T][]): void {
-    for (let at = 0, sequence = 0; at < records.length; at += BATCH_RECORDS, sequence++) {
-      const batch: Batch<T> = {
-        schemaVersion: 1,
-        type,
-        environment: this.#options.environment,
-        collector: this.name,
-        windowStartMs,
-        windowMs: this.aggregator.windowMs,
-        sequence,
-        records: records.slice(at, at + BATCH_RECORDS),
-      };
-      this.#options.onBatch(batch as unknown as AnyBatch);
+    let sequence = 0;
+    // Topology is compacted by key: each collector keeps its own.
+    const groups = type === 'topology' ? new Map([[`${this.name}/topology`, records]]) : bySubject<T>(records);
+    for (const [subject, group] of groups) {
+      for (let at = 0; at < group.length; at += BATCH_RECORDS) {
+        const batch: Batch<T> = {
+          schemaVersion: 1,
+          type,
+          environment: this.#options.environment,
+          collector: this.name,
+          windowStartMs,
+          windowMs: this.aggregator.windowMs,
+          sequence: sequence++,
+          records: group.slice(at, at + BATCH_RECORDS),
+        };
+        this.#options.onBatch(batch as unknown as AnyBatch, `${this.#options.environment}/${subject}`);
+      }
     }
   }
+}
+
+/**
+ * Groups records by what their message's key names: the called service for edges (all records of an edge have the same
+ * one, so they stay in order), the service of an instance, else the machine.
+ */
+function bySubject<T extends RecordType>(records: readonly RecordOf[T][]): Map<string, RecordOf[T][]> {
+  const groups = new Map<string, RecordOf[T][]>();
+  for (const record of records) {
+    const subject = subjectOf(record as AnyRecord);
+    const group = groups.get(subject);
+    if (group === undefined) groups.set(subject, [record]);
+    else group.push(record);
+  }
+  return groups;
+}
+
+type AnyRecord = Partial<Readonly<Record<'callee' | 'service' | 'entity' | 'instance' | 'machine' | 'to', string>>>;
+
+function subjectOf(record: AnyRecord): string {
+  return record.callee ?? record.service ?? record.entity ?? record.machine ?? '';
 }

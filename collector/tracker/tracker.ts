@@ -52,6 +52,8 @@ export interface TrackerCounters {
   connections: number;
 }
 
+/** The loader reports statistics once a second (--interval-ms). */
+export const STATS_INTERVAL_MS = 1000;
 /** With the server's end out of sight: a client that closes after this long without an answer gave up waiting. */
 const GAVE_UP_MS = 1000;
 
@@ -144,7 +146,8 @@ export class Tracker {
     }
     if (connection.role === 'unknown') connection.role = frame.role;
     if (connection.pid === 0) connection.pid = frame.pid;
-    this.#traffic(connection, frame.totals, frame.atMs);
+    // What a report counts happened in the interval before it: its middle decides the window.
+    this.#traffic(connection, frame.totals, frame.atMs - STATS_INTERVAL_MS / 2);
   }
 
   /** Time goes on: ends closed connections after their grace, expires requests, evicts idle connections. */
@@ -173,6 +176,14 @@ export class Tracker {
       this.#remove(connection);
     }
     for (const connection of this.#connections.values()) connection.layer7?.finishOpenResponse();
+  }
+
+  /** Forgets all connections: ids mean others from now on. */
+  reset(): void {
+    this.#connections.clear();
+    this.#closing.clear();
+    this.index.clear();
+    this.counters.connections = 0;
   }
 
   /** Forgets all layer-7 state, when the breaker opens. */

@@ -65,6 +65,12 @@ export class TupleIndex {
     return other === connection ? undefined : other;
   }
 
+  clear(): void {
+    this.#exact.clear();
+    this.#clients.clear();
+    this.#servers.clear();
+  }
+
   get size(): number {
     return this.#exact.size;
   }

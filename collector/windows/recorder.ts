@@ -4,6 +4,7 @@ import type { Edge, EdgeResolver } from '../naming/edges.ts';
 import type { Connection } from '../tracker/connection.ts';
 import type { Call } from '../tracker/layer7.ts';
 import type { TrackerSink, TrafficDelta } from '../tracker/tracker.ts';
+import { STATS_INTERVAL_MS } from '../tracker/tracker.ts';
 import type { TupleIndex } from '../tracker/tuple-index.ts';
 import type { WindowAggregator } from './aggregator.ts';
 import type { TcpCell } from './cells.ts';
@@ -97,7 +98,7 @@ export class Recorder implements TrackerSink {
     const { tuple } = frame;
     if (this.#options.excludedPorts.has(tuple.localPort) || this.#options.excludedPorts.has(tuple.remotePort)) return;
     const edge = frame.kind === 'drop' ? this.#dropEdge(frame) : this.#serverEdge(frame);
-    const cell = this.#aggregator.tcp(frame.atMs - 1, edge);
+    const cell = this.#aggregator.tcp(frame.atMs - STATS_INTERVAL_MS / 2, edge);
     if (cell === undefined) return;
     if (frame.kind === 'drop') increase(cell.drops, frame.reason, frame.count);
     else if (frame.kind === 'reset_sent') cell.resetsSent += frame.count;

@@ -1,0 +1,97 @@
+/** Frames as the loader's decoder gives them, for tests that need no kernel. */
+import type {
+  ConnFrame,
+  ConnStatsFrame,
+  DataFrame,
+  FlowFrame,
+  ListenerFrame,
+  TcpTotals,
+  Tuple,
+} from '../../collector/frames/types.ts';
+
+export const TOTALS: TcpTotals = {
+  bytesSent: 0,
+  bytesReceived: 0,
+  segmentsOut: 0,
+  segmentsIn: 0,
+  retransmits: 0,
+  totalRetransmits: 0,
+  resetsSent: 0,
+  resetsReceived: 0,
+  sendWindowBytes: 65_535,
+  receiveWindowBytes: 65_535,
+  unreadBytes: 0,
+  unsentBytes: 0,
+  unknownBytes: 0,
+};
+
+export function tuple(local: string, remote: string): Tuple {
+  const [localAddress = '', localPort = '0'] = local.split(':');
+  const [remoteAddress = '', remotePort = '0'] = remote.split(':');
+  return { family: 4, localAddress, localPort: Number(localPort), remoteAddress, remotePort: Number(remotePort) };
+}
+
+export function conn(frame: Partial<ConnFrame> & Pick<ConnFrame, 'connId' | 'atMs' | 'kind' | 'tuple'>): ConnFrame {
+  return {
+    type: 'conn',
+    netns: 1,
+    role: 'client',
+    protocol: 'undetermined',
+    pid: 100,
+    tid: 100,
+    comm: 'app',
+    cgroupId: 0,
+    startMs: frame.atMs,
+    reason: 'none',
+    errno: 0,
+    synRetransmits: 0,
+    totals: TOTALS,
+    ...frame,
+  };
+}
+
+export function data(
+  frame: Partial<Omit<DataFrame, 'head'>> & Pick<DataFrame, 'connId' | 'enterMs' | 'direction' | 'streamSeq'>,
+  head: string | Buffer,
+): DataFrame {
+  const bytes = typeof head === 'string' ? Buffer.from(head) : head;
+  return {
+    type: 'data',
+    netns: 1,
+    pid: 100,
+    tid: 100,
+    role: 'client',
+    protocol: 'http1',
+    op: 1,
+    exitMs: frame.enterMs,
+    fullLength: bytes.length,
+    fault: false,
+    noPayload: false,
+    head: bytes,
+    ...frame,
+  };
+}
+
+export function stats(
+  frame: Partial<ConnStatsFrame> & Pick<ConnStatsFrame, 'connId' | 'atMs' | 'tuple'>,
+  totals: Partial<TcpTotals>,
+): ConnStatsFrame {
+  return {
+    type: 'connStats',
+    netns: 1,
+    pid: 100,
+    role: 'client',
+    protocol: 'http1',
+    state: 1,
+    ...frame,
+    totals: { ...TOTALS, ...totals },
+  };
+}
+
+export function flow(frame: Partial<FlowFrame> & Pick<FlowFrame, 'atMs' | 'tuple' | 'count'>): FlowFrame {
+  return { type: 'flow', kind: 'drop', netns: 1, reason: 'NETFILTER_DROP', ...frame };
+}
+
+export function listener(frame: Partial<ListenerFrame> & Pick<ListenerFrame, 'atMs' | 'tuple' | 'pid'>): ListenerFrame {
+  return { type: 'listener', kind: 'discovered', netns: 1, comm: 'srv', cgroupId: 0, backlog: 128, ...frame };
+}

@@ -1,0 +1,155 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isPrivate } from '../../../collector/naming/edges.ts';
+import { Namer } from '../../../collector/naming/namer.ts';
+import { NamingFile, parseNaming } from '../../../collector/naming/naming-file.ts';
+import type { ProcessInfo } from '../../../collector/naming/process-info.ts';
+import { cgroupPath, readProcess } from '../../../collector/naming/process-info.ts';
+import { containerId, serviceName, systemdUnit } from '../../../collector/naming/service-name.ts';
+import { listener, tuple } from '../frames-of.ts';
+
+const HEX = '0123456789abcdef'.repeat(4);
+let root = '';
+const write = (path: string, content: string): void => {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), content);
+};
+const process = (pid: number, parent: number, comm: string, commandLine: readonly string[], netns: number): void => {
+  write(`proc/${pid}/stat`, `${pid} (${comm}) S ${parent} 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 100 1 1`);
+  write(`proc/${pid}/cmdline`, `${commandLine.join('\0')}\0`);
+  write(`proc/${pid}/cgroup`, '0::/\n');
+  mkdirSync(join(root, `proc/${pid}/ns`), { recursive: true });
+  symlinkSync(`net:[${netns}]`, join(root, `proc/${pid}/ns/net`));
+  symlinkSync(`/usr/bin/${commandLine[0]}`, join(root, `proc/${pid}/exe`));
+};
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'rootwalk-naming-'));
+  process(10, 1, 'nginx', ['nginx'], 7);
+  process(11, 10, 'nginx', ['nginx'], 7);
+  process(20, 1, 'python3', ['python3', '-m', 'shop.cart'], 8);
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const info = (commandLine: readonly string[], more: Partial<ProcessInfo> = {}): ProcessInfo => ({
+  pid: 1,
+  parentPid: 0,
+  comm: (commandLine[0] ?? '').slice(0, 15),
+  executable: `/usr/bin/${commandLine[0]}`,
+  commandLine,
+  workingDirectory: '/srv/shop',
+  cgroup: '/',
+  netns: 1,
+  ...more,
+});
+
+describe('service names', () => {
+  it.each([
+    [['redis-server', '*:6379'], 'redis-server'],
+    [['node', 'cart.js'], 'cart'],
+    [['node', '--require', 'x', '--inspect', '/opt/checkout/server.mjs'], 'checkout'],
+    [['node', 'server.js'], 'shop'],
+    [['node', 'dist/index.js'], 'shop'],
+    [['python3.11', '-m', 'shop.order'], 'shop.order'],
+    [['python3', '/usr/bin/gunicorn', '-w', '4', 'shop.api:app'], 'shop.api'],
+    [['python3', '-m', 'uvicorn', 'pay.main:app'], 'pay.main'],
+    [['java', '-Xmx1g', '-jar', '/opt/order-service-1.2.3.jar'], 'order-service'],
+    [['java', '-cp', 'a.jar', 'com.shop.Billing'], 'Billing'],
+    [['node'], 'node'],
+  ])('%j is %s', (commandLine, name) => expect(serviceName(info(commandLine))).toBe(name));
+
+  it('takes the systemd unit first', () => {
+    expect(serviceName(info(['nginx'], { cgroup: '/system.slice/shop-gateway.service' }))).toBe('shop-gateway');
+    expect(systemdUnit('/system.slice/postgresql@15-main.service')).toBe('postgresql');
+    expect(systemdUnit('/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope')).toBeUndefined();
+  });
+
+  it.each([
+    [`/docker/${HEX}`, '0123456789ab'],
+    [`/system.slice/docker-${HEX}.scope`, '0123456789ab'],
+    [`/kubepods.slice/kubepods-pod1.slice/cri-containerd-${HEX}.scope`, '0123456789ab'],
+    ['/system.slice/ssh.service', undefined],
+  ])('container of %s', (path, id) => expect(containerId(path)).toBe(id));
+
+  it('finds the telling path of a cgroup file', () => {
+    expect(cgroupPath('9:name=systemd:/\n4:memory:/a/b\n1:cpu:/\n0::/\n')).toBe('/a/b');
+  });
+
+  it('reads a process', () => {
+    expect(readProcess(join(root, 'proc'), 11)).toMatchObject({ pid: 11, parentPid: 10, comm: 'nginx', netns: 7 });
+    expect(readProcess(join(root, 'proc'), 999)).toBeUndefined();
+  });
+});
+
+describe('naming file', () => {
+  it('names every wrong entry at once', () => {
+    const bad = '{"version":2,"endpoints":[{"address":"a","port":"80","service":"s"}],"processes":[3]}';
+    expect(() => parseNaming(bad, 'n.json')).toThrow(
+      'naming file n.json: version: expected 1, found 2; endpoints[0].port: expected a number; processes[0]: expected an object',
+    );
+  });
+
+  it('is read again when it changes, and survives a broken version', () => {
+    const path = join(root, 'naming.json');
+    const file = new NamingFile(path);
+    expect(file.refresh()).toBe(false);
+    expect(file.problem).toContain('not there');
+    writeFileSync(path, '{"version":1,"processes":[{"pid":10,"service":"gateway"}]}');
+    expect([file.refresh(), file.refresh()]).toEqual([true, false]);
+    writeFileSync(path, '{');
+    utimesSync(path, new Date(), new Date(Date.now() + 5000));
+    expect(file.refresh()).toBe(false);
+    expect(file.problem).toContain('expected JSON');
+    expect(file.naming.processes).toHaveLength(1);
+  });
+});
+
+describe('namer', () => {
+  const namer = (): Namer => new Namer({ hostName: 'host', procRoot: join(root, 'proc') });
+
+  it('names processes from /proc, and their children by the naming file', () => {
+    const names = namer();
+    expect(names.process(20, 8, 'python3')).toEqual({
+      service: 'shop.cart',
+      instance: 'shop.cart@host',
+      machine: 'host',
+    });
+    names.use({
+      machines: [{ name: 'm1', netnsInode: 7, addresses: ['10.1.0.1'] }],
+      endpoints: [{ address: '10.1.0.1', port: 80, service: 'gateway' }],
+      processes: [{ pid: 10, service: 'gateway', instance: 'gateway-1', machine: 'm1' }],
+    });
+    expect(names.process(11, 7, 'nginx')).toEqual({ service: 'gateway', instance: 'gateway-1', machine: 'm1' });
+    expect(names.endpoint('10.1.0.1', 80)).toEqual({ service: 'gateway', instance: 'gateway@m1', machine: 'm1' });
+    expect(names.machine(7)).toBe('m1');
+    expect(names.machineByAddress('10.1.0.1')).toBe('m1');
+    expect(names.namedProcess(20)).toBeUndefined();
+  });
+
+  it('falls back to the command of a process that is gone', () => {
+    expect(namer().process(999, 1, 'curl').service).toBe('curl');
+  });
+
+  it('learns who listens, on all addresses of a namespace too, and remembers it', () => {
+    const names = namer();
+    names.learnListener(listener({ atMs: 1, pid: 20, netns: 8, tuple: tuple('0.0.0.0:5000', '0.0.0.0:0') }));
+    expect(names.endpoint('10.2.0.1', 5000)).toBeUndefined();
+    names.learnAddress('10.2.0.1', 8);
+    expect(names.endpoint('10.2.0.1', 5000)?.service).toBe('shop.cart');
+    expect(names.endpoint('127.0.0.1', 5000, 8)?.service).toBe('shop.cart');
+    expect(names.endpoint('127.0.0.1', 5000, 9)).toBeUndefined();
+  });
+});
+
+it.each([
+  ['10.1.2.3', true],
+  ['172.15.0.1', false],
+  ['172.16.0.1', true],
+  ['192.168.1.1', true],
+  ['100.64.0.1', true],
+  ['8.8.8.8', false],
+  ['fd00::1', true],
+  ['2001:db8::1', false],
+])('%s private: %s', (address, expected) => expect(isPrivate(address)).toBe(expected));
