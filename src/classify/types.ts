@@ -41,6 +41,11 @@ export interface Rule {
   readonly supports: readonly Support[];
   /** Confidence when `needs` holds and no support is present. */
   readonly confidence: number;
+  /**
+   * Which entity is at fault when the rule fires: the suspect itself, the called end of an edge, the one instance or
+   * machine whose numbers prove it, the callee its own failing calls point to (`out.worst_callee`).
+   */
+  readonly blames: 'suspect' | 'callee' | 'instance' | 'machine' | 'worst_callee';
   readonly checks: readonly string[];
 }
 

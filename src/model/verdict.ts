@@ -72,6 +72,8 @@ export interface Verdict {
   /** Facts that were needed and unknown. */
   readonly missing: readonly string[];
   readonly remedy?: string;
+  /** The entity at fault, when it is not the suspect itself: the called end of an edge, one instance, one machine. */
+  readonly blames?: Entity;
   /** One sentence about this class, from the rule. */
   readonly summary?: string;
   /** Checks for the person on call, from the rule. */

@@ -1,0 +1,305 @@
+/**
+ * Every fact a rule may test: its type, unit, range, the kinds of suspect that can have it, and what it means.
+ * `docs/rules.md` prints this table; a test keeps the two equal. An unknown fact is null and never compares as true or false.
+ *
+ * Whose edges, instances and machines: for an edge, the edge itself, the called end's instances and their machines; for a
+ * service or an instance, the edges that call it, its instances (those the walk narrowed to), their machines; for a
+ * machine, every edge with an end on it, and the instances on it. out.* speaks of the edges it calls over. Where several qualify, the worst one speaks.
+ */
+import type { EntityKind } from '../model/entity.ts';
+import { CHANGE_KINDS } from '../model/records.ts';
+
+export const FACT_TYPES = ['number', 'string', 'boolean', 'list'] as const;
+export type FactType = (typeof FACT_TYPES)[number];
+
+export interface FactDefinition {
+  readonly name: string;
+  readonly type: FactType;
+  /** ratio (a share), factor (now / before), per_s, us, s, cores, count, sigma, or empty for names and flags. */
+  readonly unit: string;
+  /** Smallest and largest value it can have; absent: unbounded. */
+  readonly min?: number;
+  readonly max?: number;
+  /** Kinds of suspect it exists for; absent: all. */
+  readonly kinds?: readonly EntityKind[];
+  /** Values a string fact or an item of a list may have; absent: open. */
+  readonly values?: readonly string[];
+  readonly text: string;
+}
+
+/** A family of facts with a suffix that is data: a kernel drop reason, a connect failure. */
+export interface FactPattern {
+  readonly prefix: string;
+  readonly suffix: RegExp;
+  readonly suffixName: string;
+  readonly examples: readonly string[];
+  readonly definition: Omit<FactDefinition, 'name'>;
+}
+
+function number(name: string, unit: string, text: string, min?: number, max?: number): FactDefinition {
+  return {
+    name,
+    type: 'number',
+    unit,
+    text,
+    ...(min === undefined ? {} : { min }),
+    ...(max === undefined ? {} : { max }),
+  };
+}
+
+function text(name: string, meaning: string, values?: readonly string[]): FactDefinition {
+  return { name, type: 'string', unit: '', text: meaning, ...(values === undefined ? {} : { values }) };
+}
+
+function flag(name: string, meaning: string): FactDefinition {
+  return { name, type: 'boolean', unit: '', text: meaning };
+}
+
+function list(name: string, meaning: string): FactDefinition {
+  return { name, type: 'list', unit: '', text: meaning };
+}
+
+const SUSPECT: readonly FactDefinition[] = [
+  text('suspect.kind', 'kind of the suspect', ['service', 'instance', 'machine', 'edge']),
+  text('suspect.term', 'the ledger term that made it a suspect', [
+    'self',
+    'network',
+    'visits',
+    'originated',
+    'caller',
+    'unexplained',
+  ]),
+  number('suspect.contribution', 'ratio', "share of the symptom's change the ledger gives it"),
+  number('suspect.onset_before_symptom_s', 's', 'how long before the symptom its own anomalies began; negative: after'),
+  list('suspect.symptoms', 'symptoms of the suspect itself'),
+  list('incident.symptoms', 'symptoms of every anomaly of the incident'),
+];
+
+const EDGE: readonly FactDefinition[] = [
+  number('edge.retransmit_ratio', 'ratio', 'retransmitted / sent segments, both directions, now', 0),
+  number('edge.retransmit_ratio_baseline', 'ratio', 'the same before the incident', 0),
+  number('edge.retransmit_ratio_delta', 'ratio', 'its rise'),
+  number(
+    'edge.retransmits_rise_sigma',
+    'sigma',
+    "rise of retransmits per window in standard deviations of the baseline (at least Poisson's)",
+  ),
+  number('edge.drops_rise_per_s', 'per_s', 'rise of packets dropped by a kernel, all reasons'),
+  number('edge.drop_ratio', 'ratio', 'packets dropped by a kernel / segments sent, now', 0),
+  text('edge.top_drop_reason', 'kernel reason with the largest rise of drops'),
+  number('edge.connect_failures_rise_per_s', 'per_s', 'rise of failed connects, all reasons'),
+  number('edge.connect_failure_ratio', 'ratio', 'failed connects / all connects, now', 0, 1),
+  number('edge.connect_failure_ratio_delta', 'ratio', 'its rise', -1, 1),
+  number('edge.calls_ratio', 'factor', 'call rate now / before', 0),
+  number('edge.success_ratio', 'factor', 'rate of successful calls now / before: near 0 when nothing gets through', 0),
+  number('edge.error_ratio', 'ratio', 'failed calls / calls, seen by the caller, now', 0, 1),
+  number('edge.error_ratio_delta', 'ratio', 'its rise', -1, 1),
+  list('edge.error_types', 'error types whose rate rose, seen by the caller'),
+  number(
+    'edge.connection_error_share',
+    'ratio',
+    "share of the error rise that is the connection's: timeouts, resets, refusals, no response",
+    0,
+    1,
+  ),
+  number(
+    'edge.network_time_share',
+    'ratio',
+    'share of the latency change the ledger books as network time of the edge',
+  ),
+  number('edge.network_time_rise_us', 'us', 'rise of (client mean − server mean) per call'),
+  number('edge.client_latency_ratio', 'factor', 'mean duration seen by the caller, now / before', 0),
+  number('edge.server_latency_ratio', 'factor', 'mean duration seen by the callee, now / before', 0),
+  number('edge.rtt_ratio', 'factor', 'mean smoothed round-trip time now / before', 0),
+  number('edge.rtt_rise_us', 'us', 'its rise'),
+  number(
+    'edge.rtt_min_ratio',
+    'factor',
+    'smallest round-trip time now / before: rises with path length, not with queues',
+    0,
+  ),
+  number('edge.resets_rise_per_s', 'per_s', 'rise of TCP resets, both directions'),
+  number('edge.zero_windows_rise_per_s', 'per_s', 'rise of zero-window events: a reader that does not read'),
+  number(
+    'edge.accept_queue_overflows_rise_per_s',
+    'per_s',
+    'rise of connections dropped because the accept queue was full',
+  ),
+  number('edge.bytes_ratio', 'factor', 'bytes sent now / before', 0),
+  flag('edge.server_seen', 'the called end was observed too (false: external or not instrumented)'),
+];
+
+const SERVICE: readonly FactDefinition[] = [
+  number('service.self_time_share', 'ratio', "share of the latency change booked as the service's own time"),
+  number('service.self_error_share', 'ratio', 'share of the error change that originates in the service'),
+  number('service.visits_share', 'ratio', 'share of the latency change booked as more calls per request'),
+  number('service.traffic_ratio', 'factor', 'request rate now / before', 0),
+  number('service.traffic_rise_per_s', 'per_s', 'its rise'),
+  number('service.latency_ratio', 'factor', 'mean server-side duration now / before', 0),
+  number('service.error_ratio', 'ratio', 'failed / all requests it answered, now', 0, 1),
+  number('service.error_ratio_delta', 'ratio', 'its rise', -1, 1),
+  list('service.error_types', 'error types whose rate rose, seen at the service'),
+  number('service.status_5xx_share', 'ratio', 'share of the error rise with an HTTP 5xx status', 0, 1),
+  number('service.error_operation_share', 'ratio', 'largest share of the error rise on one operation', 0, 1),
+  text('service.top_error_operation', 'that operation'),
+  number('service.error_instance_share', 'ratio', 'largest share of the error rise on one instance', 0, 1),
+  number('service.cpu_per_request_ratio', 'factor', 'CPU time per request now / before', 0),
+];
+
+const OUT: readonly FactDefinition[] = [
+  number('out.connect_failures_rise_per_s', 'per_s', "rise of failed connects of the suspect's own calls, all reasons"),
+  number('out.retransmits_rise_sigma', 'sigma', 'largest rise of retransmits on one of the edges it calls over'),
+  number('out.error_rise_ratio', 'ratio', 'rise of errors it received from its callees / rise of errors it returned'),
+  text('out.worst_callee', 'the callee those failures, retransmits or errors point to'),
+];
+
+const RESOURCE: readonly FactDefinition[] = [
+  number('instance.cpu_throttled_ratio', 'ratio', 'throttled / all scheduler periods, now', 0, 1),
+  number('instance.cpu_throttled_ratio_delta', 'ratio', 'its rise', -1, 1),
+  number(
+    'instance.cpu_throttled_time_ratio',
+    'ratio',
+    'throttled time / wall time, now (above 1: several threads wait)',
+    0,
+  ),
+  number('instance.cpu_throttled_time_rise', 'ratio', 'rise of throttled time / wall time'),
+  number('instance.cpu_used_of_limit', 'ratio', 'CPU used / CPU the quota allows, now', 0),
+  number('instance.cpu_cores', 'cores', 'CPU used, now', 0),
+  number('instance.cpu_rise_cores', 'cores', 'its rise'),
+  number('instance.cpu_ratio', 'factor', 'CPU used now / before', 0),
+  number('instance.cpu_limit_ratio', 'factor', 'quota now / before: below 1 when it was lowered', 0),
+  number('instance.run_queue_delay_rise_ratio', 'ratio', 'rise of time spent runnable but not running / wall time'),
+  number('instance.memory_used_of_limit', 'ratio', 'memory used / limit, now', 0),
+  number('instance.memory_ratio', 'factor', 'memory used now / before', 0),
+  number('instance.major_faults_rise_per_s', 'per_s', 'rise of major page faults'),
+  number('instance.oom_kills', 'count', 'OOM kills during the incident', 0),
+  number('instance.fd_used_of_limit', 'ratio', 'open file descriptors / limit, now', 0),
+  number('machine.cpu_used_ratio', 'ratio', 'CPU used / all cores, now', 0),
+  number('machine.cpu_rise_ratio', 'ratio', 'its rise'),
+  number('machine.psi_cpu_ratio', 'ratio', 'share of time some task waited for CPU (PSI), now', 0),
+  number('machine.psi_cpu_rise', 'ratio', 'its rise'),
+  number('machine.psi_memory_ratio', 'ratio', 'share of time some task waited for memory (PSI), now', 0),
+  number('machine.psi_memory_rise', 'ratio', 'its rise'),
+  number('machine.psi_io_ratio', 'ratio', 'share of time some task waited for I/O (PSI), now', 0),
+  number('machine.psi_io_rise', 'ratio', 'its rise'),
+  number(
+    'machine.run_queue_delay_rise_ratio',
+    'ratio',
+    'rise of time tasks spent runnable but not running / wall time',
+  ),
+  number('machine.memory_used_of_limit', 'ratio', 'memory used / installed, now', 0),
+  number('machine.disk_busy_ratio', 'ratio', 'disk busy time / wall time, now', 0),
+  number('machine.disk_busy_rise', 'ratio', 'its rise'),
+  number('machine.disk_latency_ratio', 'factor', 'disk time per operation now / before', 0),
+  number('machine.disk_errors', 'count', 'disk errors per window, now', 0),
+  number('machine.steal_ratio', 'ratio', 'CPU time stolen by the hypervisor / wall time of all cores, now', 0),
+  number('machine.softirq_rise_ratio', 'ratio', 'rise of softirq time / wall time of all cores'),
+  number('machine.conntrack_used_of_max', 'ratio', 'conntrack entries / maximum, now', 0),
+  number('machine.neighbour_cpu_rise_cores', 'cores', 'largest CPU rise of another service on the same machine'),
+];
+
+const DATABASE: readonly FactDefinition[] = [
+  flag('db.is_database', 'the callee speaks PostgreSQL, MySQL, Redis or another database protocol'),
+  text('db.protocol', 'that protocol'),
+  number('db.self_time_share', 'ratio', "share of the latency change booked as the database's own time or its edges'"),
+  number('db.latency_ratio', 'factor', 'mean statement duration now / before', 0),
+  number('db.rate_ratio', 'factor', 'statement rate now / before', 0),
+  number('db.statement_share', 'ratio', 'largest share of the added time on one statement', 0, 1),
+  text('db.top_statement', 'that statement'),
+  flag('db.top_statement_writes', 'that statement writes or locks rows'),
+  flag('db.top_statement_is_new', 'that statement was not seen before the incident'),
+  number('db.statements_slowed', 'count', 'statements at least twice as slow with 5 % of the added time or more', 0),
+  number('db.table_share', 'ratio', 'largest share of the added time on statements of one table', 0, 1),
+  text('db.top_table', 'that table'),
+  number('db.other_tables_latency_ratio', 'factor', 'mean duration of statements on other tables, now / before', 0),
+  number('db.writes_slowed', 'count', 'statements that write or lock rows among those slowed', 0),
+  number('db.lock_errors_rise_per_s', 'per_s', 'rise of deadlock, lock-timeout and serialisation errors'),
+];
+
+const TELEMETRY: readonly FactDefinition[] = [
+  number('telemetry.lost_ratio', 'ratio', 'events lost / (received + lost) during the incident', 0, 1),
+  number('telemetry.silent_collectors', 'count', 'collectors that reported before but not during the incident', 0),
+  flag('telemetry.suspect_silent', "the collector of the suspect's own machine is among them"),
+  list('telemetry.missing_probes', 'probes no collector could attach'),
+  number('telemetry.coverage_ratio', 'ratio', 'windows with telemetry / windows of the incident', 0, 1),
+  number('change.process_exit_signal', 'count', "signal of the suspect's last process exit", 0),
+  flag('change.process_restarted', 'a process of the suspect started after its last exit'),
+];
+
+export const FACTS: readonly FactDefinition[] = [
+  ...SUSPECT,
+  ...EDGE,
+  ...SERVICE,
+  ...OUT,
+  ...RESOURCE,
+  ...DATABASE,
+  ...TELEMETRY,
+];
+
+const CHANGES = new RegExp(`^(${CHANGE_KINDS.join('|')})$`);
+
+export const FACT_PATTERNS: readonly FactPattern[] = [
+  {
+    prefix: 'edge.drops_rise_per_s.',
+    suffix: /^[A-Z][A-Z0-9_]*$/,
+    suffixName: 'REASON',
+    examples: ['NETFILTER_DROP', 'SOCKET_RCVBUFF', 'NO_SOCKET'],
+    definition: { type: 'number', unit: 'per_s', text: 'rise of packets dropped with this kernel reason' },
+  },
+  {
+    prefix: 'edge.connect_failures_rise_per_s.',
+    suffix: /^(refused|timed_out|unreachable|no_port|reset|other)$/,
+    suffixName: 'reason',
+    examples: ['refused', 'timed_out', 'unreachable', 'no_port', 'reset', 'other'],
+    definition: { type: 'number', unit: 'per_s', text: 'rise of connects that failed this way' },
+  },
+  {
+    prefix: 'out.connect_failures_rise_per_s.',
+    suffix: /^(refused|timed_out|unreachable|no_port|reset|other)$/,
+    suffixName: 'reason',
+    examples: ['refused', 'timed_out'],
+    definition: {
+      type: 'number',
+      unit: 'per_s',
+      text: "rise of connects of the suspect's own calls that failed this way",
+    },
+  },
+  {
+    prefix: 'change.count.',
+    suffix: CHANGES,
+    suffixName: 'change',
+    examples: CHANGE_KINDS,
+    definition: {
+      type: 'number',
+      unit: 'count',
+      min: 0,
+      text: 'such changes of the suspect from two minutes before the symptom on',
+    },
+  },
+  {
+    prefix: 'change.before_symptom_s.',
+    suffix: CHANGES,
+    suffixName: 'change',
+    examples: CHANGE_KINDS,
+    definition: {
+      type: 'number',
+      unit: 's',
+      text: 'time from the last such change to the symptom; negative: after it',
+    },
+  },
+];
+
+const BY_NAME = new Map(FACTS.map((fact) => [fact.name, fact]));
+
+/** The definition of a fact, or undefined. Cost: O(1). */
+export function factDefinition(name: string): FactDefinition | undefined {
+  const known = BY_NAME.get(name);
+  if (known !== undefined) return known;
+  const pattern = FACT_PATTERNS.find((p) => name.startsWith(p.prefix) && p.suffix.test(name.slice(p.prefix.length)));
+  return pattern === undefined ? undefined : { name, ...pattern.definition };
+}
+
+/** Names for "did you mean": every fact, and the examples of every pattern. */
+export function factNames(): string[] {
+  return [...BY_NAME.keys(), ...FACT_PATTERNS.flatMap((p) => p.examples.map((example) => p.prefix + example))];
+}

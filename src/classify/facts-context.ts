@@ -1,0 +1,72 @@
+/** Facts of what surrounds the suspect: changes of state, and the state of the telemetry itself. */
+
+import { compareNames } from '../model/entity.ts';
+import type { ChangeRecord } from '../model/records.ts';
+import { CHANGE_KINDS } from '../model/records.ts';
+import type { FactSheet } from './fact-sheet.ts';
+import { setFact } from './fact-sheet.ts';
+import { probeAttached } from './facts-edge.ts';
+import type { Scope } from './scope.ts';
+
+/** Changes longer ago than this are not called a cause. Two minutes: a deploy's usual warm-up. */
+const CHANGE_LOOKBACK_MS = 120_000;
+
+export function changeFacts(scope: Scope, sheet: FactSheet): void {
+  const { changes } = scope.comparison;
+  const watched = probeAttached(scope, /sched_process|process_ex|oom|listen/) || changes.length > 0;
+  const own = changes.filter((change) => belongs(scope, change) && change.atMs >= scope.symptomMs - CHANGE_LOOKBACK_MS);
+  for (const kind of CHANGE_KINDS) {
+    const found = own.filter((change) => change.change === kind);
+    const last = found.length === 0 ? null : Math.max(...found.map((change) => change.atMs));
+    const first = found.length === 0 ? null : Math.min(...found.map((change) => change.atMs));
+    setFact(sheet, `change.count.${kind}`, watched ? found.length : null, first);
+    setFact(sheet, `change.before_symptom_s.${kind}`, last === null ? null : (scope.symptomMs - last) / 1000, first);
+  }
+  const exits = own
+    .filter((change) => change.change === 'process_exit')
+    .sort((a, b) => a.atMs - b.atMs || compareNames(a.entity, b.entity));
+  const exit = exits.at(-1);
+  setFact(sheet, 'change.process_exit_signal', exit?.signal ?? null, exit?.atMs ?? null);
+  const starts = own.filter((change) => change.change === 'process_start');
+  setFact(
+    sheet,
+    'change.process_restarted',
+    exit === undefined ? null : starts.some((start) => start.atMs >= exit.atMs && start.entity === exit.entity),
+  );
+}
+
+function belongs(scope: Scope, change: ChangeRecord): boolean {
+  switch (change.entityKind) {
+    case 'service':
+      return change.entity === scope.service;
+    case 'instance':
+      return (
+        scope.instanceNames.has(change.entity) || (scope.entity.kind !== 'instance' && isOwn(scope, change.service))
+      );
+    case 'machine':
+      return scope.machineNames.has(change.entity);
+  }
+}
+
+function isOwn(scope: Scope, service: string | undefined): boolean {
+  return service !== undefined && service === scope.service;
+}
+
+export function telemetryFacts(scope: Scope, sheet: FactSheet): void {
+  const { health, current, windowMs } = scope.comparison;
+  const lost = Object.values(health.lost).reduce((sum, count) => sum + count, 0);
+  const all = lost + health.eventsReceived;
+  setFact(sheet, 'telemetry.lost_ratio', all > 0 ? lost / all : null);
+  setFact(sheet, 'telemetry.silent_collectors', health.silentCollectors.length);
+  const silent = new Set(health.silentCollectors);
+  setFact(
+    sheet,
+    'telemetry.suspect_silent',
+    scope.machineNames.size === 0 ? null : [...scope.machineNames].some((machine) => silent.has(machine)),
+  );
+  const probes = health.collectors.flatMap((c) => c.record.probes.filter((probe) => probe.state === 'missing'));
+  const names = [...new Set(probes.map((probe) => probe.name))].sort(compareNames);
+  setFact(sheet, 'telemetry.missing_probes', health.collectors.length === 0 ? null : names);
+  const expected = Math.round((current.toMs - current.fromMs) / windowMs);
+  setFact(sheet, 'telemetry.coverage_ratio', expected > 0 ? Math.min(1, current.windows / expected) : null);
+}

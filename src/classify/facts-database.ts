@@ -1,0 +1,160 @@
+/** Facts of a database: which statements and tables carry the added time, and whether it is work or waiting. */
+import type { CallLeaf } from '../model/comparison.ts';
+import { compareNames } from '../model/entity.ts';
+import type { FactSheet } from './fact-sheet.ts';
+import { setFact } from './fact-sheet.ts';
+import { bestSide, errorRises, sumCalls } from './facts-edge.ts';
+import { ledgerShare } from './facts-service.ts';
+import { known, over } from './metric-sum.ts';
+import type { Scope } from './scope.ts';
+
+const DATABASES = new Set([
+  'postgresql',
+  'postgres',
+  'mysql',
+  'mariadb',
+  'redis',
+  'mongodb',
+  'mssql',
+  'oracle',
+  'cassandra',
+]);
+
+/** PostgreSQL deadlock, lock not available, serialisation; MySQL lock wait timeout, deadlock. */
+const LOCK_ERRORS = /^(40P01|55P03|40001|1205|1213|deadlock.*|lock.*)$/i;
+
+interface Statement {
+  readonly text: string;
+  countBefore: number;
+  countNow: number;
+  timeBefore: number;
+  timeNow: number;
+}
+
+export function databaseFacts(scope: Scope, sheet: FactSheet): void {
+  const inbound = callsToDatabase(scope);
+  const protocols = [...new Set(inbound.map((leaf) => leaf.protocol.toLowerCase()))].sort(compareNames);
+  const database = protocols.find((protocol) => DATABASES.has(protocol));
+  setFact(sheet, 'db.is_database', inbound.length === 0 ? null : database !== undefined);
+  setFact(sheet, 'db.protocol', database ?? null);
+  if (database === undefined) return;
+  const leaves = bestSide(
+    inbound.filter((leaf) => DATABASES.has(leaf.protocol.toLowerCase())),
+    'server',
+  );
+  setFact(sheet, 'db.self_time_share', timeShare(scope));
+  const before = sumCalls(leaves, 'baseline');
+  const now = sumCalls(leaves, 'current');
+  setFact(
+    sheet,
+    'db.latency_ratio',
+    over(over(now.durationSumUs, now.count), over(before.durationSumUs, before.count)),
+  );
+  setFact(
+    sheet,
+    'db.rate_ratio',
+    over(over(now.count, scope.currentSeconds), over(before.count, scope.baselineSeconds)),
+  );
+  const lockErrors = [...errorRises(leaves, scope, (leaf) => leaf.errorType ?? leaf.status)]
+    .filter(([type]) => LOCK_ERRORS.test(type))
+    .reduce((sum, [, rise]) => sum + rise, 0);
+  setFact(sheet, 'db.lock_errors_rise_per_s', lockErrors);
+  statementFacts(leaves, sheet);
+}
+
+function callsToDatabase(scope: Scope): readonly CallLeaf[] {
+  const { entity, service, comparison } = scope;
+  if (entity.kind === 'machine') return [];
+  if (entity.kind === 'instance') return comparison.calls.filter((leaf) => leaf.calleeInstance === entity.name);
+  if (entity.kind === 'edge') return scope.calls;
+  return comparison.calls.filter((leaf) => leaf.callee === service);
+}
+
+/** Own time of the database, and what its edges carry when the server side was not seen. */
+function timeShare(scope: Scope): number | null {
+  return ledgerShare(scope.walk.ledgers, 'latency', (entry) => {
+    if (entry.entity === undefined) return false;
+    if (entry.term === 'self') return entry.entity.name === scope.service;
+    return entry.term === 'network' && entry.entity.to === scope.service;
+  });
+}
+
+function statementFacts(leaves: readonly CallLeaf[], sheet: FactSheet): void {
+  const statements = [...group(leaves).values()];
+  const added = statements.map((s) => ({ statement: s, time: addedTime(s) })).filter(({ time }) => time > 0);
+  const total = added.reduce((sum, { time }) => sum + time, 0);
+  if (total <= 0) return;
+  const worst = [...added].sort((a, b) => b.time - a.time || compareNames(a.statement.text, b.statement.text))[0];
+  if (worst === undefined) return;
+  setFact(sheet, 'db.statement_share', worst.time / total);
+  setFact(sheet, 'db.top_statement', worst.statement.text);
+  setFact(sheet, 'db.top_statement_writes', writesOrLocks(worst.statement.text));
+  setFact(sheet, 'db.top_statement_is_new', worst.statement.countBefore === 0);
+  const slowed = added.filter(({ statement, time }) => time >= 0.05 * total && slowdown(statement) >= 2);
+  setFact(sheet, 'db.statements_slowed', slowed.length);
+  setFact(sheet, 'db.writes_slowed', slowed.filter(({ statement }) => writesOrLocks(statement.text)).length);
+
+  const tables = new Map<string, number>();
+  for (const { statement, time } of added) {
+    const table = tableOf(statement.text);
+    if (table !== null) tables.set(table, (tables.get(table) ?? 0) + time);
+  }
+  const top = [...tables].sort((a, b) => b[1] - a[1] || compareNames(a[0], b[0]))[0];
+  if (top === undefined) return;
+  setFact(sheet, 'db.table_share', top[1] / total);
+  setFact(sheet, 'db.top_table', top[0]);
+  const others = statements.filter((s) => tableOf(s.text) !== top[0]);
+  const mean = (time: 'timeBefore' | 'timeNow', count: 'countBefore' | 'countNow'): number | null =>
+    over(
+      others.reduce((sum, s) => sum + s[time], 0),
+      others.reduce((sum, s) => sum + s[count], 0),
+    );
+  setFact(sheet, 'db.other_tables_latency_ratio', over(mean('timeNow', 'countNow'), mean('timeBefore', 'countBefore')));
+}
+
+function group(leaves: readonly CallLeaf[]): Map<string, Statement> {
+  const statements = new Map<string, Statement>();
+  for (const leaf of leaves) {
+    const found = statements.get(leaf.operation) ?? {
+      text: leaf.operation,
+      countBefore: 0,
+      countNow: 0,
+      timeBefore: 0,
+      timeNow: 0,
+    };
+    found.countBefore += leaf.baseline.count;
+    found.countNow += leaf.current.count;
+    found.timeBefore += known(leaf.baseline.durationSumUs) ?? 0;
+    found.timeNow += known(leaf.current.durationSumUs) ?? 0;
+    statements.set(leaf.operation, found);
+  }
+  return statements;
+}
+
+/** Time now beyond what the same calls took before; a new statement counts whole. */
+function addedTime(statement: Statement): number {
+  const mean = statement.countBefore > 0 ? statement.timeBefore / statement.countBefore : 0;
+  return statement.timeNow - statement.countNow * mean;
+}
+
+function slowdown(statement: Statement): number {
+  if (statement.countBefore === 0 || statement.timeBefore === 0) return Number.POSITIVE_INFINITY;
+  if (statement.countNow === 0) return 0;
+  return statement.timeNow / statement.countNow / (statement.timeBefore / statement.countBefore);
+}
+
+/** True for statements that take row or table locks others wait for. */
+export function writesOrLocks(statement: string): boolean {
+  return (
+    /^\s*(insert|update|delete|replace|merge|truncate|alter|lock|drop)\b/i.test(statement) ||
+    /\bfor\s+(no\s+key\s+)?(update|share|key\s+share)\b/i.test(statement)
+  );
+}
+
+/** First table a statement names, lower case, without schema quotes; null: none found. */
+export function tableOf(statement: string): string | null {
+  const match =
+    /\b(?:update(?:\s+only)?|into|from|join|table|truncate)\s+(?:only\s+)?["`]?([a-z_][\w.$]*)["`]?/i.exec(statement) ??
+    /\block\s+(?:tables?\s+)?["`]?([a-z_][\w.$]*)["`]?/i.exec(statement);
+  return match?.[1]?.toLowerCase() ?? null;
+}

@@ -1,0 +1,238 @@
+/** Facts of the network: TCP counters and calls over the suspect's edges. */
+import type { CallLeaf, CallSums, MetricPair } from '../model/comparison.ts';
+import { compareNames } from '../model/entity.ts';
+import type { FactSheet } from './fact-sheet.ts';
+import { setFact } from './fact-sheet.ts';
+import type { Pair } from './metric-sum.ts';
+import { addPairs, earliest, known, minus, over, plus, riseSigma, sumOf, sumOfMap, times } from './metric-sum.ts';
+import type { Scope } from './scope.ts';
+
+type Lists = readonly (readonly MetricPair[])[];
+
+/** Error types that speak of the connection, not of the application behind it. */
+const CONNECTION_ERRORS =
+  /^(timeout|timed_out|connect.*|connection.*|refused|reset|econn.*|epipe|broken_pipe|no_response|none|closed|eof|unreachable|etimedout|ehostunreach)$/i;
+
+export const FAILURES = ['refused', 'timed_out', 'unreachable', 'no_port', 'reset', 'other'];
+
+/** Every attached probe of every collector; unknown when no health record came. */
+export function probeAttached(scope: Scope, name: RegExp): boolean {
+  const probes = scope.comparison.health.collectors.flatMap((c) => c.record.probes);
+  const matching = probes.filter((probe) => name.test(probe.name));
+  return matching.length > 0 && matching.every((probe) => probe.state === 'attached');
+}
+
+export function edgeFacts(scope: Scope, sheet: FactSheet): void {
+  const windowSeconds = scope.comparison.windowMs / 1000;
+  const lists = scope.tcp.map((row) => row.metrics);
+  const client = scope.tcp.filter((row) => row.side === 'client').map((row) => row.metrics);
+  const perSecond = (pair: Pair): number | null => times(minus(pair.current, pair.baseline), 1 / windowSeconds);
+
+  const segments = sumOf(lists, 'segmentsOut');
+  const retransmits = sumOf(lists, 'retransmits');
+  const ratio = over(retransmits.current, segments.current);
+  const ratioBefore = over(retransmits.baseline, segments.baseline);
+  setFact(sheet, 'edge.retransmit_ratio', ratio, retransmits.onsetMs);
+  setFact(sheet, 'edge.retransmit_ratio_baseline', ratioBefore);
+  setFact(sheet, 'edge.retransmit_ratio_delta', minus(ratio, ratioBefore), retransmits.onsetMs);
+  setFact(sheet, 'edge.retransmits_rise_sigma', riseSigma(retransmits), retransmits.onsetMs);
+
+  dropFacts(scope, sheet, lists, segments, perSecond);
+  connectFacts(scope, sheet, client.length > 0 ? client : lists, perSecond);
+
+  const rtt = meanPair(sumOf(lists, 'rttSumUs'), sumOf(lists, 'rttCount'));
+  setFact(sheet, 'edge.rtt_ratio', over(rtt.current, rtt.baseline), rtt.onsetMs);
+  setFact(sheet, 'edge.rtt_rise_us', minus(rtt.current, rtt.baseline), rtt.onsetMs);
+  setFact(sheet, 'edge.rtt_min_ratio', smallestRtt(lists));
+  const resets = addPairs(sumOf(lists, 'resetsSent'), sumOf(lists, 'resetsReceived'));
+  setFact(sheet, 'edge.resets_rise_per_s', perSecond(resets), resets.onsetMs);
+  const zero = sumOf(lists, 'zeroWindows');
+  setFact(sheet, 'edge.zero_windows_rise_per_s', perSecond(zero), zero.onsetMs);
+  const overflows = sumOf(lists, 'acceptQueueOverflows');
+  setFact(sheet, 'edge.accept_queue_overflows_rise_per_s', perSecond(overflows), overflows.onsetMs);
+  const bytes = sumOf(lists, 'bytesOut');
+  setFact(sheet, 'edge.bytes_ratio', over(bytes.current, bytes.baseline));
+  callFacts(scope, sheet);
+}
+
+function dropFacts(
+  scope: Scope,
+  sheet: FactSheet,
+  lists: Lists,
+  segments: Pair,
+  perSecond: (pair: Pair) => number | null,
+): void {
+  const reported = lists.length > 0 && probeAttached(scope, /kfree_skb|tcp_drop/);
+  const all = sumOfMap(lists, 'drops', undefined, reported);
+  const seen = reasons(lists, 'drops');
+  let top: string | null = null;
+  let topRise = 0;
+  for (const reason of new Set([...seen, 'NETFILTER_DROP', 'NO_SOCKET', 'SOCKET_RCVBUFF'])) {
+    const pair = sumOfMap(lists, 'drops', reason, reported);
+    const rise = perSecond(pair);
+    if (!/^[A-Z][A-Z0-9_]*$/.test(reason)) continue;
+    setFact(sheet, `edge.drops_rise_per_s.${reason}`, rise, pair.onsetMs);
+    if (rise !== null && rise > topRise) [top, topRise] = [reason, rise];
+  }
+  setFact(sheet, 'edge.drops_rise_per_s', perSecond(all), all.onsetMs);
+  setFact(sheet, 'edge.drop_ratio', over(all.current, segments.current), all.onsetMs);
+  setFact(sheet, 'edge.top_drop_reason', top);
+}
+
+function connectFacts(scope: Scope, sheet: FactSheet, lists: Lists, perSecond: (pair: Pair) => number | null): void {
+  const connects = sumOf(lists, 'connects');
+  const reported = lists.length > 0 && probeAttached(scope, /inet_sock_set_state|tcp_connect/);
+  const failures = sumOfMap(lists, 'connectFailures', undefined, reported);
+  for (const reason of FAILURES) {
+    const pair = sumOfMap(lists, 'connectFailures', reason, reported);
+    setFact(sheet, `edge.connect_failures_rise_per_s.${reason}`, perSecond(pair), pair.onsetMs);
+  }
+  setFact(sheet, 'edge.connect_failures_rise_per_s', perSecond(failures), failures.onsetMs);
+  const share = (failed: number | null, ok: number | null): number | null =>
+    failed === null ? null : over(failed, plus(failed, ok ?? 0));
+  const now = share(failures.current, connects.current);
+  const before = share(failures.baseline, connects.baseline);
+  setFact(sheet, 'edge.connect_failure_ratio', now, failures.onsetMs);
+  setFact(sheet, 'edge.connect_failure_ratio_delta', minus(now, before ?? (now === null ? null : 0)), failures.onsetMs);
+}
+
+function reasons(lists: Lists, map: string): string[] {
+  const found = lists.flatMap((metrics) =>
+    metrics.flatMap(({ metric }) => (metric.startsWith(`${map}.`) ? [metric.slice(map.length + 1)] : [])),
+  );
+  return [...new Set(found)].sort(compareNames);
+}
+
+function meanPair(sum: Pair, count: Pair): Pair {
+  return {
+    baseline: over(sum.baseline, count.baseline),
+    current: over(sum.current, count.current),
+    spread: null,
+    onsetMs: earliest(sum.onsetMs, null),
+  };
+}
+
+/** Smallest rttMin of any row, now / before. */
+function smallestRtt(lists: Lists): number | null {
+  const values = (pick: (metric: MetricPair) => number): number | null => {
+    const found = lists.flatMap((metrics) =>
+      metrics.filter((m) => m.metric === 'rttMinUs').flatMap((m) => known(pick(m)) ?? []),
+    );
+    return found.length === 0 ? null : Math.min(...found);
+  };
+  return over(
+    values((m) => m.currentMean),
+    values((m) => m.baselineMean),
+  );
+}
+
+export interface Calls {
+  readonly count: number;
+  readonly errors: number;
+  readonly durationSumUs: number | null;
+}
+
+/** Sums of leaves, before or now. Durations are unknown when no leaf reports them. */
+export function sumCalls(leaves: readonly CallLeaf[], span: 'baseline' | 'current'): Calls {
+  let count = 0;
+  let errors = 0;
+  let durationSumUs: number | null = null;
+  for (const leaf of leaves) {
+    const sums: CallSums = leaf[span];
+    count += sums.count;
+    errors += sums.errors;
+    durationSumUs = plus(durationSumUs, known(sums.durationSumUs));
+  }
+  return { count, errors, durationSumUs };
+}
+
+/** The leaves of the side to trust for counts: the wanted one when it saw anything at all, else the other. */
+export function bestSide(leaves: readonly CallLeaf[], wanted: 'client' | 'server'): readonly CallLeaf[] {
+  const chosen = leaves.filter((leaf) => leaf.side === wanted);
+  return chosen.length > 0 ? chosen : leaves;
+}
+
+/** Error type (or status) -> rise of its rate per second; only rises. */
+export function errorRises(
+  leaves: readonly CallLeaf[],
+  scope: Scope,
+  key: (leaf: CallLeaf) => string,
+): Map<string, number> {
+  const rises = new Map<string, number>();
+  for (const leaf of leaves) {
+    if (leaf.baseline.errors === 0 && leaf.current.errors === 0) continue;
+    const rise =
+      leaf.current.errors / Math.max(scope.currentSeconds, 1) -
+      leaf.baseline.errors / Math.max(scope.baselineSeconds, 1);
+    rises.set(key(leaf), (rises.get(key(leaf)) ?? 0) + rise);
+  }
+  const risen = [...rises].filter(([, rise]) => rise > 0);
+  return new Map(risen.sort((a, b) => b[1] - a[1] || compareNames(a[0], b[0])));
+}
+
+export function errorTypeOf(leaf: CallLeaf): string {
+  return leaf.errorType ?? leaf.status;
+}
+
+export function shareOf(rises: ReadonlyMap<string, number>, pick: (key: string) => boolean): number | null {
+  let total = 0;
+  let part = 0;
+  for (const [key, rise] of rises) {
+    total += rise;
+    if (pick(key)) part += rise;
+  }
+  return total > 0 ? part / total : null;
+}
+
+/** Types that make up at least 1 % of the rise, largest first. */
+export function mainTypes(rises: ReadonlyMap<string, number>): string[] {
+  const total = [...rises.values()].reduce((sum, rise) => sum + rise, 0);
+  return [...rises].filter(([, rise]) => rise >= 0.01 * total).map(([key]) => key);
+}
+
+function callFacts(scope: Scope, sheet: FactSheet): void {
+  const seen = bestSide(scope.calls, 'client');
+  const before = sumCalls(seen, 'baseline');
+  const now = sumCalls(seen, 'current');
+  const observed = seen.length > 0;
+  const rate = (value: number, seconds: number): number | null => (observed && seconds > 0 ? value / seconds : null);
+  const goodBefore = rate(before.count - before.errors, scope.baselineSeconds);
+  const goodNow = rate(now.count - now.errors, scope.currentSeconds);
+  setFact(
+    sheet,
+    'edge.calls_ratio',
+    over(rate(now.count, scope.currentSeconds), rate(before.count, scope.baselineSeconds)),
+  );
+  setFact(sheet, 'edge.success_ratio', over(goodNow, goodBefore));
+  const errorsNow = observed ? over(now.errors, now.count) : null;
+  const errorsBefore = observed ? over(before.errors, before.count) : null;
+  setFact(sheet, 'edge.error_ratio', errorsNow);
+  setFact(sheet, 'edge.error_ratio_delta', minus(errorsNow, errorsBefore));
+  const rises = errorRises(seen, scope, errorTypeOf);
+  setFact(sheet, 'edge.error_types', observed ? mainTypes(rises) : null);
+  setFact(
+    sheet,
+    'edge.connection_error_share',
+    shareOf(rises, (type) => CONNECTION_ERRORS.test(type)),
+  );
+
+  const mean = (side: 'client' | 'server', span: 'baseline' | 'current'): number | null => {
+    const sums = sumCalls(
+      scope.calls.filter((leaf) => leaf.side === side),
+      span,
+    );
+    return over(sums.durationSumUs, sums.count);
+  };
+  const client = { baseline: mean('client', 'baseline'), current: mean('client', 'current') };
+  const server = { baseline: mean('server', 'baseline'), current: mean('server', 'current') };
+  setFact(sheet, 'edge.client_latency_ratio', over(client.current, client.baseline));
+  setFact(sheet, 'edge.server_latency_ratio', over(server.current, server.baseline));
+  setFact(
+    sheet,
+    'edge.network_time_rise_us',
+    minus(minus(client.current, server.current), minus(client.baseline, server.baseline)),
+  );
+  const serverSeen =
+    scope.calls.some((leaf) => leaf.side === 'server') || scope.tcp.some((row) => row.side === 'server');
+  setFact(sheet, 'edge.server_seen', observed || scope.tcp.length > 0 ? serverSeen : null);
+}

@@ -1,0 +1,50 @@
+/** Facts of the calls a suspect makes itself: failures there explain errors it returns. */
+import type { TcpEdge } from '../model/comparison.ts';
+import { compareNames } from '../model/entity.ts';
+import type { FactSheet } from './fact-sheet.ts';
+import { setFact } from './fact-sheet.ts';
+import { bestSide, errorRises, errorTypeOf, FAILURES, probeAttached } from './facts-edge.ts';
+import { minus, over, riseSigma, sumOf, sumOfMap, times } from './metric-sum.ts';
+import type { Scope } from './scope.ts';
+
+export function outFacts(scope: Scope, sheet: FactSheet): void {
+  const { entity, comparison, service } = scope;
+  if (entity.kind === 'edge' || entity.kind === 'machine') return;
+  const own = (row: { readonly caller: string; readonly callerInstance?: string }): boolean =>
+    entity.kind === 'instance' ? row.callerInstance === entity.name : row.caller === service;
+  const rows = comparison.tcp.filter((row) => row.side === 'client' && own(row));
+  const lists = rows.map((row) => row.metrics);
+  const perWindow = 1000 / comparison.windowMs;
+  const reported = rows.length > 0 && probeAttached(scope, /inet_sock_set_state|tcp_connect/);
+  for (const reason of [undefined, ...FAILURES]) {
+    const pair = sumOfMap(lists, 'connectFailures', reason, reported);
+    const name = `out.connect_failures_rise_per_s${reason === undefined ? '' : `.${reason}`}`;
+    setFact(sheet, name, times(minus(pair.current, pair.baseline), perWindow), pair.onsetMs);
+  }
+
+  const byCallee = new Map<string, TcpEdge[]>();
+  for (const row of rows) byCallee.set(row.callee, [...(byCallee.get(row.callee) ?? []), row]);
+  let sigma: { value: number; callee: string; onsetMs: number | null } | undefined;
+  let failing: { value: number; callee: string } | undefined;
+  for (const [callee, edges] of [...byCallee].sort((a, b) => compareNames(a[0], b[0]))) {
+    const metrics = edges.map((edge) => edge.metrics);
+    const pair = sumOf(metrics, 'retransmits');
+    const rise = riseSigma(pair);
+    if (rise !== null && (sigma === undefined || rise > sigma.value))
+      sigma = { value: rise, callee, onsetMs: pair.onsetMs };
+    const failures = sumOfMap(metrics, 'connectFailures', undefined, reported);
+    const more = minus(failures.current, failures.baseline);
+    if (more !== null && more > 0 && (failing === undefined || more > failing.value)) failing = { value: more, callee };
+  }
+  setFact(sheet, 'out.retransmits_rise_sigma', sigma?.value ?? null, sigma?.onsetMs ?? null);
+
+  const calls = comparison.calls.filter((leaf) => own(leaf));
+  const received = errorRises(bestSide(calls, 'client'), scope, (leaf) => leaf.callee);
+  const returned = errorRises(bestSide(scope.calls, 'server'), scope, errorTypeOf);
+  const total = (rises: ReadonlyMap<string, number>): number =>
+    [...rises.values()].reduce((sum, rise) => sum + rise, 0);
+  setFact(sheet, 'out.error_rise_ratio', calls.length === 0 ? null : over(total(received), total(returned)));
+  const erring = [...received.keys()][0];
+  const lossy = sigma !== undefined && sigma.value > 4 ? sigma.callee : undefined;
+  setFact(sheet, 'out.worst_callee', failing?.callee ?? lossy ?? erring ?? null);
+}

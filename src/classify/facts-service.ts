@@ -1,0 +1,160 @@
+/** Facts of the service: its shares of the ledgers, its traffic, its errors, and of the suspect itself. */
+import type { CallLeaf } from '../model/comparison.ts';
+import { compareNames } from '../model/entity.ts';
+import type { Ledger, LedgerEntry, LedgerKind, LedgerTerm } from '../model/walk.ts';
+import type { FactSheet } from './fact-sheet.ts';
+import { setFact } from './fact-sheet.ts';
+import { bestSide, errorRises, errorTypeOf, mainTypes, shareOf, sumCalls } from './facts-edge.ts';
+import { known, minus, over, sumOf } from './metric-sum.ts';
+import type { Scope } from './scope.ts';
+
+export function suspectFacts(scope: Scope, sheet: FactSheet): void {
+  const { suspect, comparison } = scope;
+  setFact(sheet, 'suspect.kind', suspect.entity.kind);
+  setFact(sheet, 'suspect.term', suspect.term);
+  setFact(sheet, 'suspect.contribution', known(suspect.contribution));
+  setFact(sheet, 'suspect.symptoms', [...suspect.symptoms]);
+  setFact(
+    sheet,
+    'suspect.onset_before_symptom_s',
+    suspect.onsetMs === undefined ? null : (scope.symptomMs - suspect.onsetMs) / 1000,
+  );
+  const symptoms = new Set<string>(comparison.anomalies.map((anomaly) => anomaly.symptom));
+  setFact(sheet, 'incident.symptoms', [...symptoms].sort(compareNames));
+}
+
+/**
+ * Largest share of any ledger of the kind whose entries match. 0 when there is such a ledger, it explains at least half
+ * of its change, and the entity is not in it; unknown otherwise.
+ */
+export function ledgerShare(
+  ledgers: readonly Ledger[],
+  kind: LedgerKind,
+  match: (entry: LedgerEntry) => boolean,
+): number | null {
+  let best: number | null = null;
+  for (const ledger of ledgers) {
+    if (ledger.kind !== kind) continue;
+    const entries = ledger.entries.filter(match);
+    const share = entries.length > 0 ? known(entries.reduce((sum, e) => sum + e.share, 0)) : explains(ledger);
+    if (share !== null && (best === null || share > best)) best = share;
+  }
+  return best;
+}
+
+function explains(ledger: Ledger): number | null {
+  const rest = ledger.entries.filter((e) => e.term === 'unexplained').reduce((sum, e) => sum + e.share, 0);
+  return Number.isFinite(rest) && Math.abs(rest) < 0.5 ? 0 : null;
+}
+
+export function serviceFacts(scope: Scope, sheet: FactSheet): void {
+  const { service, entity, walk } = scope;
+  const ofNode =
+    (term: LedgerTerm) =>
+    (entry: LedgerEntry): boolean =>
+      entry.term === term &&
+      entry.entity !== undefined &&
+      entry.entity.kind !== 'edge' &&
+      entry.entity.name === service;
+  const share = (kind: LedgerKind, term: LedgerTerm): number | null =>
+    service === null ? null : ledgerShare(walk.ledgers, kind, ofNode(term));
+  setFact(sheet, 'service.self_time_share', share('latency', 'self'));
+  setFact(sheet, 'service.self_error_share', share('errors', 'originated'));
+  setFact(
+    sheet,
+    'service.visits_share',
+    ledgerShare(walk.ledgers, 'latency', (e) => {
+      if (e.term !== 'visits' || e.entity === undefined) return false;
+      return e.entity.name === (entity.kind === 'edge' ? entity.name : service);
+    }),
+  );
+  setFact(
+    sheet,
+    'edge.network_time_share',
+    ledgerShare(walk.ledgers, 'latency', (e) => {
+      if (e.term !== 'network' || e.entity === undefined) return false;
+      if (entity.kind === 'edge')
+        return e.entity.name === entity.name || sameServices(scope, e.entity.from, e.entity.to);
+      return service !== null && e.entity.to === service;
+    }),
+  );
+
+  const inbound = inboundCalls(scope);
+  trafficFacts(scope, sheet, inbound);
+  errorFacts(scope, sheet, inbound);
+}
+
+function sameServices(scope: Scope, from: string | undefined, to: string | undefined): boolean {
+  return scope.calls.some((leaf) => leaf.caller === from && leaf.callee === to);
+}
+
+/** Every call into the service (or the one instance), whatever edge the suspect is. Server side when it was seen. */
+function inboundCalls(scope: Scope): readonly CallLeaf[] {
+  const { service, entity, comparison } = scope;
+  if (entity.kind === 'machine') return bestSide(scope.calls, 'server');
+  const into = comparison.calls.filter((leaf) =>
+    entity.kind === 'instance' ? leaf.calleeInstance === entity.name : leaf.callee === service,
+  );
+  return bestSide(into, 'server');
+}
+
+function trafficFacts(scope: Scope, sheet: FactSheet, inbound: readonly CallLeaf[]): void {
+  const before = sumCalls(inbound, 'baseline');
+  const now = sumCalls(inbound, 'current');
+  const observed = inbound.length > 0 && scope.baselineSeconds > 0 && scope.currentSeconds > 0;
+  const rateBefore = observed ? before.count / scope.baselineSeconds : null;
+  const rateNow = observed ? now.count / scope.currentSeconds : null;
+  setFact(sheet, 'service.traffic_ratio', over(rateNow, rateBefore));
+  setFact(sheet, 'service.traffic_rise_per_s', minus(rateNow, rateBefore));
+  const latencyBefore = over(before.durationSumUs, before.count);
+  const latencyNow = over(now.durationSumUs, now.count);
+  setFact(sheet, 'service.latency_ratio', over(latencyNow, latencyBefore));
+  const cpu = sumOf(
+    scope.instances.map((r) => r.metrics),
+    'cpuUsedUs',
+  );
+  setFact(
+    sheet,
+    'service.cpu_per_request_ratio',
+    over(over(cpu.current, rateNow), over(cpu.baseline, rateBefore)),
+    cpu.onsetMs,
+  );
+}
+
+function errorFacts(scope: Scope, sheet: FactSheet, inbound: readonly CallLeaf[]): void {
+  const before = sumCalls(inbound, 'baseline');
+  const now = sumCalls(inbound, 'current');
+  const observed = inbound.length > 0;
+  const ratioNow = observed ? over(now.errors, now.count) : null;
+  setFact(sheet, 'service.error_ratio', ratioNow);
+  setFact(sheet, 'service.error_ratio_delta', minus(ratioNow, observed ? over(before.errors, before.count) : null));
+  const types = errorRises(inbound, scope, errorTypeOf);
+  setFact(sheet, 'service.error_types', observed ? mainTypes(types) : null);
+  const statuses = errorRises(inbound, scope, (leaf) => leaf.status);
+  setFact(
+    sheet,
+    'service.status_5xx_share',
+    shareOf(statuses, (status) => /^5\d\d$/.test(status)),
+  );
+  const operations = errorRises(inbound, scope, (leaf) => leaf.operation);
+  const top = [...operations.keys()][0];
+  setFact(sheet, 'service.top_error_operation', top ?? null);
+  setFact(
+    sheet,
+    'service.error_operation_share',
+    shareOf(operations, (operation) => operation === top),
+  );
+  const instances = errorRises(
+    inbound.filter((leaf) => leaf.calleeInstance !== undefined),
+    scope,
+    (leaf) => leaf.calleeInstance ?? '',
+  );
+  const worst = [...instances.keys()][0];
+  setFact(
+    sheet,
+    'service.error_instance_share',
+    shareOf(instances, (name) => name === worst),
+    null,
+    worst ?? null,
+  );
+}

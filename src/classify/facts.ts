@@ -1,0 +1,37 @@
+/** Facts of a suspect: what the rules see. */
+import type { Comparison } from '../model/comparison.ts';
+import type { Suspect, Walk } from '../model/walk.ts';
+import { FACTS } from './fact-catalogue.ts';
+import type { FactSheet } from './fact-sheet.ts';
+import { changeFacts, telemetryFacts } from './facts-context.ts';
+import { databaseFacts } from './facts-database.ts';
+import { edgeFacts } from './facts-edge.ts';
+import { outFacts } from './facts-out.ts';
+import { resourceFacts } from './facts-resource.ts';
+import { serviceFacts, suspectFacts } from './facts-service.ts';
+import type { Scope } from './scope.ts';
+import { scopeOf } from './scope.ts';
+
+export interface SuspectFacts {
+  readonly scope: Scope;
+  readonly sheet: FactSheet;
+}
+
+/**
+ * Every fact of the catalogue for one suspect; unknown ones are null. A function of its arguments.
+ * Cost: O(rows of the comparison).
+ */
+export function factsOf(comparison: Comparison, walk: Walk, suspect: Suspect): SuspectFacts {
+  const scope = scopeOf(comparison, walk, suspect);
+  const sheet: FactSheet = new Map();
+  for (const { name } of FACTS) sheet.set(name, { value: null, onsetMs: null, witness: null });
+  suspectFacts(scope, sheet);
+  edgeFacts(scope, sheet);
+  serviceFacts(scope, sheet);
+  outFacts(scope, sheet);
+  resourceFacts(scope, sheet);
+  databaseFacts(scope, sheet);
+  changeFacts(scope, sheet);
+  telemetryFacts(scope, sheet);
+  return { scope, sheet };
+}

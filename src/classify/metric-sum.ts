@@ -1,0 +1,113 @@
+/** Sums of metrics over several edges or entities, with unknown kept apart from zero. */
+import type { MetricPair } from '../model/comparison.ts';
+
+/** A quantity before and now, per window. null: unknown. */
+export interface Pair {
+  readonly baseline: number | null;
+  readonly current: number | null;
+  /** Spread of the per-window values before the incident. */
+  readonly spread: number | null;
+  readonly onsetMs: number | null;
+}
+
+export const UNKNOWN_PAIR: Pair = { baseline: null, current: null, spread: null, onsetMs: null };
+
+/** NaN and infinities become null. */
+export function known(value: number | undefined): number | null {
+  return value !== undefined && Number.isFinite(value) ? value : null;
+}
+
+export function earliest(a: number | null, b: number | null): number | null {
+  if (a === null) return b;
+  return b === null ? a : Math.min(a, b);
+}
+
+export function plus(a: number | null, b: number | null): number | null {
+  if (a === null) return b;
+  return b === null ? a : a + b;
+}
+
+/** a − b; unknown when either is. */
+export function minus(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : a - b;
+}
+
+/** a / b; unknown when either is, or when b is 0. */
+export function over(a: number | null, b: number | null): number | null {
+  return a === null || b === null || b === 0 ? null : a / b;
+}
+
+export function times(a: number | null, factor: number): number | null {
+  return a === null ? null : a * factor;
+}
+
+/** The larger of the known ones. */
+export function larger(a: number | null, b: number | null): number | null {
+  if (a === null) return b;
+  return b === null ? a : Math.max(a, b);
+}
+
+export function find(metrics: readonly MetricPair[], name: string): MetricPair | undefined {
+  return metrics.find((metric) => metric.metric === name);
+}
+
+export function pairOf(metric: MetricPair | undefined): Pair {
+  if (metric === undefined) return UNKNOWN_PAIR;
+  return {
+    baseline: known(metric.baselineMean),
+    current: known(metric.currentMean),
+    spread: known(metric.baselineSpread),
+    onsetMs: known(metric.onsetMs),
+  };
+}
+
+/** Sum of two pairs: known parts add, spreads add in quadrature, the earlier onset counts. */
+export function addPairs(a: Pair, b: Pair): Pair {
+  const spread = a.spread === null ? b.spread : b.spread === null ? a.spread : Math.hypot(a.spread, b.spread);
+  return {
+    baseline: plus(a.baseline, b.baseline),
+    current: plus(a.current, b.current),
+    spread,
+    onsetMs: earliest(a.onsetMs, b.onsetMs),
+  };
+}
+
+/** Sum of one metric over several lists of metrics; unknown when none has it. */
+export function sumOf(lists: readonly (readonly MetricPair[])[], name: string): Pair {
+  return lists.reduce<Pair>((sum, metrics) => addPairs(sum, pairOf(find(metrics, name))), UNKNOWN_PAIR);
+}
+
+/**
+ * Sum of the entries of a map metric: `drops.NETFILTER_DROP`, or all `drops.*` when `key` is undefined.
+ * A missing entry counts as zero when the map itself is known to have been reported.
+ */
+export function sumOfMap(
+  lists: readonly (readonly MetricPair[])[],
+  map: string,
+  key: string | undefined,
+  reported: boolean,
+): Pair {
+  const prefix = `${map}.`;
+  let any = false;
+  let sum = UNKNOWN_PAIR;
+  for (const metrics of lists) {
+    for (const metric of metrics) {
+      if (metric.metric !== map && !metric.metric.startsWith(prefix)) continue;
+      any = true;
+      if (metric.metric === map || (key !== undefined && metric.metric !== prefix + key)) continue;
+      sum = addPairs(sum, pairOf(metric));
+    }
+  }
+  if (!any && !reported) return UNKNOWN_PAIR;
+  return { ...sum, baseline: sum.baseline ?? 0, current: sum.current ?? 0 };
+}
+
+/**
+ * Rise of a count per window in standard deviations of its baseline: at least Poisson's, at least one count, so that a
+ * silent baseline does not turn one event into infinity.
+ */
+export function riseSigma(pair: Pair): number | null {
+  const rise = minus(pair.current, pair.baseline);
+  if (rise === null || pair.baseline === null) return null;
+  return rise / Math.max(pair.spread ?? 0, Math.sqrt(Math.max(pair.baseline, 0)), 1);
+}

@@ -1,0 +1,116 @@
+/** What belongs to a suspect: its edges, calls, instances and machines (see fact-catalogue.ts). */
+import type { CallLeaf, Comparison, ResourceEntity, TcpEdge } from '../model/comparison.ts';
+import type { Entity } from '../model/entity.ts';
+import type { Suspect, Walk } from '../model/walk.ts';
+
+export interface Scope {
+  readonly comparison: Comparison;
+  readonly walk: Walk;
+  readonly suspect: Suspect;
+  readonly entity: Entity;
+  /** The service the service.* facts speak of: the suspect's own, for an edge the called one. */
+  readonly service: string | null;
+  /** Start of the symptom that was walked from. */
+  readonly symptomMs: number;
+  readonly tcp: readonly TcpEdge[];
+  /** Calls over the suspect's edges (into it, for a node). */
+  readonly calls: readonly CallLeaf[];
+  readonly instances: readonly ResourceEntity[];
+  readonly machines: readonly ResourceEntity[];
+  readonly instanceNames: ReadonlySet<string>;
+  readonly machineNames: ReadonlySet<string>;
+  readonly baselineSeconds: number;
+  readonly currentSeconds: number;
+}
+
+interface Ends {
+  readonly caller: string;
+  readonly callee: string;
+  readonly callerInstance?: string;
+  readonly calleeInstance?: string;
+  readonly callerMachine?: string;
+  readonly calleeMachine?: string;
+}
+
+const isCaller = (row: Ends, name: string): boolean =>
+  row.caller === name || row.callerInstance === name || row.callerMachine === name;
+const isCallee = (row: Ends, name: string): boolean =>
+  row.callee === name || row.calleeInstance === name || row.calleeMachine === name;
+
+function selector(entity: Entity): (row: Ends) => boolean {
+  switch (entity.kind) {
+    case 'edge': {
+      const { from, to } = entity;
+      return (row) => (from === undefined || isCaller(row, from)) && (to === undefined || isCallee(row, to));
+    }
+    case 'service':
+      return (row) => row.callee === entity.name;
+    case 'instance':
+      return (row) => row.calleeInstance === entity.name;
+    case 'machine':
+      return (row) => row.callerMachine === entity.name || row.calleeMachine === entity.name;
+  }
+}
+
+function instancesOf(entity: Entity, suspect: Suspect, comparison: Comparison): Set<string> {
+  const { partOf, runsOn } = comparison.topology;
+  const name = entity.kind === 'edge' ? (entity.to ?? '') : entity.name;
+  if (entity.kind === 'instance') return new Set([name]);
+  if (entity.kind === 'machine') return new Set(runsOn.filter(([, machine]) => machine === name).map(([i]) => i));
+  const narrowed = suspect.instances ?? [];
+  if (entity.kind === 'service' && narrowed.length > 0) return new Set(narrowed);
+  const all = [
+    ...partOf.filter(([, service]) => service === name).map(([i]) => i),
+    ...comparison.resources.filter((r) => r.entityKind === 'instance' && r.service === name).map((r) => r.entity),
+    ...comparison.resources.filter((r) => r.entityKind === 'instance' && r.entity === name).map((r) => r.entity),
+  ];
+  const onMachine = runsOn.filter(([, machine]) => machine === name).map(([i]) => i);
+  return new Set(all.length > 0 ? all : onMachine);
+}
+
+function serviceOf(entity: Entity, suspect: Suspect, comparison: Comparison): string | null {
+  if (entity.kind === 'service') return entity.name;
+  if (entity.kind === 'machine') return null;
+  const name = entity.kind === 'edge' ? (entity.to ?? '') : entity.name;
+  const services = comparison.topology.partOf.filter(([i]) => i === name).map(([, service]) => service);
+  const leaf = comparison.calls.find((call) => call.callee === name);
+  return services[0] ?? leaf?.callee ?? suspect.service ?? (entity.kind === 'edge' ? name : null);
+}
+
+function symptomStart(comparison: Comparison, walk: Walk): number {
+  const { kind, name } = walk.symptom;
+  const own = comparison.anomalies.filter((a) => a.entity.kind === kind && a.entity.name === name);
+  const onsets = (own.length > 0 ? own : comparison.anomalies).map((anomaly) => anomaly.onsetMs);
+  return onsets.length === 0 ? comparison.current.fromMs : Math.min(...onsets);
+}
+
+/** Cost: O(rows of the comparison). */
+export function scopeOf(comparison: Comparison, walk: Walk, suspect: Suspect): Scope {
+  const { entity } = suspect;
+  const select = selector(entity);
+  const instanceNames = instancesOf(entity, suspect, comparison);
+  const instances = comparison.resources.filter((r) => r.entityKind === 'instance' && instanceNames.has(r.entity));
+  const machineNames = new Set([
+    ...(entity.kind === 'machine' ? [entity.name] : []),
+    ...comparison.topology.runsOn.filter(([i]) => instanceNames.has(i)).map(([, machine]) => machine),
+    ...instances.flatMap((r) => (r.machine === undefined ? [] : [r.machine])),
+  ]);
+  const tcp = comparison.tcp.filter(select);
+  const calls = comparison.calls.filter(select);
+  return {
+    comparison,
+    walk,
+    suspect,
+    entity,
+    service: serviceOf(entity, suspect, comparison),
+    symptomMs: symptomStart(comparison, walk),
+    tcp,
+    calls,
+    instances,
+    machines: comparison.resources.filter((r) => r.entityKind === 'machine' && machineNames.has(r.entity)),
+    instanceNames,
+    machineNames,
+    baselineSeconds: (comparison.baseline.windows * comparison.windowMs) / 1000,
+    currentSeconds: (comparison.current.windows * comparison.windowMs) / 1000,
+  };
+}
