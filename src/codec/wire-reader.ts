@@ -1,0 +1,118 @@
+/** A minimal protobuf reader for the hot path. Throws CodecProblem on anything that does not fit its bounds. */
+import { CodecProblem } from './result.ts';
+
+const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+
+export class WireReader {
+  readonly #buffer: Buffer;
+  #at: number;
+  readonly #end: number;
+  /** Field number and wire type of the tag just read. */
+  field = 0;
+  wireType = 0;
+
+  constructor(bytes: Uint8Array, at = 0, end = bytes.byteLength) {
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = at;
+    this.#end = end;
+  }
+
+  /** Reads the next tag; false at the end. */
+  next(): boolean {
+    if (this.#at >= this.#end) return false;
+    const tag = this.varint();
+    this.field = tag >>> 3;
+    this.wireType = tag & 7;
+    if (this.field === 0) throw broken('field number 0');
+    return true;
+  }
+
+  varint(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      if (this.#at >= this.#end) throw broken('a varint runs past the end');
+      const byte = this.#buffer[this.#at++] as number;
+      value |= (byte & 127) << shift;
+      if (byte < 128) return value >>> 0;
+    }
+    throw broken('a varint is longer than 32 bits');
+  }
+
+  uint32(): number {
+    this.#expect(0);
+    return this.varint();
+  }
+
+  double(): number {
+    this.#expect(1);
+    const at = this.#take(8);
+    return this.#buffer.readDoubleLE(at);
+  }
+
+  string(): string {
+    this.#expect(2);
+    const length = this.varint();
+    const at = this.#take(length);
+    return this.#buffer.toString('utf8', at, at + length);
+  }
+
+  message(): WireReader {
+    this.#expect(2);
+    const length = this.varint();
+    const at = this.#take(length);
+    return new WireReader(this.#buffer, at, at + length);
+  }
+
+  bytes(): Uint8Array {
+    this.#expect(2);
+    const length = this.varint();
+    const at = this.#take(length);
+    return Uint8Array.prototype.slice.call(this.#buffer, at, at + length);
+  }
+
+  packedUint32(): Uint32Array {
+    return new Uint32Array(this.#packed(4));
+  }
+
+  packedInt32(): Int32Array {
+    return new Int32Array(this.#packed(4));
+  }
+
+  packedDouble(): Float64Array {
+    return new Float64Array(this.#packed(8));
+  }
+
+  skip(): void {
+    if (this.wireType === 0) this.varint();
+    else if (this.wireType === 1) this.#take(8);
+    else if (this.wireType === 2) this.#take(this.varint());
+    else if (this.wireType === 5) this.#take(4);
+    else throw broken(`wire type ${this.wireType}`);
+  }
+
+  #packed(width: number): ArrayBuffer {
+    if (!LITTLE_ENDIAN) throw new Error('needs a little-endian machine');
+    this.#expect(2);
+    const length = this.varint();
+    if (length % width !== 0) throw broken(`a packed field of ${length} bytes is not a multiple of ${width}`);
+    const at = this.#take(length);
+    const { buffer, byteOffset } = this.#buffer;
+    return buffer.slice(byteOffset + at, byteOffset + at + length) as ArrayBuffer;
+  }
+
+  #expect(wireType: number): void {
+    if (this.wireType !== wireType)
+      throw broken(`field ${this.field} has wire type ${this.wireType}, expected ${wireType}`);
+  }
+
+  #take(length: number): number {
+    const at = this.#at;
+    if (length > this.#end - at) throw broken(`field ${this.field} runs past the end`);
+    this.#at = at + length;
+    return at;
+  }
+}
+
+function broken(detail: string): CodecProblem {
+  return new CodecProblem('bad_encoding', `not a rootwalk.v1.Batch: ${detail}`);
+}
