@@ -36,6 +36,9 @@ export class Namer {
   readonly #unnamed = new Set<number>();
   /** Learnt from listeners: `address:port`, and `netns/*:port` for wildcard ones. Kept when the listener is gone. */
   readonly #listeners = new Map<string, Identity>();
+  readonly #listenerFrames = new Map<string, ListenerFrame>();
+  /** Processes that listen at an endpoint of the naming file. */
+  readonly #owners = new Map<number, Identity>();
   /** Address -> namespace, learnt from connections. */
   readonly #netnsByAddress = new Map<string, number>();
 
@@ -68,8 +71,9 @@ export class Namer {
       ]),
     );
     this.#named = new Map(naming.processes.map((process) => [process.pid, this.#complete(process, undefined)]));
-    this.#processes.clear();
-    this.#unnamed.clear();
+    this.#forgetAll();
+    this.#owners.clear();
+    for (const frame of this.#listenerFrames.values()) this.#learn(frame);
     this.version++;
   }
 
@@ -95,7 +99,7 @@ export class Namer {
 
   /** Identity of a process that the naming file names, itself or an ancestor; undefined for all others. */
   namedProcess(pid: number): Identity | undefined {
-    if (this.#named.size === 0 || this.#unnamed.has(pid)) return undefined;
+    if (this.#unnamed.has(pid)) return undefined;
     const found = this.#fromAncestors(pid);
     if (found === undefined) this.#unnamed.add(pid);
     return found;
@@ -110,6 +114,7 @@ export class Namer {
   forget(pid: number): void {
     this.#processes.delete(pid);
     this.#unnamed.delete(pid);
+    this.#owners.delete(pid);
   }
 
   /** Who listens at an address, undefined when not known. */
@@ -130,20 +135,45 @@ export class Namer {
     return this.#netnsByAddress.get(address);
   }
 
+  /** A listener was seen: remembers who is behind its address, also when it is gone. */
   learnListener(frame: ListenerFrame): Identity {
+    this.#remember(this.#listenerFrames, `${frame.netns}/${frame.tuple.localAddress}:${frame.tuple.localPort}`, frame);
+    this.version++;
+    return this.#learn(frame);
+  }
+
+  #learn(frame: ListenerFrame): Identity {
     const { localAddress, localPort } = frame.tuple;
-    const found =
-      this.#endpoints.get(`${localAddress}:${localPort}`) ?? this.process(frame.pid, frame.netns, frame.comm);
     const wildcard = localAddress === '0.0.0.0' || localAddress === '::';
     const loopback = localAddress.startsWith('127.') || localAddress === '::1';
-    this.#remember(
-      this.#listeners,
-      wildcard || loopback ? `${frame.netns}/*:${localPort}` : `${localAddress}:${localPort}`,
-      found,
-    );
+    const named = wildcard
+      ? this.#endpointOfMachine(this.#machineByNetns.get(frame.netns), localPort)
+      : this.#endpoints.get(`${localAddress}:${localPort}`);
+    if (named !== undefined && frame.pid !== 0 && !this.#owners.has(frame.pid)) {
+      // Who listens at a named endpoint is that service, its children too, also when it calls others.
+      this.#remember(this.#owners, frame.pid, named);
+      this.#forgetAll();
+    }
+    const found = named ?? this.process(frame.pid, frame.netns, frame.comm);
+    const key = wildcard || loopback ? `${frame.netns}/*:${localPort}` : `${localAddress}:${localPort}`;
+    this.#remember(this.#listeners, key, found);
     if (!wildcard && !loopback) this.learnAddress(localAddress, frame.netns);
-    this.version++;
     return found;
+  }
+
+  /** The named endpoint at a port of a machine, whatever its address. */
+  #endpointOfMachine(machine: string | undefined, port: number): Identity | undefined {
+    if (machine === undefined) return undefined;
+    const found = this.#naming.endpoints.find((endpoint) => {
+      const where = endpoint.machine ?? this.#machineByAddress.get(endpoint.address);
+      return endpoint.port === port && where === machine;
+    });
+    return found === undefined ? undefined : this.#endpoints.get(`${found.address}:${found.port}`);
+  }
+
+  #forgetAll(): void {
+    this.#processes.clear();
+    this.#unnamed.clear();
   }
 
   /** An address seen as a socket's own belongs to that socket's namespace. */
@@ -154,10 +184,10 @@ export class Namer {
   }
 
   #fromAncestors(pid: number): Identity | undefined {
-    if (this.#named.size === 0) return undefined;
+    if (this.#named.size === 0 && this.#owners.size === 0) return undefined;
     let current = pid;
     for (let i = 0; i < MAX_ANCESTORS && current > 1; i++) {
-      const named = this.#named.get(current);
+      const named = this.#named.get(current) ?? this.#owners.get(current);
       if (named !== undefined) return named;
       current = readProcess(this.procRoot, current)?.parentPid ?? 0;
     }

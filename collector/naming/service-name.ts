@@ -115,7 +115,9 @@ export function serviceName(info: ProcessInfo, procRoot = '/proc'): string {
   const executable = basename(info.executable || info.commandLine[0] || info.comm);
   const args = info.commandLine.slice(1);
   let name: string | undefined;
-  if (/^(node|nodejs|bun|deno)$/.test(executable)) {
+  // Code on the command line names nothing.
+  if (executable !== 'java' && /^-(c|e|r|p|pe|-eval|-print)$/.test(args[0] ?? '')) name = undefined;
+  else if (/^(node|nodejs|bun|deno)$/.test(executable)) {
     const script = firstArgument(args, NODE_FLAGS_WITH_VALUE);
     name =
       script === undefined ? undefined : scriptName(script === 'run' ? (args[1] ?? script) : script, info, procRoot);
@@ -125,5 +127,10 @@ export function serviceName(info: ProcessInfo, procRoot = '/proc'): string {
     const script = firstArgument(args, new Set());
     name = script === undefined ? undefined : scriptName(script, info, procRoot);
   }
-  return name || executable || info.comm || `pid-${info.pid}`;
+  return clean(name) || clean(executable) || clean(info.comm) || `pid-${info.pid}`;
+}
+
+/** Names travel in keys, labels and file names: printable ASCII without spaces, at most 64. */
+function clean(name: string | undefined): string {
+  return (name ?? '').replace(/[^!-~]+/g, '_').slice(0, 64);
 }

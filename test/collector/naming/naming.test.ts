@@ -58,6 +58,9 @@ describe('service names', () => {
     [['java', '-Xmx1g', '-jar', '/opt/order-service-1.2.3.jar'], 'order-service'],
     [['java', '-cp', 'a.jar', 'com.shop.Billing'], 'Billing'],
     [['node'], 'node'],
+    [['node', '-e', 'while (true);'], 'node'],
+    [['python3', '-c', 'import x'], 'python3'],
+    [['my server'], 'my_server'],
   ])('%j is %s', (commandLine, name) => expect(serviceName(info(commandLine))).toBe(name));
 
   it('takes the systemd unit first', () => {
@@ -130,6 +133,20 @@ describe('namer', () => {
 
   it('falls back to the command of a process that is gone', () => {
     expect(namer().process(999, 1, 'curl').service).toBe('curl');
+  });
+
+  it('takes who listens at a named endpoint for that service, whichever is known first', () => {
+    const names = namer();
+    names.learnListener(listener({ atMs: 1, pid: 10, netns: 7, tuple: tuple('0.0.0.0:80', '0.0.0.0:0') }));
+    expect(names.process(11, 7, 'nginx').service).toBe('nginx');
+    names.use({
+      machines: [{ name: 'm1', netnsInode: 7, addresses: ['10.1.0.1'] }],
+      endpoints: [{ address: '10.1.0.1', port: 80, service: 'gateway', instance: 'gateway-1' }],
+      processes: [],
+    });
+    expect(names.process(11, 7, 'nginx')).toEqual({ service: 'gateway', instance: 'gateway-1', machine: 'm1' });
+    expect(names.namedProcess(11)?.instance).toBe('gateway-1');
+    expect(names.namedProcess(20)).toBeUndefined();
   });
 
   it('learns who listens, on all addresses of a namespace too, and remembers it', () => {
