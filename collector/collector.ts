@@ -31,8 +31,8 @@ export interface CollectorOptions
   /** Path of a built loader; built when absent. */
   readonly loader?: string;
   readonly bpfStats?: boolean;
-  /** Takes each finished batch with the key its message must have; a rejection is counted as lost. */
-  readonly publish: (batch: AnyBatch, key: string) => Promise<void>;
+  /** Takes each finished batch; a rejection is counted as lost. `busPublisher` sends them to a bus. */
+  readonly publish: (batch: AnyBatch) => Promise<void>;
 }
 
 export interface Collector {
@@ -84,9 +84,9 @@ export async function runCollector(options: CollectorOptions): Promise<Collector
       const { user, system } = process.cpuUsage();
       return { cpuUs: user + system, memoryBytes: process.memoryUsage.rss() };
     },
-    onBatch: (batch, key) => {
+    onBatch: (batch) => {
       const sent: Promise<void> = options
-        .publish(batch, key)
+        .publish(batch)
         .catch(() => {
           unpublished += batch.records.length;
         })

@@ -36,12 +36,10 @@ export interface PipelineOptions {
   readonly lost?: () => Readonly<Record<string, number>>;
   /** CPU µs and resident bytes of this process; injectable for tests. */
   readonly usage?: () => { readonly cpuUs: number; readonly memoryBytes: number };
-  /** A finished batch and the key its message must have on the bus. */
-  readonly onBatch: (batch: AnyBatch, key: string) => void;
+  /** One batch per type and window; empty ones are left out. */
+  readonly onBatch: (batch: AnyBatch) => void;
 }
 
-/** Records of one batch at most: 16 to 64 KB encoded. */
-const BATCH_RECORDS = 400;
 const DEFAULT_FLUSH_DELAY_MS = 500;
 
 export class CollectorPipeline {
@@ -233,44 +231,17 @@ export class CollectorPipeline {
   }
 
   #emit<T extends RecordType>(type: T, windowStartMs: number, records: readonly RecordOf[T][]): void {
-    let sequence = 0;
-    // Topology is compacted by key: each collector keeps its own.
-    const groups = type === 'topology' ? new Map([[`${this.name}/topology`, records]]) : bySubject<T>(records);
-    for (const [subject, group] of groups) {
-      for (let at = 0; at < group.length; at += BATCH_RECORDS) {
-        const batch: Batch<T> = {
-          schemaVersion: 1,
-          type,
-          environment: this.#options.environment,
-          collector: this.name,
-          windowStartMs,
-          windowMs: this.aggregator.windowMs,
-          sequence: sequence++,
-          records: group.slice(at, at + BATCH_RECORDS),
-        };
-        this.#options.onBatch(batch as unknown as AnyBatch, `${this.#options.environment}/${subject}`);
-      }
-    }
+    if (records.length === 0) return;
+    const batch: Batch<T> = {
+      schemaVersion: 1,
+      type,
+      environment: this.#options.environment,
+      collector: this.name,
+      windowStartMs,
+      windowMs: this.aggregator.windowMs,
+      sequence: 0,
+      records,
+    };
+    this.#options.onBatch(batch as unknown as AnyBatch);
   }
-}
-
-/**
- * Groups records by what their message's key names: the called service for edges (all records of an edge have the same
- * one, so they stay in order), the service of an instance, else the machine.
- */
-function bySubject<T extends RecordType>(records: readonly RecordOf[T][]): Map<string, RecordOf[T][]> {
-  const groups = new Map<string, RecordOf[T][]>();
-  for (const record of records) {
-    const subject = subjectOf(record as AnyRecord);
-    const group = groups.get(subject);
-    if (group === undefined) groups.set(subject, [record]);
-    else group.push(record);
-  }
-  return groups;
-}
-
-type AnyRecord = Partial<Readonly<Record<'callee' | 'service' | 'entity' | 'instance' | 'machine' | 'to', string>>>;
-
-function subjectOf(record: AnyRecord): string {
-  return record.callee ?? record.service ?? record.entity ?? record.machine ?? '';
 }

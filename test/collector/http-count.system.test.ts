@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Collector } from '../../collector/collector.ts';
 import { runCollector } from '../../collector/collector.ts';
+import { decodeMessage, encodeBatch } from '../../src/codec/index.ts';
 import type { AnyBatch, CallRecord, HealthRecord } from '../../src/model/records.ts';
 import { sleep, TwoMachines } from './namespaces.ts';
 
@@ -177,6 +178,20 @@ describe(`${TOTAL} requests`, () => {
         .filter((record) => record.status === '500')
         .every((record) => record.errors === record.count),
     ).toBe(true);
+  });
+
+  it('make batches that any reader accepts, in both encodings', () => {
+    const refused = batches.flatMap((batch) =>
+      (['protobuf', 'json'] as const).flatMap((encoding) =>
+        encodeBatch(batch, encoding)
+          .map((message) => decodeMessage(message.value, message.headers))
+          .filter((result) => !result.ok),
+      ),
+    );
+    expect(refused).toEqual([]);
+    expect(new Set(batches.map((batch) => batch.type))).toEqual(
+      new Set(['call', 'tcp', 'topology', 'resource', 'change', 'health']),
+    );
   });
 
   it('cost no event', () => {
