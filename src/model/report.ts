@@ -27,7 +27,8 @@ export interface ReportLedger {
 
 export interface ReportLedgerEntry {
   readonly entity: Entity | null;
-  readonly term: LedgerTerm;
+  /** `rest`: the small entries of a long ledger, summed. */
+  readonly term: LedgerTerm | 'rest';
   readonly contribution: number | null;
   readonly share: number | null;
   readonly standardError: number | null;
@@ -41,6 +42,9 @@ export interface RankedCause {
   readonly entity: Entity;
   readonly faultClass: string;
   readonly title: string;
+  /** One sentence about this cause, from the rule. */
+  readonly summary?: string;
+  readonly ruleId?: string;
   readonly confidence: number;
   /** Share of the symptom's change; null: unknown. */
   readonly contribution: number | null;
@@ -54,6 +58,8 @@ export interface RankedCause {
   /** Instances and machines the cause was narrowed to. */
   readonly instances: readonly string[];
   readonly machines: readonly string[];
+  /** The suspects of the walk that blame this entity. */
+  readonly suspects: readonly Entity[];
   /** Rules that could neither be proved nor excluded. */
   readonly undecided: readonly Excluded[];
   /** Known facts of the suspect (first causes only): `rootwalk rules explain` evaluates rules on them. */

@@ -1,0 +1,137 @@
+/** Everything known of an incident becomes one report. A function of its input; its id derives from its content. */
+import type { Entity } from '../model/entity.ts';
+import { compareNames, entityKey } from '../model/entity.ts';
+import type { Incident } from '../model/incident.ts';
+import type { KeyMetric, Report, ReportLedger, ReportLedgerEntry } from '../model/report.ts';
+import type { Ledger } from '../model/walk.ts';
+import { blindSpots } from './blind-spots.ts';
+import { contentId, finite } from './canonical.ts';
+import { rankCauses, uniqueEntities } from './causes.ts';
+import { metricUnit } from './metric-names.ts';
+import type { ReportInput } from './types.ts';
+import { changesSince, phenomenon, suggestedChecks, summary } from './words.ts';
+
+const MAX_KEY_METRICS = 20;
+/** Entries kept per ledger besides `unexplained`; the rest is summed into one entry. */
+const MAX_LEDGER_ENTRIES = 30;
+
+/** Cost: O(suspects + ledger entries + anomalies). */
+export function buildReport(input: ReportInput): Report {
+  const { incident, comparison, walk, verdicts, previous } = input;
+  const causes = rankCauses(walk, verdicts);
+  const affected = affectedOf(incident);
+  const what = phenomenon(incident, walk, affected);
+  const resolvedMs = incident.resolvedMs ?? null;
+  const leads = causes.slice(0, 2).map(({ rank, entity, faultClass }) => ({ rank, entity, faultClass }));
+  const checks = leads.map(({ entity, faultClass }) => {
+    const verdict = verdicts.find(
+      (v) => v.faultClass === faultClass && entityKey(v.blames ?? v.suspect) === entityKey(entity),
+    );
+    return verdict?.checks ?? [];
+  });
+  const draft = {
+    schemaVersion: 1 as const,
+    incidentId: incident.id,
+    revision: previous === undefined ? 1 : previous.revision + 1,
+    provisional: input.provisional ?? false,
+    environment: incident.environment,
+    state: incident.state,
+    startMs: incident.startMs,
+    openedMs: incident.openedMs,
+    reportedMs: input.reportedMs,
+    resolvedMs,
+    phenomenon: what,
+    summary: summary(what, walk, causes, resolvedMs),
+    keyMetrics: keyMetrics(incident),
+    causes,
+    propagation: causes[0]?.path ?? [],
+    affected,
+    attribution: input.attribution ?? [],
+    ledgers: walk.ledgers.map(toReportLedger),
+    blindSpots: [...blindSpots(comparison, walk, causes), ...walk.notes],
+    checks: suggestedChecks(checks, comparison),
+    configHash: input.configHash,
+    rulesHash: input.rulesHash,
+  };
+  const content = { ...draft, changedSincePrevious: changesSince(previous, draft) };
+  // Through JSON once: what is hashed, stored and sent is one and the same.
+  const plain = JSON.parse(JSON.stringify(content)) as typeof content;
+  return { ...plain, id: contentId('rep_', plain) };
+}
+
+/** Distinct entity and metric, service symptoms first as the incident orders them. */
+function keyMetrics(incident: Incident): KeyMetric[] {
+  const seen = new Set<string>();
+  const metrics: KeyMetric[] = [];
+  for (const anomaly of incident.anomalies) {
+    const key = `${entityKey(anomaly.entity)}|${anomaly.metric}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    metrics.push({
+      entity: anomaly.entity,
+      metric: anomaly.metric,
+      unit: metricUnit(anomaly.metric),
+      baseline: finite(anomaly.baseline),
+      current: finite(anomaly.current),
+      onsetMs: anomaly.onsetMs,
+    });
+    if (metrics.length === MAX_KEY_METRICS) break;
+  }
+  return metrics;
+}
+
+/** Every entity with an anomaly: services, then instances, machines, edges. */
+function affectedOf(incident: Incident): Entity[] {
+  const order = { service: 0, instance: 1, machine: 2, edge: 3 } as const;
+  return uniqueEntities(incident.anomalies.map((anomaly) => anomaly.entity)).sort(
+    (a, b) => order[a.kind] - order[b.kind] || compareNames(a.name, b.name),
+  );
+}
+
+function toReportLedger(ledger: Ledger): ReportLedger {
+  const size = (value: number): number => (Number.isFinite(value) ? Math.abs(value) : 0);
+  const ordered = ledger.entries
+    .map((entry, i) => ({ entry, i }))
+    .sort(
+      (a, b) =>
+        Number(a.entry.term === 'unexplained') - Number(b.entry.term === 'unexplained') ||
+        size(b.entry.contribution) - size(a.entry.contribution) ||
+        a.i - b.i,
+    )
+    .map(({ entry }) => entry);
+  const rest = ordered.filter((entry) => entry.term !== 'unexplained').slice(MAX_LEDGER_ENTRIES);
+  const kept = ordered.filter((entry) => !rest.includes(entry));
+  const entries: ReportLedgerEntry[] = kept.map((entry) => ({
+    entity: entry.entity ?? null,
+    term: entry.term,
+    contribution: finite(entry.contribution),
+    share: finite(entry.share),
+    standardError: finite(entry.standardError),
+    baseline: finite(entry.baseline),
+    current: finite(entry.current),
+    ...(entry.note === undefined ? {} : { note: entry.note }),
+  }));
+  if (rest.length > 0) {
+    const sum = (pick: (entry: Ledger['entries'][number]) => number): number | null =>
+      finite(rest.reduce((total, entry) => total + pick(entry), 0));
+    entries.push({
+      entity: null,
+      term: 'rest',
+      contribution: sum((e) => e.contribution),
+      share: sum((e) => e.share),
+      standardError: null,
+      baseline: sum((e) => e.baseline),
+      current: sum((e) => e.current),
+      note: `${rest.length} small entries together`,
+    });
+  }
+  return {
+    kind: ledger.kind,
+    entry: ledger.entry,
+    unit: ledger.unit,
+    baseline: finite(ledger.baseline),
+    current: finite(ledger.current),
+    change: finite(ledger.change),
+    entries,
+  };
+}

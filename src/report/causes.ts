@@ -1,0 +1,138 @@
+/** Suspects with their verdicts, ranked. Suspects that blame one entity for one class are one cause. */
+import type { Entity } from '../model/entity.ts';
+import { compareNames, entityKey } from '../model/entity.ts';
+import type { RankedCause } from '../model/report.ts';
+import type { Excluded, Verdict } from '../model/verdict.ts';
+import type { Observation, Suspect, Walk } from '../model/walk.ts';
+import { finite } from './canonical.ts';
+
+const MAX_CAUSES = 10;
+/** Causes that carry their facts, so that rules can be tried on the report later. */
+const CAUSES_WITH_FACTS = 3;
+/** An unexplained suspect weighs this much of its score; an explained one 0.5 to 1 by its confidence. */
+const UNKNOWN_WEIGHT = 0.4;
+/** Unknown suspects below this share of the change are not worth a line when something else was found. */
+const NEGLIGIBLE_SHARE = 0.05;
+
+interface Draft {
+  readonly suspect: Suspect;
+  readonly verdict: Verdict;
+  readonly entity: Entity;
+  readonly weight: number;
+  readonly order: number;
+}
+
+export function rankCauses(walk: Walk, verdicts: readonly Verdict[]): RankedCause[] {
+  const drafts = walk.suspects.flatMap((suspect, order): Draft[] => {
+    const verdict = verdicts[order];
+    if (verdict === undefined) return [];
+    const trust = verdict.faultClass === 'unknown' ? UNKNOWN_WEIGHT : 0.5 + 0.5 * verdict.confidence;
+    return [
+      { suspect, verdict, entity: verdict.blames ?? suspect.entity, weight: Math.max(0, suspect.score) * trust, order },
+    ];
+  });
+  drafts.sort(
+    (a, b) => b.weight - a.weight || a.order - b.order || compareNames(entityKey(a.entity), entityKey(b.entity)),
+  );
+  const groups = new Map<string, Draft[]>();
+  for (const draft of drafts) {
+    const key = `${entityKey(draft.entity)}|${draft.verdict.faultClass}`;
+    groups.set(key, [...(groups.get(key) ?? []), draft]);
+  }
+  const merged = [...groups.values()].filter(
+    (group, i) => i === 0 || !isNegligible(group) || [...groups.values()].every((other) => isNegligible(other)),
+  );
+  return merged.slice(0, MAX_CAUSES).map((group, i) => toCause(group, i + 1));
+}
+
+function isNegligible(group: readonly Draft[]): boolean {
+  const [first] = group;
+  if (first === undefined || first.verdict.faultClass !== 'unknown') return false;
+  const share = contributionOf(group);
+  return share !== null && share < NEGLIGIBLE_SHARE;
+}
+
+/** Sum of the known shares; null when none is known. */
+function contributionOf(group: readonly Draft[]): number | null {
+  const shares = group.flatMap(({ suspect }) => finite(suspect.contribution) ?? []);
+  return shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0);
+}
+
+function toCause(group: readonly Draft[], rank: number): RankedCause {
+  const lead = group[0] as Draft;
+  const { verdict, suspect } = lead;
+  const onsets = group.flatMap((d) => [d.suspect.onsetMs, d.verdict.onsetMs]).filter((ms) => ms !== undefined);
+  return {
+    rank,
+    entity: lead.entity,
+    faultClass: verdict.faultClass,
+    title: verdict.title,
+    ...(verdict.summary === undefined ? {} : { summary: verdict.summary }),
+    ...(verdict.ruleId === undefined ? {} : { ruleId: verdict.ruleId }),
+    confidence: verdict.confidence,
+    contribution: contributionOf(group),
+    onsetMs: onsets.length === 0 ? null : Math.min(...onsets),
+    evidence: verdict.evidence,
+    observations: uniqueObservations(group.flatMap((d) => d.suspect.observations)),
+    excluded: uniqueExcluded(verdict.excluded, verdict.faultClass),
+    missing: verdict.missing,
+    remedy: verdict.remedy ?? null,
+    path: pathFrom(lead.entity, suspect),
+    instances: uniqueNames(group.flatMap((d) => d.suspect.instances ?? [])),
+    machines: uniqueNames(group.flatMap((d) => d.suspect.machines ?? [])),
+    suspects: uniqueEntities(group.map((d) => d.suspect.entity)),
+    undecided: uniqueExcluded(verdict.undecided ?? [], verdict.faultClass),
+    ...(rank <= CAUSES_WITH_FACTS && verdict.facts !== undefined ? { facts: verdict.facts } : {}),
+  };
+}
+
+/** The suspect's path, beginning at the entity that is to blame. */
+function pathFrom(entity: Entity, suspect: Suspect): readonly Entity[] {
+  const { path } = suspect;
+  const whole =
+    path.length > 0 && path[0] !== undefined && entityKey(path[0]) === entityKey(suspect.entity)
+      ? path
+      : [suspect.entity, ...path];
+  return entityKey(entity) === entityKey(suspect.entity) ? whole : uniqueEntities([entity, ...whole]);
+}
+
+/** One line per class: rules of the same class say the same. */
+function uniqueExcluded(excluded: readonly Excluded[], own: string): Excluded[] {
+  const seen = new Set<string>([own]);
+  return excluded.filter(({ faultClass }) => {
+    if (seen.has(faultClass)) return false;
+    seen.add(faultClass);
+    return true;
+  });
+}
+
+function uniqueObservations(observations: readonly Observation[]): Observation[] {
+  const seen = new Set<string>();
+  return observations.flatMap((observation) => {
+    if (seen.has(observation.text)) return [];
+    seen.add(observation.text);
+    const { text, metric, baseline, current } = observation;
+    return [
+      {
+        text,
+        ...(metric === undefined ? {} : { metric }),
+        ...(finite(baseline) === null ? {} : { baseline: baseline as number }),
+        ...(finite(current) === null ? {} : { current: current as number }),
+      },
+    ];
+  });
+}
+
+export function uniqueEntities(entities: readonly Entity[]): Entity[] {
+  const seen = new Set<string>();
+  return entities.filter((entity) => {
+    const key = entityKey(entity);
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}
+
+function uniqueNames(names: readonly string[]): string[] {
+  return [...new Set(names)].sort(compareNames);
+}

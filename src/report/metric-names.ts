@@ -1,0 +1,56 @@
+/** Metric names as words and units. A metric's name ends in its unit. */
+import { formatValue } from '../model/format.ts';
+
+const ENDINGS: readonly (readonly [ending: string, unit: string])[] = [
+  ['_per_window', 'per_window'],
+  ['_per_s', 'per_s'],
+  ['_us', 'us'],
+  ['_ratio', 'ratio'],
+  ['_bytes', 'bytes'],
+  ['_cores', 'cores'],
+];
+
+export function metricUnit(metric: string): string {
+  if (metric === 'request_rate_per_s') return 'requests_per_s';
+  return ENDINGS.find(([ending]) => metric.endsWith(ending))?.[1] ?? 'count';
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  request_rate_per_s: 'requests',
+  error_ratio: 'errors',
+  duration_mean_us: 'mean latency',
+  duration_p99_us: 'p99 latency',
+  retransmit_ratio: 'retransmits',
+  rtt_mean_us: 'round-trip time',
+  network_time_us: 'network time per call',
+  cpu_throttled_ratio: 'CPU throttled',
+  cpu_used_ratio: 'CPU used',
+  cpu_used_cores: 'CPU used',
+  cpu_limit_ratio: 'CPU used of limit',
+  memory_limit_ratio: 'memory used of limit',
+  fd_limit_ratio: 'file descriptors of limit',
+  psi_cpu_some_ratio: 'CPU pressure',
+  psi_memory_some_ratio: 'memory pressure',
+  psi_io_some_ratio: 'I/O pressure',
+  oom_kills: 'OOM kills',
+};
+
+export function metricWords(metric: string): string {
+  const known = WORDS[metric];
+  if (known !== undefined) return known;
+  const ending = ENDINGS.find(([suffix]) => metric.endsWith(suffix))?.[0] ?? '';
+  return metric.slice(0, metric.length - ending.length).replaceAll('_', ' ');
+}
+
+export function showMetric(value: number | null, unit: string): string {
+  if (value === null) return 'unknown';
+  return unit === 'per_window' ? `${formatValue(value, '')} per window` : formatValue(value, unit);
+}
+
+/** `×12.3`, `+0.4 %`, or empty when it cannot be said. */
+export function showChange(baseline: number | null, current: number | null, unit: string): string {
+  if (baseline === null || current === null) return '';
+  if (baseline > 0 && current / baseline < 1000) return formatValue(current / baseline, 'factor');
+  const sign = current >= baseline ? '+' : '−';
+  return `${sign}${showMetric(Math.abs(current - baseline), unit)}`;
+}

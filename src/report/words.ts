@@ -1,0 +1,114 @@
+/** The sentences of a report. */
+import type { Comparison } from '../model/comparison.ts';
+import type { Entity } from '../model/entity.ts';
+import { formatPercent } from '../model/format.ts';
+import type { Anomaly, Incident, Symptom } from '../model/incident.ts';
+import type { RankedCause, Report } from '../model/report.ts';
+import type { Walk } from '../model/walk.ts';
+import { finite } from './canonical.ts';
+import { metricUnit, metricWords, showMetric } from './metric-names.ts';
+
+/** Symptoms a user of the service notices, most telling first. */
+const FELT: readonly Symptom[] = ['error_rise', 'latency_rise', 'traffic_drop', 'connect_failure_rise', 'traffic_rise'];
+
+export function formatTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+export function entityWords(entity: Entity): string {
+  return entity.kind === 'edge' ? `${entity.from ?? '?'} → ${entity.to ?? '?'}` : entity.name;
+}
+
+/** What, since when, who is affected. */
+export function phenomenon(incident: Incident, walk: Walk, affected: readonly Entity[]): string {
+  const at = walk.symptom;
+  const own = incident.anomalies.filter((a) => a.entity.kind === at.kind && a.entity.name === at.name);
+  const felt = mostTelling(own.length > 0 ? own : incident.anomalies);
+  const changes = felt.map((anomaly) => changeWords(anomaly, own.length === 0));
+  const what = changes.length === 0 ? 'behaves abnormally' : `${changes.join(', ')}`;
+  const others = affected.filter((e) => e.kind === 'service' && e.name !== at.name).map((e) => e.name);
+  const reach = others.length === 0 ? '' : ` Also affected: ${listOf(others, 6)}.`;
+  return `${entityWords(at)}: ${what}, since ${formatTime(incident.startMs)}.${reach}`;
+}
+
+function mostTelling(anomalies: readonly Anomaly[]): Anomaly[] {
+  const chosen: Anomaly[] = [];
+  for (const symptom of FELT) {
+    const found = anomalies.find((a) => a.symptom === symptom);
+    if (found !== undefined) chosen.push(found);
+  }
+  return (chosen.length > 0 ? chosen : [...anomalies]).slice(0, 2);
+}
+
+function changeWords(anomaly: Anomaly, name: boolean): string {
+  const unit = metricUnit(anomaly.metric);
+  const verb = anomaly.current >= anomaly.baseline ? 'rose' : 'fell';
+  const words = `${name ? `${entityWords(anomaly.entity)} ` : ''}${metricWords(anomaly.metric)}`;
+  return `${words} ${verb} from ${showMetric(finite(anomaly.baseline), unit)} to ${showMetric(finite(anomaly.current), unit)}`;
+}
+
+/** Two sentences: what happened to whom; what caused it, how much of it, how sure. */
+export function summary(
+  phenomenonText: string,
+  walk: Walk,
+  causes: readonly RankedCause[],
+  resolvedMs: number | null,
+): string {
+  const end = phenomenonText.indexOf(' Also affected:');
+  const first = end < 0 ? phenomenonText : phenomenonText.slice(0, end);
+  const [cause] = causes;
+  const over = resolvedMs === null ? '' : `, over since ${formatTime(resolvedMs)}`;
+  const opening = `${first.replace(/\.$/, '')}${over}.`;
+  if (cause === undefined) return `${opening} No suspect stands out: nothing in the telemetry explains it.`;
+  const share =
+    cause.contribution === null ? '' : `, which accounts for ${shareWords(cause.contribution)} of the change`;
+  if (cause.faultClass === 'unknown') {
+    return `${opening} The change arises at ${entityWords(cause.entity)}${share}, but no rule of the fault tree fits what is known of it.`;
+  }
+  const hedge = walk.abstained ? 'Nothing stands out clearly; the best explanation is: ' : 'Cause: ';
+  return `${opening} ${hedge}${lowerFirst(cause.title, hedge)} (${cause.faultClass} at ${entityWords(cause.entity)}, confidence ${formatPercent(cause.confidence)})${share}.`;
+}
+
+function lowerFirst(text: string, hedge: string): string {
+  return hedge.endsWith(': ') ? text : text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/** Shares of merged suspects may overlap: never say more than all of it. */
+export function shareWords(share: number): string {
+  return share >= 1 ? 'all' : share <= 0 ? 'none' : formatPercent(share);
+}
+
+export function listOf(names: readonly string[], limit: number): string {
+  const shown = names.slice(0, limit).join(', ');
+  return names.length > limit ? `${shown} and ${names.length - limit} more` : shown;
+}
+
+/** What changed since the revision before, in words. */
+export function changesSince(
+  previous: Report | undefined,
+  next: Omit<Report, 'id' | 'changedSincePrevious'>,
+): string[] {
+  if (previous === undefined) return [];
+  const changes: string[] = [];
+  if (previous.state !== next.state) changes.push(`state: ${previous.state} → ${next.state}`);
+  const before = previous.causes[0];
+  const after = next.causes[0];
+  const name = (cause: RankedCause | undefined): string =>
+    cause === undefined ? 'none' : `${cause.faultClass} at ${entityWords(cause.entity)}`;
+  if (name(before) !== name(after)) changes.push(`first cause: ${name(before)} → ${name(after)}`);
+  else if (before !== undefined && after !== undefined && before.confidence !== after.confidence) {
+    changes.push(`confidence: ${formatPercent(before.confidence)} → ${formatPercent(after.confidence)}`);
+  }
+  const known = new Set(previous.affected.map((e) => `${e.kind}:${e.name}`));
+  const joined = next.affected.filter((e) => !known.has(`${e.kind}:${e.name}`)).map(entityWords);
+  if (joined.length > 0) changes.push(`affected too: ${listOf(joined, 6)}`);
+  return changes;
+}
+
+/** Suggested checks: the first causes' own, then the missing telemetry. */
+export function suggestedChecks(checks: readonly (readonly string[])[], comparison: Comparison): string[] {
+  const all = [...new Set(checks.flat())].slice(0, 8);
+  const silent = comparison.health.silentCollectors;
+  if (silent.length > 0) all.push(`Restart or reach the silent collectors: ${listOf([...silent].sort(), 6)}`);
+  return all;
+}
