@@ -25,13 +25,13 @@ export const MAX_CARRY_BYTES = 16 * 1024;
 /** Bytes of a statement that are looked at; longer ones are cut there, whatever was captured. */
 export const MAX_TEXT_BYTES = 1024;
 
-/** A request that waits for its response. Times are kernel nanoseconds. */
+/** A request that waits for its response. Times are epoch milliseconds with fractions. */
 export interface PendingRequest {
   operation: string;
   /** Private to the protocol: HEAD, the MySQL command, … */
   kind: number;
-  startNs: number;
-  endNs: number;
+  startMs: number;
+  endMs: number;
   bytes: number;
   done: boolean;
 }

@@ -41,6 +41,7 @@ export class TwoMachines {
     return execFileSync('ip', ['netns', 'exec', machine.name, ...command], {
       encoding: 'utf8',
       timeout: 60_000,
+      stdio: ['pipe', 'pipe', 'pipe'],
       ...(input === undefined ? {} : { input }),
     });
   }
@@ -63,7 +64,7 @@ export class TwoMachines {
 
   /** Starts a server. */
   start(machine: Machine, command: readonly string[]): ChildProcess {
-    const child = spawn('ip', ['netns', 'exec', machine.name, ...command], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn('ip', ['netns', 'exec', machine.name, ...command], { stdio: 'ignore' });
     this.#children.push(child);
     return child;
   }
