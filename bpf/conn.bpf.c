@@ -99,6 +99,8 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, int oldstate, int newst
 		return 0;
 	error = BPF_CORE_READ(sk, sk_err);
 	if (!(conn->flags & CONN_ESTABLISHED)) {
+		if (error == 0)
+			error = conn->error;
 		if (error == 0 && connect_will_tell(sk))
 			return 0;
 		read_tuple(&conn->tuple, sk);
@@ -111,6 +113,33 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, int oldstate, int newst
 		conn->flags |= CONN_CLOSED_SENT;
 		send_conn(sk, conn, RW_CONN_CLOSED, reason_of_error(error, RW_REASON_NONE), error);
 	}
+	return 0;
+}
+
+/*
+ * An ICMP answer to a SYN that finds the socket locked is only queued (or kept as a soft error), and the application
+ * takes it from there: nothing is left when it then closes the socket. So it is written down when it is reported.
+ */
+SEC("tp_btf/inet_sk_error_report")
+int BPF_PROG(inet_sk_error_report, const struct sock *sk)
+{
+	struct conn *conn = find_conn(sk);
+	struct sock_exterr_skb *queued;
+	struct sk_buff *last;
+	__s32 error;
+
+	if (!conn || (conn->flags & CONN_ESTABLISHED))
+		return 0;
+	error = BPF_CORE_READ(sk, sk_err);
+	if (error == 0)
+		error = BPF_CORE_READ(sk, sk_err_soft);
+	if (error == 0 && BPF_CORE_READ(sk, sk_error_queue.qlen) > 0) {
+		last = BPF_CORE_READ(sk, sk_error_queue.prev);
+		queued = (struct sock_exterr_skb *)&last->cb[0];
+		error = BPF_CORE_READ(queued, ee.ee_errno);
+	}
+	if (error != 0)
+		conn->error = error;
 	return 0;
 }
 

@@ -4,8 +4,9 @@
  *
  * From skb:kfree_skb with a reason above SKB_CONSUMED (5.17 and later), from tcp_drop() before. Unit: packets as the
  * stack handles them (a GSO packet counts once, as in iptables' counters).
- * NOT_SPECIFIED is passed on under its name: on kernels before 6.3 ordinary frees use it too.
- * Not seen: drops below the stack (device, hypervisor, the network), IPv6 packets with extension headers.
+ * NOT_SPECIFIED is no evidence and is left out: even in 6.18 tcp_rcv_state_process() frees ordinary ACKs with it.
+ * Not seen: drops to which the kernel gives no reason, drops below the stack (device, hypervisor, the network),
+ * IPv6 packets with extension headers.
  */
 #include "flow.bpf.h"
 
@@ -41,6 +42,8 @@ int kfree_skb(__u64 *ctx)
 	/* Where SKB_CONSUMED does not exist, 1 is a reason like others. */
 	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_CONSUMED) &&
 	    reason == bpf_core_enum_value(enum skb_drop_reason, SKB_CONSUMED))
+		return 0;
+	if (reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED))
 		return 0;
 	/* What was still queued when its socket was closed: the application's doing, nobody's loss. */
 	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE) &&

@@ -55,6 +55,8 @@ struct conn {
 	__u32 resets_received;
 	__u32 segs_reported; /* segs_in + segs_out of the last statistics */
 	__u32 quiet; /* intervals without a change */
+	__s32 error; /* reported while connecting; the application may have taken it from the socket since */
+	__u32 reserved0;
 	__u8 prefix[2][16]; /* first bytes per direction while the protocol is undetermined */
 	__u8 prefix_length[2];
 	__u8 attempts; /* calls whose bytes fitted no protocol */

@@ -145,7 +145,7 @@ struct rw_tcp_totals {
 	__u32 segs_out; /* pure ACKs included, as the kernel's tcp_info */
 	__u32 segs_in;
 	__u32 retransmits; /* segments; by the tcp_retransmit_skb hook, since the connection is known to us */
-	__u32 total_retransmits; /* segments; the kernel's own count since the connection began */
+	__u32 total_retransmits; /* segments; the kernel's own count since the connection began, SYN-ACKs included */
 	__u32 srtt_us; /* smoothed; 0: no sample yet */
 	__u32 min_rtt_us; /* RW_UNKNOWN_U32: no sample yet */
 	__u32 resets_sent;

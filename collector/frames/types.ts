@@ -227,7 +227,7 @@ export interface FlowFrame {
   readonly atMs: EpochMs;
   readonly netns: number;
   readonly tuple: Tuple;
-  /** Kernel drop reason (kind drop), else empty. `NOT_SPECIFIED` is ambiguous: old kernels use it for ordinary frees. */
+  /** Kernel drop reason (kind drop), else empty. NOT_SPECIFIED and QUEUE_PURGE are never told: they are no losses. */
   readonly reason: string;
   readonly count: number;
 }

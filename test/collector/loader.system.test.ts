@@ -61,6 +61,7 @@ describe('loader', () => {
     await watch.stop();
     expect(probes.filter((probe) => probe.state === 'missing')).toEqual([]);
     expect(probes.map((probe) => probe.name).sort()).toEqual([
+      'inet_sk_error_report',
       'inet_sock_set_state',
       'kfree_skb',
       'list_conns',
