@@ -1,0 +1,119 @@
+/**
+ * The edge check: do the network counters of an edge agree that something is wrong on it, and do all edges of one end
+ * share it? Then the end is the culprit, not the link.
+ */
+import type { Comparison, MetricPair, TcpEdge } from '../model/comparison.ts';
+import type { Observation } from '../model/walk.ts';
+import type { CallEdge, System } from './system.ts';
+
+export interface EdgeEvidence {
+  readonly retransmitRatioBefore: number;
+  readonly retransmitRatioNow: number;
+  /** Failed connects per second now above the baseline, by reason. */
+  readonly refusedPerS: number;
+  readonly timedOutPerS: number;
+  readonly dropsPerS: number;
+  readonly observations: readonly Observation[];
+  /** Instances of the callee over which the evidence came. */
+  readonly calleeInstances: readonly string[];
+}
+
+/** Retransmits of a healthy link on a LAN stay below this. */
+export const LOSSY_RATIO = 0.005;
+
+export function edgeEvidence(comparison: Comparison, from: string, to: string): EdgeEvidence {
+  const rows = comparison.tcp.filter((row) => row.caller === from && row.callee === to);
+  const seconds = comparison.windowMs / 1000;
+  const segments = total(rows, (metric) => metric === 'segmentsOut');
+  const retransmits = total(rows, (metric) => metric === 'retransmits');
+  const drops = total(rows, (metric) => metric.startsWith('drops.') && !metric.endsWith('NO_SOCKET'));
+  const refused = total(
+    rows.filter((row) => row.side === 'client'),
+    (metric) => metric === 'connectFailures.refused',
+  );
+  const timedOut = total(
+    rows.filter((row) => row.side === 'client'),
+    (metric) => metric === 'connectFailures.timed_out',
+  );
+  const before = segments.baseline > 0 ? retransmits.baseline / segments.baseline : Number.NaN;
+  const now = segments.current > 0 ? retransmits.current / segments.current : Number.NaN;
+  const refusedPerS = Math.max(0, refused.current - refused.baseline) / seconds;
+  const timedOutPerS = Math.max(0, timedOut.current - timedOut.baseline) / seconds;
+  const dropsPerS = Math.max(0, drops.current - drops.baseline) / seconds;
+  const observations: Observation[] = [];
+  if (now - (Number.isNaN(before) ? 0 : before) > LOSSY_RATIO) {
+    observations.push({
+      text: `${percent(now)} of the segments were sent again (before: ${percent(before)})`,
+      metric: 'retransmit_ratio',
+      baseline: before,
+      current: now,
+    });
+  }
+  if (dropsPerS > 0.2)
+    observations.push({
+      text: `the kernel dropped ${dropsPerS.toFixed(1)} packets/s of these flows`,
+      metric: 'drops_per_s',
+      baseline: drops.baseline / seconds,
+      current: drops.current / seconds,
+    });
+  if (refusedPerS > 0)
+    observations.push({
+      text: `${refusedPerS.toFixed(1)} connects/s were refused`,
+      metric: 'connect_failures_refused_per_s',
+      baseline: refused.baseline / seconds,
+      current: refused.current / seconds,
+    });
+  if (timedOutPerS > 0)
+    observations.push({
+      text: `${timedOutPerS.toFixed(1)} connects/s timed out`,
+      metric: 'connect_failures_timed_out_per_s',
+      baseline: timedOut.baseline / seconds,
+      current: timedOut.current / seconds,
+    });
+  const calleeInstances = [
+    ...new Set(
+      rows
+        .filter((row) => evident(row.metrics))
+        .flatMap((row) => (row.calleeInstance === undefined ? [] : [row.calleeInstance])),
+    ),
+  ].sort();
+  return {
+    retransmitRatioBefore: before,
+    retransmitRatioNow: now,
+    refusedPerS,
+    timedOutPerS,
+    dropsPerS,
+    observations,
+    calleeInstances,
+  };
+}
+
+/** True when every other edge with traffic into the callee shows the same loss of calls: the callee's end is it. */
+export function sharedByAllCallers(system: System, edge: CallEdge, affected: (other: CallEdge) => boolean): boolean {
+  const callers = system.callers(edge.to).filter((other) => ((other.client ?? other.server)?.baseline.count ?? 0) > 0);
+  return callers.length > 1 && callers.every(affected);
+}
+
+function total(rows: readonly TcpEdge[], wanted: (metric: string) => boolean): { baseline: number; current: number } {
+  const sum = { baseline: 0, current: 0 };
+  for (const { metrics } of rows) {
+    for (const { metric, baselineMean, currentMean } of metrics) {
+      if (!wanted(metric)) continue;
+      sum.baseline += Number.isNaN(baselineMean) ? 0 : baselineMean;
+      sum.current += Number.isNaN(currentMean) ? 0 : currentMean;
+    }
+  }
+  return sum;
+}
+
+function evident(metrics: readonly MetricPair[]): boolean {
+  return metrics.some(
+    ({ metric, baselineMean, currentMean }) =>
+      /^(retransmits|drops\.|connectFailures\.)/.test(metric) &&
+      currentMean > (Number.isNaN(baselineMean) ? 0 : baselineMean) * 2,
+  );
+}
+
+function percent(ratio: number): string {
+  return Number.isNaN(ratio) ? 'unknown' : `${(ratio * 100).toFixed(ratio < 0.001 ? 3 : 1)} %`;
+}

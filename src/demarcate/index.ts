@@ -1,0 +1,103 @@
+/**
+ * Demarcation: from the symptom to the entity where the change arises, by accounting. The ledgers split the observed
+ * change of the symptom's service exactly; their largest entries, narrowed to instances and edge ends, are the suspects.
+ */
+import type { Comparison } from '../model/comparison.ts';
+import type { Entity } from '../model/entity.ts';
+import { compareNames, entityKey, service } from '../model/entity.ts';
+import type { Ledger, LedgerKind, Suspect, Walk } from '../model/walk.ts';
+import { errorLedger } from './error-ledger.ts';
+import { latencyLedger } from './latency-ledger.ts';
+import { suspectsOf } from './suspects.ts';
+import { chooseSymptom } from './symptom.ts';
+import type { System } from './system.ts';
+import { buildSystem } from './system.ts';
+import { trafficLedger } from './traffic-ledger.ts';
+
+/** Below this score nothing stands out and the walk abstains. */
+const ABSTAIN_SCORE = 0.25;
+const MAX_SUSPECTS = 10;
+/** An onset this much later than the symptom's cannot be its cause; less is within the resolution of windows. */
+const LATE_WINDOWS = 2;
+/** What a second ledger of the same incident counts for. */
+const SECONDARY_WEIGHT = 0.6;
+
+/**
+ * @param comparison  the incident's evidence
+ * @param symptom     walk from here; by default the service nearest the users that changed
+ * Cost: O(leaves + sweeps · edges). Deterministic; ties by entity key.
+ */
+export function demarcate(comparison: Comparison, symptom?: Entity): Walk {
+  const system = buildSystem(comparison);
+  const chosen = chooseSymptom(system, comparison, symptom);
+  if (chosen === undefined) {
+    return {
+      symptom: symptom ?? service('unknown'),
+      ledgers: [],
+      suspects: [],
+      abstained: true,
+      notes: ['no service shows a symptom that a ledger could explain'],
+    };
+  }
+  const kinds: readonly LedgerKind[] = chosen.kinds.length > 0 ? chosen.kinds : ['latency', 'errors'];
+  const ledgers = kinds.flatMap((kind) => ledgerOf(system, kind, chosen.entity.name) ?? []);
+  const found = ledgers.flatMap((ledger, index) =>
+    suspectsOf(system, comparison, ledger, index === 0 ? 1 : SECONDARY_WEIGHT),
+  );
+  const suspects = merge(found)
+    .filter((suspect) => !tooLate(comparison, chosen.entity, suspect))
+    .sort((a, b) => b.score - a.score || compareNames(entityKey(a.entity), entityKey(b.entity)))
+    .slice(0, MAX_SUSPECTS);
+  const notes = notesOf(system, ledgers);
+  return { symptom: chosen.entity, ledgers, suspects, abstained: (suspects[0]?.score ?? 0) < ABSTAIN_SCORE, notes };
+}
+
+function ledgerOf(system: System, kind: LedgerKind, entry: string): Ledger | undefined {
+  if (kind === 'latency') return latencyLedger(system, entry);
+  if (kind === 'errors') return errorLedger(system, entry);
+  return trafficLedger(system, entry);
+}
+
+/** The same entity named by several entries or ledgers: its best entry leads, scores add at a discount. */
+function merge(found: readonly Suspect[]): Suspect[] {
+  const byKey = new Map<string, Suspect>();
+  for (const suspect of [...found].sort((a, b) => b.score - a.score || compareNames(a.term, b.term))) {
+    const key = entityKey(suspect.entity);
+    const first = byKey.get(key);
+    if (first === undefined) byKey.set(key, suspect);
+    else {
+      const texts = new Set(first.observations.map(({ text }) => text));
+      byKey.set(key, {
+        ...first,
+        score: first.score + suspect.score / 2,
+        observations: [...first.observations, ...suspect.observations.filter(({ text }) => !texts.has(text))],
+      });
+    }
+  }
+  return [...byKey.values()];
+}
+
+function tooLate(comparison: Comparison, symptom: Entity, suspect: Suspect): boolean {
+  if (suspect.onsetMs === undefined) return false;
+  const onsets = comparison.anomalies
+    .filter(({ entity }) => entityKey(entity) === entityKey(symptom))
+    .map(({ onsetMs }) => onsetMs);
+  return onsets.length > 0 && suspect.onsetMs > Math.min(...onsets) + LATE_WINDOWS * comparison.windowMs;
+}
+
+function notesOf(system: System, ledgers: readonly Ledger[]): string[] {
+  const notes: string[] = [];
+  for (const name of system.services) {
+    const node = system.service(name);
+    if (node?.client !== undefined && node.server === undefined)
+      notes.push(
+        `${name} is seen only by its callers: its time is kept whole, network and service cannot be told apart`,
+      );
+  }
+  for (const ledger of ledgers) {
+    const rest = ledger.entries.find(({ term }) => term === 'unexplained');
+    if (rest !== undefined && Math.abs(rest.share) > 0.2)
+      notes.push(`${Math.round(Math.abs(rest.share) * 100)} % of the ${ledger.kind} change is unexplained`);
+  }
+  return notes;
+}

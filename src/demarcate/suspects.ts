@@ -1,0 +1,187 @@
+/** Ledger entries -> suspects: the horizontal walk's end points, narrowed downwards and to the end of an edge. */
+import type { Comparison } from '../model/comparison.ts';
+import type { Entity } from '../model/entity.ts';
+import { compareNames, entityKey, instance as instanceEntity, service as serviceEntity } from '../model/entity.ts';
+import type { Symptom } from '../model/incident.ts';
+import type { Ledger, LedgerEntry, Observation, Suspect } from '../model/walk.ts';
+import { edgeEvidence, sharedByAllCallers } from './edge-check.ts';
+import { received } from './error-ledger.ts';
+import type { CallEdge, System } from './system.ts';
+import { meanUs } from './system.ts';
+import { concentratedInstance, instanceShares, silentInstances } from './vertical.ts';
+
+/** Entries below this share of the change are not suspects. */
+const MIN_SHARE = 0.05;
+/** Standard errors a contribution must exceed, where its noise is known. */
+const MIN_SIGNIFICANCE = 2;
+
+interface Narrowed {
+  readonly entity: Entity;
+  readonly service?: string;
+  readonly instances?: readonly string[];
+  readonly machines?: readonly string[];
+  readonly observations: readonly Observation[];
+}
+
+/** @param weight  how much this ledger's symptom matters among the incident's, 0..1 */
+export function suspectsOf(system: System, comparison: Comparison, ledger: Ledger, weight: number): Suspect[] {
+  return ledger.entries
+    .filter((entry) => entry.entity !== undefined && entry.term !== 'unexplained' && isMaterial(ledger, entry))
+    .flatMap((entry) => {
+      const narrowed = narrow(system, comparison, ledger, entry);
+      if (narrowed === undefined) return [];
+      const onsetMs = onset(comparison, narrowed);
+      return [
+        {
+          ...narrowed,
+          contribution: entry.share,
+          score: entry.share * weight,
+          ...(onsetMs === undefined ? {} : { onsetMs }),
+          symptoms: symptoms(comparison, narrowed),
+          term: entry.term,
+          path: pathTo(system, narrowed.entity, ledger.entry),
+        },
+      ];
+    });
+}
+
+function isMaterial(ledger: Ledger, entry: LedgerEntry): boolean {
+  if (!(entry.share >= MIN_SHARE)) return false;
+  if (ledger.kind !== 'latency' || Number.isNaN(entry.standardError)) return true;
+  return Math.abs(entry.contribution) >= MIN_SIGNIFICANCE * entry.standardError;
+}
+
+function narrow(system: System, comparison: Comparison, ledger: Ledger, entry: LedgerEntry): Narrowed | undefined {
+  const { entity } = entry;
+  if (entity === undefined) return undefined;
+  if (entity.kind === 'edge') {
+    const edge = system.edge(entity.from ?? '', entity.to ?? '');
+    return edge === undefined
+      ? undefined
+      : entry.term === 'caller'
+        ? { entity, observations: [] }
+        : narrowEdge(system, comparison, edge, entity);
+  }
+  return narrowService(comparison, entity.name, ledger.kind === 'errors' ? 'errors' : 'duration', []);
+}
+
+function narrowService(
+  comparison: Comparison,
+  name: string,
+  measure: 'duration' | 'errors',
+  observations: readonly Observation[],
+): Narrowed {
+  const shares = instanceShares(comparison, name, measure);
+  const one = concentratedInstance(comparison, name, shares);
+  if (one === undefined) return { entity: serviceEntity(name), service: name, observations };
+  const text = `${Math.round(one.share * 100)} % of the change of ${name} sits on ${one.instance}; its siblings are as before`;
+  return {
+    entity: instanceEntity(one.instance),
+    service: name,
+    instances: [one.instance],
+    ...(one.machine === undefined ? {} : { machines: [one.machine] }),
+    observations: [...observations, { text, metric: 'instance_share', current: one.share }],
+  };
+}
+
+/** A refused or silent callee is the callee's fault; what all callers of a service share is its end; else it is the link. */
+function narrowEdge(system: System, comparison: Comparison, edge: CallEdge, entity: Entity): Narrowed {
+  const evidence = edgeEvidence(comparison, edge.from, edge.to);
+  const { observations } = evidence;
+  const silent = silentInstances(comparison, edge.to);
+  const instances = instancesOf(comparison, edge.to);
+  if (evidence.refusedPerS > evidence.timedOutPerS && evidence.refusedPerS > 0) {
+    return end(edge.to, silent, instances, observations);
+  }
+  if (sharedByAllCallers(system, edge, (other) => suffers(other))) {
+    const text = `all callers of ${edge.to} see the same`;
+    return end(edge.to, silent, instances, [...observations, { text }]);
+  }
+  if (silent.length > 0 && silent.length < instances.length)
+    return { entity, service: edge.to, instances: silent, observations };
+  return {
+    entity,
+    service: edge.to,
+    ...(evidence.calleeInstances.length > 0 ? { instances: evidence.calleeInstances } : {}),
+    observations,
+  };
+}
+
+function end(
+  service: string,
+  silent: readonly string[],
+  instances: readonly string[],
+  observations: readonly Observation[],
+): Narrowed {
+  const only = silent[0];
+  if (only !== undefined && silent.length === 1 && instances.length > 1) {
+    return {
+      entity: instanceEntity(only),
+      service,
+      instances: [only],
+      observations: [...observations, { text: `${only} answers nothing; its siblings do` }],
+    };
+  }
+  return { entity: serviceEntity(service), service, ...(silent.length > 0 ? { instances: silent } : {}), observations };
+}
+
+/** The caller gets clearly more errors over this edge, or waits clearly longer than the callee takes. */
+function suffers(edge: CallEdge): boolean {
+  const count = (edge.client ?? edge.server)?.current.count ?? 0;
+  if (received(edge) > 0.05 * Math.max(count, 0.2)) return true;
+  if (edge.client === undefined || edge.server === undefined) return false;
+  const gap = (when: 'baseline' | 'current'): number => meanUs(edge.client?.[when]) - meanUs(edge.server?.[when]);
+  return gap('current') > 2 * gap('baseline') + 1_000;
+}
+
+function instancesOf(comparison: Comparison, service: string): string[] {
+  return comparison.topology.partOf.filter(([, of]) => of === service).map(([instance]) => instance);
+}
+
+function matches(comparison: Comparison, narrowed: Narrowed, other: Entity): boolean {
+  const { entity, service, instances = [], machines = [] } = narrowed;
+  if (entityKey(entity) === entityKey(other)) return true;
+  if (other.kind === 'instance')
+    return (
+      instances.includes(other.name) ||
+      (entity.kind === 'service' && instancesOf(comparison, entity.name).includes(other.name))
+    );
+  if (other.kind === 'machine') return machines.includes(other.name);
+  if (other.kind === 'service') return entity.kind !== 'edge' && other.name === service;
+  return entity.kind === 'service' && other.to === entity.name;
+}
+
+function onset(comparison: Comparison, narrowed: Narrowed): number | undefined {
+  const onsets = comparison.anomalies
+    .filter((anomaly) => matches(comparison, narrowed, anomaly.entity))
+    .map((anomaly) => anomaly.onsetMs);
+  return onsets.length === 0 ? undefined : Math.min(...onsets);
+}
+
+function symptoms(comparison: Comparison, narrowed: Narrowed): Symptom[] {
+  const found = comparison.anomalies
+    .filter((anomaly) => matches(comparison, narrowed, anomaly.entity))
+    .map((anomaly) => anomaly.symptom);
+  return [...new Set(found)].sort(compareNames);
+}
+
+/** Shortest chain of services from the suspect up to the symptom's service, suspect first. */
+function pathTo(system: System, from: Entity, entry: string): Entity[] {
+  const start = from.kind === 'service' ? from.name : from.kind === 'edge' ? (from.from ?? '') : undefined;
+  const head = from.kind === 'service' ? [] : [from];
+  if (start === undefined) return [from, serviceEntity(entry)];
+  const previous = new Map<string, string>();
+  const queue = [start];
+  for (const name of queue) {
+    if (name === entry) break;
+    for (const { from: caller } of system.callers(name)) {
+      if (caller === start || previous.has(caller)) continue;
+      previous.set(caller, name);
+      queue.push(caller);
+    }
+  }
+  const chain: string[] = [];
+  for (let at: string | undefined = entry; at !== undefined; at = at === start ? undefined : previous.get(at))
+    chain.unshift(at);
+  return [...head, ...(chain[0] === start ? chain : [start, entry]).map(serviceEntity)];
+}

@@ -1,0 +1,92 @@
+/**
+ * The vertical check of a service that the ledger named: does its growth sit on some of its instances, or do several
+ * services on one machine share it? Mean self-side durations (or errors) of each instance are compared with those of
+ * its siblings, each weighted by what it contributes to the service's change.
+ */
+import type { Comparison } from '../model/comparison.ts';
+import { compareNames } from '../model/entity.ts';
+
+export interface InstanceShare {
+  readonly instance: string;
+  readonly machine: string | undefined;
+  /** Share of the service's change that this instance carries. */
+  readonly share: number;
+}
+
+interface Sums {
+  beforeCount: number;
+  before: number;
+  nowCount: number;
+  now: number;
+  machine: string | undefined;
+}
+
+/** One instance carries the change alone above this share while it has clearly less of the traffic. */
+const CONCENTRATED_SHARE = 0.75;
+const CLEARLY_LESS = 0.8;
+
+/**
+ * @param measure  durations of calls into the service, or errors
+ * @returns shares of every instance, largest first; empty when instances are not told apart
+ */
+export function instanceShares(comparison: Comparison, name: string, measure: 'duration' | 'errors'): InstanceShare[] {
+  const leaves = comparison.calls.filter((leaf) => leaf.callee === name && leaf.calleeInstance !== undefined);
+  const side = leaves.some((leaf) => leaf.side === 'server') ? 'server' : 'client';
+  const sums = new Map<string, Sums>();
+  for (const leaf of leaves) {
+    if (leaf.side !== side) continue;
+    const key = leaf.calleeInstance ?? '';
+    const sum = sums.get(key) ?? { beforeCount: 0, before: 0, nowCount: 0, now: 0, machine: leaf.calleeMachine };
+    sum.beforeCount += leaf.baseline.count;
+    sum.nowCount += leaf.current.count;
+    if (measure === 'errors') {
+      sum.before += leaf.baseline.errors;
+      sum.now += leaf.current.errors;
+    } else {
+      if (leaf.baseline.count > 0) sum.before += leaf.baseline.durationSumUs;
+      if (leaf.current.count > 0) sum.now += leaf.current.durationSumUs;
+    }
+    sums.set(key, sum);
+  }
+  const growth = [...sums].map(([instance, sum]) => {
+    const usual = sum.beforeCount > 0 ? sum.before / sum.beforeCount : 0;
+    return { instance, machine: sum.machine, grown: Math.max(0, sum.now - usual * sum.nowCount) };
+  });
+  const total = growth.reduce((all, { grown }) => all + grown, 0);
+  return growth
+    .map(({ instance, machine, grown }) => ({ instance, machine, share: total > 0 ? grown / total : 0 }))
+    .sort((a, b) => b.share - a.share || compareNames(a.instance, b.instance));
+}
+
+/** The instance that carries the change alone, or undefined when siblings share it (or there are none). */
+export function concentratedInstance(
+  comparison: Comparison,
+  name: string,
+  shares: readonly InstanceShare[],
+): InstanceShare | undefined {
+  const first = shares[0];
+  if (first === undefined || shares.length < 2 || first.share < CONCENTRATED_SHARE) return undefined;
+  const traffic = (instance: string): number =>
+    comparison.calls
+      .filter((leaf) => leaf.callee === name && leaf.calleeInstance === instance)
+      .reduce((sum, leaf) => sum + leaf.current.count, 0);
+  const all = shares.reduce((sum, { instance }) => sum + traffic(instance), 0);
+  return all > 0 && traffic(first.instance) / all < CLEARLY_LESS * first.share ? first : undefined;
+}
+
+/** Instances of a service that went silent or refuse: known in the baseline, no calls answered now while siblings answer. */
+export function silentInstances(comparison: Comparison, name: string): string[] {
+  const answered = new Map<string, { before: number; now: number }>();
+  for (const leaf of comparison.calls) {
+    if (leaf.callee !== name || leaf.calleeInstance === undefined || leaf.side !== 'server') continue;
+    const sum = answered.get(leaf.calleeInstance) ?? { before: 0, now: 0 };
+    sum.before += leaf.baseline.count;
+    sum.now += leaf.current.count;
+    answered.set(leaf.calleeInstance, sum);
+  }
+  const spans = comparison.baseline.windows > 0 ? comparison.current.windows / comparison.baseline.windows : 0;
+  return [...answered]
+    .filter(([, { before, now }]) => before * spans >= 5 && now < 0.1 * before * spans)
+    .map(([instance]) => instance)
+    .sort(compareNames);
+}
