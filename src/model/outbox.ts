@@ -46,8 +46,8 @@ export interface DeliveryAttempt {
   readonly status: number | null;
   readonly durationMs: number;
   readonly error: string | null;
-  /** Asked for by a person. */
-  readonly manual: boolean;
+  /** A person asked for it (set by the store). */
+  readonly manual?: boolean;
 }
 
 /** What becomes of a delivery after an attempt. */
@@ -64,8 +64,8 @@ export interface Outbox {
   unroutedMessages(limit: number): readonly OutboxMessage[];
   /** Creates one pending delivery per receiver and marks the message as routed, in one transaction. */
   route(messageId: string, receivers: readonly string[], nowMs: EpochMs): void;
-  /** Pending deliveries due at `nowMs`, earliest first, not of disabled receivers. */
-  dueDeliveries(nowMs: EpochMs, limit: number): readonly Delivery[];
+  /** Pending deliveries due at `nowMs`, earliest first, not of disabled receivers nor of those in `except`. */
+  dueDeliveries(nowMs: EpochMs, limit: number, except?: readonly string[]): readonly Delivery[];
   /** Time of the next pending delivery, or undefined. */
   nextDueMs(): EpochMs | undefined;
   message(messageId: string): OutboxMessage | undefined;
