@@ -1,0 +1,114 @@
+/** What a schema cannot say of a scenario: that its targets exist in the topology and its faults fit its length. */
+
+import { nearestName } from '../src/model/nearest.ts';
+import { FAULT_CLASSES } from '../src/model/verdict.ts';
+import type { Problem } from './schema-check.ts';
+import type { FaultKind, Scenario, Target, Topology, Truth } from './types.ts';
+
+type Say = (path: string, message: string, mend: string) => void;
+
+/** Which keys of `target` a fault needs, and the arguments it knows. */
+export const FAULT_NEEDS: Readonly<
+  Record<FaultKind, { readonly target: readonly (keyof Target)[]; readonly args: readonly string[] }>
+> = {
+  'packet-loss': { target: ['from', 'to'], args: ['ratio', 'via', 'direction'] },
+  'firewall-drop': { target: ['service'], args: [] },
+  'service-killed': { target: ['service'], args: [] },
+  'cpu-throttle': { target: ['instance'], args: ['cpus'] },
+  'db-lock': { target: ['store'], args: ['table', 'mode'] },
+  'slow-statement': { target: ['store'], args: ['table', 'column', 'delayMs'] },
+  'error-burst': { target: ['instance', 'route'], args: ['ratio', 'status'] },
+};
+
+/** Names that a target or a truth may use. */
+export function namesOf(topology: Topology): Readonly<Record<'service' | 'instance' | 'machine' | 'store', string[]>> {
+  const { client, gateway, services, stores } = topology;
+  return {
+    service: [client.name, gateway.name, ...services.map(({ name }) => name), ...stores.map(({ name }) => name)],
+    instance: [
+      ...[client.name, gateway.name],
+      ...services.flatMap(({ instances }) => instances.map(({ name }) => name)),
+      ...stores.map(({ name }) => name),
+    ],
+    machine: [...topology.machines],
+    store: stores.map(({ name }) => name),
+  };
+}
+
+function checkName(path: string, kind: string, name: string, known: readonly string[], say: Say): void {
+  if (known.includes(name)) return;
+  const near = nearestName(name, known);
+  say(
+    path,
+    `no ${kind} "${name}" in the topology`,
+    near ? `did you mean "${near}"?` : `name one of ${known.join(', ')}`,
+  );
+}
+
+function checkTarget(path: string, target: Target, topology: Topology, say: Say): void {
+  const names = namesOf(topology);
+  const places = [...names.service, ...names.machine];
+  if (target.service !== undefined) checkName(`${path}/service`, 'service', target.service, names.service, say);
+  if (target.instance !== undefined) checkName(`${path}/instance`, 'instance', target.instance, names.instance, say);
+  if (target.machine !== undefined) checkName(`${path}/machine`, 'machine', target.machine, names.machine, say);
+  if (target.store !== undefined) checkName(`${path}/store`, 'store', target.store, names.store, say);
+  if (target.from !== undefined) checkName(`${path}/from`, 'service or machine', target.from, places, say);
+  if (target.to !== undefined) checkName(`${path}/to`, 'service or machine', target.to, places, say);
+  if (target.route === undefined || target.instance === undefined) return;
+  const owner = topology.services.find(({ instances }) => instances.some(({ name }) => name === target.instance));
+  const routes = owner?.routes.map(({ method, path: route }) => `${method} ${route}`) ?? [];
+  checkName(`${path}/route`, 'route', target.route, routes, say);
+}
+
+function checkTruth(path: string, truth: Truth, topology: Topology, say: Say): void {
+  const names = namesOf(topology);
+  for (const entity of [truth.entity, ...(truth.acceptEntities ?? [])]) {
+    if (entity.kind === 'edge') {
+      checkName(`${path}/entity/from`, 'service', entity.from ?? '', names.service, say);
+      checkName(`${path}/entity/to`, 'service', entity.to ?? '', names.service, say);
+    } else checkName(`${path}/entity/name`, entity.kind, entity.name, names[entity.kind], say);
+  }
+  for (const name of [truth.faultClass, ...(truth.acceptClasses ?? [])]) {
+    checkName(`${path}/faultClass`, 'fault class', name, FAULT_CLASSES, say);
+  }
+}
+
+/** Problems of meaning in a scenario whose shape is right. */
+export function scenarioProblems(file: string, scenario: Scenario, topology: Topology): Problem[] {
+  const problems: Problem[] = [];
+  const say: Say = (path, message, mend) => problems.push({ file, path, message, mend });
+  scenario.faults.forEach((fault, i) => {
+    const path = `/faults/${i}`;
+    const needs = FAULT_NEEDS[fault.kind];
+    for (const key of needs.target.filter((name) => fault.target[name] === undefined)) {
+      say(`${path}/target`, `a ${fault.kind} needs "${key}"`, `add "${key}"`);
+    }
+    for (const key of Object.keys(fault.args ?? {}).filter((name) => !needs.args.includes(name))) {
+      say(
+        `${path}/args/${key}`,
+        `a ${fault.kind} has no argument "${key}"`,
+        `known: ${needs.args.join(', ') || 'none'}`,
+      );
+    }
+    if (fault.startS + fault.lengthS > scenario.lengthS) {
+      say(path, `ends at ${fault.startS + fault.lengthS} s, after lengthS ${scenario.lengthS}`, 'raise lengthS');
+    }
+    checkTarget(`${path}/target`, fault.target, topology, say);
+    checkTruth(`${path}/truth`, fault.truth, topology, say);
+  });
+  scenario.events.forEach((event, i) => {
+    const path = `/events/${i}`;
+    const service = event.target.service;
+    if (event.atS > scenario.lengthS) say(path, `starts after lengthS ${scenario.lengthS}`, 'raise lengthS');
+    if (service === undefined) say(`${path}/target`, `a ${event.kind} needs "service"`, 'add "service"');
+    else
+      checkName(
+        `${path}/target/service`,
+        'service',
+        service,
+        topology.services.map(({ name }) => name),
+        say,
+      );
+  });
+  return problems;
+}
