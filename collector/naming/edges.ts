@@ -1,5 +1,6 @@
 /** Which edge a connection belongs to: both ends named, the remote one joined by tuple or by address. */
 import type { Side } from '../../src/model/records.ts';
+import type { Tuple } from '../frames/types.ts';
 import type { Connection } from '../tracker/connection.ts';
 import type { TupleIndex } from '../tracker/tuple-index.ts';
 import type { Identity, Namer } from './namer.ts';
@@ -24,7 +25,8 @@ interface End {
 }
 
 export const EXTERNAL = 'external';
-/** A remote end that was not found is looked for again after this long. */
+/** A remote end that was not found is looked for at each of the first uses, then at most this often. */
+const EAGER_ATTEMPTS = 10;
 const RETRY_MS = 500;
 /** Addresses that may stand as names of unknown ends. */
 const MAX_ADDRESS_NAMES = 500;
@@ -42,6 +44,7 @@ interface Cached {
   readonly edge: Edge;
   /** The remote end is not named: look again at this time. */
   readonly retryAtMs: number;
+  readonly attempts: number;
 }
 
 export class EdgeResolver {
@@ -65,7 +68,9 @@ export class EdgeResolver {
       return cached.edge;
     }
     const tuple = connection.tuple;
-    if (tuple === undefined || connection.role === 'unknown') return undefined;
+    if (tuple === undefined) return undefined;
+    if (connection.role === 'unknown') this.#inferRole(connection, tuple);
+    if (connection.role === 'unknown') return undefined;
     this.#namer.learnAddress(tuple.localAddress, connection.netns);
     const own = this.own(connection);
     const isClient = connection.role === 'client';
@@ -75,7 +80,9 @@ export class EdgeResolver {
     const edge = isClient
       ? this.intern('client', own, other, tuple.remotePort)
       : this.intern('server', other, own, tuple.localPort);
-    connection.edge = { edge, retryAtMs: joined === undefined ? nowMs + RETRY_MS : Infinity } satisfies Cached;
+    const attempts = (cached?.attempts ?? 0) + 1;
+    const again = attempts < EAGER_ATTEMPTS ? -Infinity : nowMs + RETRY_MS;
+    connection.edge = { edge, attempts, retryAtMs: joined === undefined ? again : Infinity } satisfies Cached;
     connection.edgeVersion = this.#namer.version;
     return edge;
   }
@@ -125,6 +132,14 @@ export class EdgeResolver {
     };
     this.#edges.set(key, edge);
     return edge;
+  }
+
+  /** A connection older than the collector: the end with a listener is the server's. */
+  #inferRole(connection: Connection, tuple: Tuple): void {
+    if (this.isEndpoint(tuple.localAddress, tuple.localPort, connection.netns)) connection.role = 'server';
+    else if (this.isEndpoint(tuple.remoteAddress, tuple.remotePort, connection.netns)) connection.role = 'client';
+    else return;
+    this.#index.add(connection);
   }
 
   #byAddress(connection: Connection): End | undefined {

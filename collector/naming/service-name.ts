@@ -112,7 +112,11 @@ function javaName(args: readonly string[]): string | undefined {
 export function serviceName(info: ProcessInfo, procRoot = '/proc'): string {
   const unit = containerId(info.cgroup) === undefined ? systemdUnit(info.cgroup) : undefined;
   if (unit !== undefined) return unit;
-  const executable = basename(info.executable || info.commandLine[0] || info.comm);
+  // python3.11 is python: an upgrade of the interpreter does not rename a service.
+  const executable = basename(info.executable || info.commandLine[0] || info.comm).replace(
+    /^(python|pypy|ruby|php|perl)[\d.]+$/,
+    '$1',
+  );
   const args = info.commandLine.slice(1);
   let name: string | undefined;
   // Code on the command line names nothing.
@@ -121,9 +125,9 @@ export function serviceName(info: ProcessInfo, procRoot = '/proc'): string {
     const script = firstArgument(args, NODE_FLAGS_WITH_VALUE);
     name =
       script === undefined ? undefined : scriptName(script === 'run' ? (args[1] ?? script) : script, info, procRoot);
-  } else if (/^(python|pypy)[\d.]*$/.test(executable)) name = pythonName(args, info, procRoot);
+  } else if (/^(python|pypy)$/.test(executable)) name = pythonName(args, info, procRoot);
   else if (executable === 'java') name = javaName(args);
-  else if (/^(ruby|php|perl)[\d.]*$/.test(executable)) {
+  else if (/^(ruby|php|perl)$/.test(executable)) {
     const script = firstArgument(args, new Set());
     name = script === undefined ? undefined : scriptName(script, info, procRoot);
   }

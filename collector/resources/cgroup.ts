@@ -12,7 +12,8 @@ export interface CgroupPaths {
 
 /** Totals since the group was made, and limits in force. Absent: the group or the kernel does not say. */
 export interface CgroupCounters {
-  readonly paths: CgroupPaths;
+  /** Group whose throttling is told: the one with the tightest quota. */
+  readonly statPath: string | undefined;
   /** CPUs the tightest quota on the way up allows. */
   readonly cpuLimit: number | undefined;
   readonly cpuThrottledUs: number | undefined;
@@ -110,10 +111,12 @@ export function readCgroup(paths: CgroupPaths, cgroupRoot: string): CgroupCounte
   const quota = tightest(unifiedUp, 2) ?? tightest(cpuUp, 1);
   const own = unifiedUp[0];
   const memory = memoryUp[0];
-  const stat = quota === undefined ? undefined : readKeys(join(quota.path, 'cpu.stat'));
+  // Also without a quota: when one comes, its first window already has a difference.
+  const statPath = quota?.path ?? own ?? cpuUp[0];
+  const stat = statPath === undefined ? undefined : readKeys(join(statPath, 'cpu.stat'));
   const throttledNs = stat?.get('throttled_time');
   return {
-    paths,
+    statPath,
     cpuLimit: quota?.cpus,
     cpuThrottledUs: stat?.get('throttled_usec') ?? (throttledNs === undefined ? undefined : throttledNs / 1000),
     cpuPeriods: stat?.get('nr_periods'),

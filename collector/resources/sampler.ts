@@ -265,11 +265,13 @@ function cgroupValues(
     const last = before?.[name];
     return typeof now === 'number' && typeof last === 'number' ? Math.max(0, now - last) : undefined;
   };
+  const throttled = (name: 'cpuThrottledUs' | 'cpuThrottledPeriods' | 'cpuPeriods'): number | undefined =>
+    group.statPath === before?.statPath ? rise(name) : undefined;
   return {
     cpuLimitUs: group.cpuLimit === undefined ? undefined : group.cpuLimit * elapsedMs * 1000,
-    cpuThrottledUs: rise('cpuThrottledUs'),
-    cpuThrottledPeriods: rise('cpuThrottledPeriods'),
-    cpuPeriods: rise('cpuPeriods'),
+    cpuThrottledUs: throttled('cpuThrottledUs'),
+    cpuThrottledPeriods: throttled('cpuThrottledPeriods'),
+    cpuPeriods: throttled('cpuPeriods'),
     memoryLimitBytes: group.memoryLimitBytes,
     oomKills: rise('oomKills'),
     psiCpuSomeUs: rise('psiCpuSomeUs'),

@@ -41,6 +41,8 @@ export class Connection implements CallOwner {
   /** Totals already counted; deltas are taken against them. */
   totals: TcpTotals | undefined = undefined;
   lastSeenMs = 0;
+  /** An open that is not counted yet: the other end may become known a moment later. */
+  opened: { readonly atMs: number; readonly connectUs: number } | undefined = undefined;
   /** When the connection ended, and how its unanswered requests failed; NaN while it is open. */
   closedMs = Number.NaN;
   closeError = '';

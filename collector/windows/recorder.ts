@@ -55,10 +55,9 @@ export class Recorder implements TrackerSink {
   }
 
   onOpened(connection: Connection, frame: ConnFrame): void {
-    const cell = this.#cell(connection, frame.atMs);
-    if (cell === undefined) return;
-    cell.connects++;
-    if (connection.role === 'client' && frame.connectNs !== undefined) cell.connectTimeSumUs += frame.connectNs / 1000;
+    // Counted with the connection's next event, when the other end is known too.
+    const connectUs = connection.role === 'client' && frame.connectNs !== undefined ? frame.connectNs / 1000 : 0;
+    connection.opened = { atMs: frame.atMs, connectUs };
   }
 
   onFailed(connection: Connection, frame: ConnFrame): void {
@@ -160,7 +159,17 @@ export class Recorder implements TrackerSink {
   #cell(connection: Connection, atMs: number): TcpCell | undefined {
     if (this.#excluded(connection)) return undefined;
     const edge = this.#resolve(connection, atMs);
-    return edge === undefined ? undefined : this.#aggregator.tcp(atMs, edge);
+    if (edge === undefined) return undefined;
+    const { opened } = connection;
+    if (opened !== undefined) {
+      connection.opened = undefined;
+      const cell = this.#aggregator.tcp(opened.atMs, edge);
+      if (cell !== undefined) {
+        cell.connects++;
+        cell.connectTimeSumUs += opened.connectUs;
+      }
+    }
+    return this.#aggregator.tcp(atMs, edge);
   }
 
   #excluded(connection: Connection): boolean {

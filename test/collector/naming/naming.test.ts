@@ -59,7 +59,7 @@ describe('service names', () => {
     [['java', '-cp', 'a.jar', 'com.shop.Billing'], 'Billing'],
     [['node'], 'node'],
     [['node', '-e', 'while (true);'], 'node'],
-    [['python3', '-c', 'import x'], 'python3'],
+    [['python3.11', '-c', 'import x'], 'python'],
     [['my server'], 'my_server'],
   ])('%j is %s', (commandLine, name) => expect(serviceName(info(commandLine))).toBe(name));
 
