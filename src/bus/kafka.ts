@@ -8,6 +8,7 @@ import kafkajs from 'kafkajs';
 import { RcaError } from '../model/errors.ts';
 import type { Bus, BusMessage, BusPosition, OutgoingMessage, SubscribeOptions, Subscription } from './bus.ts';
 import { lz4Codec, snappyCodec, zstdCodec } from './kafka-codecs.ts';
+import { PartitionMerge } from './merge.ts';
 import { isCompacted } from './topics.ts';
 
 export interface KafkaOptions {
@@ -32,6 +33,7 @@ Object.assign(CompressionCodecs, {
 });
 
 const DEFAULT_WATCHDOG_MS = 60_000;
+const HEARTBEAT_MS = 3_000;
 /** One request to the broker; larger batches are split. */
 const MAX_REQUEST_BYTES = 768 * 1024;
 
@@ -146,10 +148,11 @@ class KafkaSubscription implements Subscription {
   readonly #watchdogMs: number;
   /** Next offset of every partition seen, `topic/partition` -> offset. */
   readonly #next = new Map<string, string>();
+  readonly #merge: PartitionMerge;
   #consumer: Consumer | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lastProgress = 0;
-  #busy = false;
+  #busy = 0;
   #stopped = false;
 
   constructor(client: KafkaClient, admin: Admin, options: SubscribeOptions, watchdogMs: number) {
@@ -157,20 +160,37 @@ class KafkaSubscription implements Subscription {
     this.#admin = admin;
     this.#options = options;
     this.#watchdogMs = watchdogMs;
+    this.#merge = new PartitionMerge(
+      (messages) => {
+        this.#lastProgress = Date.now();
+        return options.onMessages(messages);
+      },
+      (error) => this.#fail(error),
+    );
   }
 
   async start(): Promise<void> {
-    const { start } = this.#options;
-    if (start !== 'committed') {
-      for (const topic of this.#options.topics) {
-        const offsets =
-          typeof start === 'object'
-            ? await this.#admin.fetchTopicOffsetsByTimestamp(topic, start.sinceMs)
-            : (await this.#admin.fetchTopicOffsets(topic)).map(({ partition, low, high }) => ({
-                partition,
-                offset: start === 'earliest' ? low : high,
-              }));
-        for (const { partition, offset } of offsets) this.#next.set(`${topic}/${partition}`, offset);
+    const { start, topics, group } = this.#options;
+    const committed =
+      start === 'committed' ? await this.#admin.fetchOffsets({ groupId: group, topics: [...topics] }) : [];
+    for (const topic of topics) {
+      const since =
+        typeof start === 'object' ? await this.#admin.fetchTopicOffsetsByTimestamp(topic, start.sinceMs) : [];
+      for (const { partition, low, high } of await this.#admin.fetchTopicOffsets(topic)) {
+        const stored = committed
+          .find((entry) => entry.topic === topic)
+          ?.partitions.find((entry) => entry.partition === partition)?.offset;
+        const offset =
+          start === 'latest'
+            ? high
+            : typeof start === 'object'
+              ? (since.find((entry) => entry.partition === partition)?.offset ?? low)
+              : stored !== undefined && stored !== '-1'
+                ? stored
+                : low;
+        const key = `${topic}/${partition}`;
+        this.#next.set(key, offset);
+        this.#merge.expect(key, BigInt(offset), BigInt(high));
       }
     }
     await this.#run();
@@ -199,6 +219,7 @@ class KafkaSubscription implements Subscription {
     if (this.#stopped) return;
     this.#stopped = true;
     clearInterval(this.#timer);
+    await this.#merge.stop();
     await this.#consumer?.disconnect();
   }
 
@@ -220,7 +241,6 @@ class KafkaSubscription implements Subscription {
     await consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: 1,
       eachBatch: async ({ batch, resolveOffset, heartbeat, isRunning, isStale }) => {
         const key = `${batch.topic}/${batch.partition}`;
         const wanted = this.#next.get(key);
@@ -228,14 +248,16 @@ class KafkaSubscription implements Subscription {
           .filter((message) => wanted === undefined || BigInt(message.offset) >= BigInt(wanted))
           .map((message) => toBusMessage(batch.topic, batch.partition, message));
         if (!isRunning() || isStale() || this.#stopped) return;
-        this.#busy = true;
+        const alive = setInterval(() => void heartbeat().catch(() => undefined), HEARTBEAT_MS);
+        this.#busy++;
         try {
-          if (messages.length > 0) await this.#options.onMessages(messages);
+          await this.#merge.offer(key, messages, BigInt(batch.lastOffset()) + 1n);
         } catch (cause) {
           this.#fail(cause instanceof Error ? cause : new Error(String(cause)));
           return;
         } finally {
-          this.#busy = false;
+          clearInterval(alive);
+          this.#busy--;
           this.#lastProgress = Date.now();
         }
         resolveOffset(batch.lastOffset());
@@ -251,7 +273,7 @@ class KafkaSubscription implements Subscription {
 
   /** kafkajs can stop fetching without a word; being behind and standing still for long is how that shows. */
   async #watch(): Promise<void> {
-    if (this.#stopped || this.#busy || Date.now() - this.#lastProgress < this.#watchdogMs) return;
+    if (this.#stopped || this.#busy > 0 || Date.now() - this.#lastProgress < this.#watchdogMs) return;
     try {
       if ((await this.lag()) === 0) {
         this.#lastProgress = Date.now();
