@@ -30,18 +30,29 @@ const edgeKey = new Uint32Array(3);
 export class CallBuilder {
   readonly #directory: Directory;
   readonly #edges: Directory;
-  readonly #rowOf = new RowIndex();
-  readonly #leaf = new Words();
-  readonly #count = new Doubles();
-  readonly #errors = new Doubles();
-  readonly #duration = new Doubles();
+  readonly #rowOf: RowIndex;
+  readonly #leaf: Words;
+  readonly #count: Doubles;
+  readonly #errors: Doubles;
+  readonly #duration: Doubles;
   /** Sketches as they came; merged per edge when the window closes. */
-  readonly #log = new Words(1024);
+  readonly #log: Words;
   #logged = 0;
 
-  constructor(directory: Directory, edges: Directory) {
+  /** @param rows expected rows, from the window before; logWords the same for sketches */
+  constructor(directory: Directory, edges: Directory, rows: number, logWords: number) {
     this.#directory = directory;
     this.#edges = edges;
+    this.#rowOf = new RowIndex(directory.size + 64);
+    this.#leaf = new Words(rows);
+    this.#count = new Doubles(rows);
+    this.#errors = new Doubles(rows);
+    this.#duration = new Doubles(rows);
+    this.#log = new Words(logWords);
+  }
+
+  get logWords(): number {
+    return this.#log.length;
   }
 
   /** @param ids dictionary index -> name id */
@@ -108,7 +119,7 @@ export class CallBuilder {
     data[at++] = first;
     data[at++] = length;
     if (zeros > 0) data[at] = Math.min(zeros, MAX_COUNT);
-    if (scale === DENSE_SCALE && zeros <= 0 && offset >= 0 && offset + to - from <= HISTOGRAM_BUCKETS) {
+    if (scale === DENSE_SCALE && !(zeros > 0) && offset >= 0 && offset + to - from <= HISTOGRAM_BUCKETS) {
       for (let i = from; i < to; i++) data[at + i - from] = batch.histogramCounts[i]!;
     } else {
       for (let i = from; i < to; i++) {

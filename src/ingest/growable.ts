@@ -1,4 +1,6 @@
-/** Append-only number columns that double when full; `trim` hands out an exact copy. */
+/** Append-only number columns that double when full. `trim` hands out the used part: a view when little is wasted. */
+const WASTE = 1.25;
+
 export class Doubles {
   data: Float64Array;
   length = 0;
@@ -17,7 +19,9 @@ export class Doubles {
   }
 
   trim(): Float64Array {
-    return this.data.slice(0, this.length);
+    return this.data.length > this.length * WASTE
+      ? this.data.slice(0, this.length)
+      : this.data.subarray(0, this.length);
   }
 }
 
@@ -43,7 +47,9 @@ export class Words {
   }
 
   trim(): Uint32Array {
-    return this.data.slice(0, this.length);
+    return this.data.length > this.length * WASTE
+      ? this.data.slice(0, this.length)
+      : this.data.subarray(0, this.length);
   }
 }
 
@@ -57,7 +63,11 @@ export function exact(value: number): number {
 
 /** Row of a leaf in a window's table: leaf id -> row + 1, grown on demand. */
 export class RowIndex {
-  #rows = new Uint32Array(1024);
+  #rows: Uint32Array;
+
+  constructor(capacity = 1024) {
+    this.#rows = new Uint32Array(Math.max(capacity, 16));
+  }
 
   get(id: number): number {
     return id < this.#rows.length ? this.#rows[id]! - 1 : -1;

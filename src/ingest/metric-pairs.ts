@@ -33,11 +33,15 @@ export class PairBuilder {
     const scratch = this.#baseline;
     let n = 0;
     let sum = 0;
+    let least = Infinity;
+    let most = -Infinity;
     for (let i = 0; i < this.#before; i++) {
       const value = values[i]!;
       if (Number.isNaN(value)) continue;
       scratch[n++] = value;
       sum += value;
+      if (value < least) least = value;
+      if (value > most) most = value;
     }
     let currentSum = 0;
     let currentWindows = 0;
@@ -52,9 +56,11 @@ export class PairBuilder {
     const known = Number.isNaN(extra.sum) ? NO_EXTRA : extra;
     const baselineWindows = n + known.windows;
     if (baselineWindows + currentWindows === 0) return undefined;
-    const center = medianInPlace(scratch, n);
-    for (let i = 0; i < n; i++) scratch[i] = Math.abs(scratch[i]! - center);
-    const spread = n < MIN_SPREAD_WINDOWS ? Number.NaN : MAD_SCALE * medianInPlace(scratch, n);
+    const constant = least === most;
+    const center = constant ? least : medianInPlace(scratch, n);
+    for (let i = 0; i < n && !constant; i++) scratch[i] = Math.abs(scratch[i]! - center);
+    const deviation = constant ? 0 : MAD_SCALE * medianInPlace(scratch, n);
+    const spread = n < MIN_SPREAD_WINDOWS ? Number.NaN : deviation;
     const onsetMs = n < MIN_BAND_WINDOWS ? undefined : this.#onset(values, center, Number.isNaN(spread) ? 0 : spread);
     return {
       metric,

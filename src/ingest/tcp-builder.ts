@@ -22,16 +22,21 @@ const key = new Uint32Array(TCP_KEY_WIDTH);
 
 export class TcpBuilder {
   readonly #directory: Directory;
-  readonly #rowOf = new RowIndex();
-  readonly #leaf = new Words();
-  readonly #values = TCP_FIELDS.map(() => new Doubles());
+  readonly #rowOf: RowIndex;
+  readonly #leaf: Words;
+  readonly #values: readonly Doubles[];
   /** Bit 0: drops reported; bit 1: connect failures reported. */
-  readonly #has = new Words();
+  readonly #has: Words;
   readonly #drops = new SparseSums();
   readonly #failures = new SparseSums();
 
-  constructor(directory: Directory) {
+  /** @param rows expected rows, from the window before */
+  constructor(directory: Directory, rows: number) {
     this.#directory = directory;
+    this.#rowOf = new RowIndex(directory.size + 64);
+    this.#leaf = new Words(rows);
+    this.#values = TCP_FIELDS.map(() => new Doubles(rows));
+    this.#has = new Words(rows);
   }
 
   add(batch: TcpColumns, ids: Uint32Array, collector: number): void {

@@ -19,6 +19,19 @@ export class Identities {
   readonly edges = new Directory(3);
   readonly resources: ResourceIdentity[] = [];
   readonly #resourceIds = new Map<string, number>();
+  /** Decoders hand out the same array for the same dictionary: its ids are looked up once. */
+  readonly #dictionaries = new WeakMap<readonly string[], Uint32Array>();
+  /** Sizes of the last closed window, with some room: the next one is built without growing. */
+  readonly expected = { calls: 256, tcp: 256, logWords: 1024 };
+
+  dictionary(strings: readonly string[]): Uint32Array {
+    const known = this.#dictionaries.get(strings);
+    if (known !== undefined) return known;
+    const ids = new Uint32Array(strings.length);
+    for (let i = 0; i < strings.length; i++) ids[i] = this.names.id(strings[i]!);
+    this.#dictionaries.set(strings, ids);
+    return ids;
+  }
 
   resource(record: ResourceRecord, collector: string): number {
     const key = `${record.entityKind}\0${record.entity}`;
@@ -59,8 +72,9 @@ export class WindowBuilder {
     this.startMs = startMs;
     this.windowMs = windowMs;
     this.#identities = identities;
-    this.#calls = new CallBuilder(identities.calls, identities.edges);
-    this.#tcp = new TcpBuilder(identities.tcp);
+    const { calls, tcp, edges, expected } = identities;
+    this.#calls = new CallBuilder(calls, edges, expected.calls, expected.logWords);
+    this.#tcp = new TcpBuilder(tcp, expected.tcp);
   }
 
   /** Notes that a batch of this collector arrived, whatever is in it. */
@@ -73,17 +87,11 @@ export class WindowBuilder {
   }
 
   addCalls(batch: CallColumns): void {
-    this.#calls.add(batch, this.#dictionary(batch.strings), this.#identities.names.id(batch.collector));
+    this.#calls.add(batch, this.#identities.dictionary(batch.strings), this.#identities.names.id(batch.collector));
   }
 
   addTcp(batch: TcpColumns): void {
-    this.#tcp.add(batch, this.#dictionary(batch.strings), this.#identities.names.id(batch.collector));
-  }
-
-  #dictionary(strings: readonly string[]): Uint32Array {
-    const ids = new Uint32Array(strings.length);
-    for (let i = 0; i < strings.length; i++) ids[i] = this.#identities.names.id(strings[i]!);
-    return ids;
+    this.#tcp.add(batch, this.#identities.dictionary(batch.strings), this.#identities.names.id(batch.collector));
   }
 
   /** The same metric of the same entity from two collectors is one fact seen twice: the larger is kept. */
@@ -127,7 +135,12 @@ export class WindowBuilder {
   }
 
   close(): ClosedWindow {
-    const { names, calls, tcp } = this.#identities;
+    const { names, calls, tcp, expected } = this.#identities;
+    const callTable = this.#calls.table();
+    const tcpTable = this.#tcp.table();
+    expected.calls = roomy(callTable.rows);
+    expected.tcp = roomy(tcpTable.rows);
+    expected.logWords = roomy(this.#calls.logWords);
     return {
       environment: this.#environment,
       startMs: this.startMs,
@@ -135,9 +148,9 @@ export class WindowBuilder {
       names,
       callDirectory: calls,
       tcpDirectory: tcp,
-      calls: this.#calls.table(),
+      calls: callTable,
       histograms: this.#calls.histograms(),
-      tcp: this.#tcp.table(),
+      tcp: tcpTable,
       resources: this.#resourceTable(),
       topology: [...this.#topology].sort(compareNames).map((entry) => entry.split('\0') as [string, string, string]),
       changes: canonical(this.#changes),
@@ -178,6 +191,10 @@ export class WindowBuilder {
     }
     return gaps.sort(compareNames);
   }
+}
+
+function roomy(rows: number): number {
+  return Math.max(256, Math.ceil(rows * 1.05));
 }
 
 /** Sorted by content, so that arrival order leaves no trace. */

@@ -1,0 +1,75 @@
+/**
+ * One consumer in its own process: reads the log, and by mode only reads, reads and decodes, or runs the engine's
+ * windows and detection. Prints one JSON line.
+ * Usage: consume.ts DIR read|decode|engine
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BusMessage } from '../../src/bus/index.ts';
+import { EmbeddedBus, topicsOf } from '../../src/bus/index.ts';
+import { decodeMessage } from '../../src/codec/index.ts';
+import { createDetector } from '../../src/detect/index.ts';
+import { contentHash, createIngest } from '../../src/ingest/index.ts';
+
+const [dir = '', mode = 'read'] = process.argv.slice(2);
+const ingest = createIngest();
+const detector = createDetector();
+let messages = 0;
+let bytes = 0;
+let records = 0;
+let events = 0;
+let slowestWindowMs = 0;
+
+function take(message: BusMessage): void {
+  messages++;
+  bytes += message.value.byteLength;
+  if (mode === 'read') return;
+  const decoded = decodeMessage(message.value, message.headers);
+  if (!decoded.ok) throw new Error(decoded.detail);
+  for (const batch of decoded.batches) {
+    records += 'records' in batch ? batch.records.length : batch.rows;
+    if (mode !== 'engine') continue;
+    const started = performance.now();
+    const { closed } = ingest.push(batch, {
+      origin: message.offset,
+      receivedMs: message.timestampMs,
+      contentHash: contentHash(message.value),
+    });
+    for (const window of closed) events += detector.step(window).length;
+    if (closed.length > 0) slowestWindowMs = Math.max(slowestWindowMs, performance.now() - started);
+  }
+}
+
+const started = performance.now();
+const topics = topicsOf('rootwalk');
+const names = (['call', 'tcp', 'resource'] as const).map((type) => topics.input(type));
+for (const part of readdirSync(dir).sort()) {
+  const bus = new EmbeddedBus({ dir: join(dir, part) });
+  const subscription = await bus.subscribe({
+    topics: names,
+    group: 'bench',
+    start: 'earliest',
+    onMessages: (batch) => {
+      for (const message of batch) take(message);
+      return Promise.resolve();
+    },
+  });
+  while (((await subscription.lag()) ?? 0) > 0) await new Promise((resolve) => setImmediate(resolve));
+  await subscription.stop();
+  await bus.close();
+}
+const seconds = (performance.now() - started) / 1000;
+const usage = process.resourceUsage();
+const result = {
+  mode,
+  seconds,
+  cpuSeconds: (usage.userCPUTime + usage.systemCPUTime) / 1e6,
+  messages,
+  bytes,
+  records,
+  events,
+  slowestWindowMs,
+  peakRssMb: usage.maxRSS / 1024,
+  counters: ingest.counters(),
+};
+process.stdout.write(`${JSON.stringify(result)}\n`);
