@@ -117,16 +117,17 @@ export class TcpSeries {
     for (let r = 0; r < rows; r++) {
       const id = leaf[r]!;
       const edge = this.#edge[id]!;
-      addTo(segments, edge, values[SEGMENTS_OUT]![r]!);
-      addTo(retransmits, edge, values[RETRANSMITS]![r]!);
-      addTo(resets, edge, values[RESETS_SENT]![r]!);
-      addTo(resets, edge, values[RESETS_RECEIVED]![r]!);
-      addTo(overflows, edge, values[OVERFLOWS]![r]!);
+      const at = r * TCP_FIELDS.length;
+      addTo(segments, edge, values[at + SEGMENTS_OUT]!);
+      addTo(retransmits, edge, values[at + RETRANSMITS]!);
+      addTo(resets, edge, values[at + RESETS_SENT]!);
+      addTo(resets, edge, values[at + RESETS_RECEIVED]!);
+      addTo(overflows, edge, values[at + OVERFLOWS]!);
       if (hasDrops[r]) addTo(drops, edge, 0);
       if (hasConnectFailures[r]) addTo(failures, edge, 0);
       if (keys[id * width + KEY_SIDE] === 0) {
-        addTo(rttSum, edge, values[RTT_SUM]![r]!);
-        addTo(rttCount, edge, values[RTT_COUNT]![r]!);
+        addTo(rttSum, edge, values[at + RTT_SUM]!);
+        addTo(rttCount, edge, values[at + RTT_COUNT]!);
       }
     }
     for (let k = 0; k < tcp.dropRow.length; k++) addTo(drops, this.#edge[leaf[tcp.dropRow[k]!]!]!, tcp.dropValue[k]!);

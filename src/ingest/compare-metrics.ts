@@ -90,7 +90,7 @@ export function tcpEdges(store: SeriesStore, selection: Selection): TcpEdge[] {
     for (let f = 0; f < TCP_FIELDS.length; f++) {
       for (let w = 0; w < count; w++) {
         const row = rows[leaf * count + w]!;
-        values[w] = row < 0 ? Number.NaN : windows[w]!.tcp.values[f]![row]!;
+        values[w] = row < 0 ? Number.NaN : windows[w]!.tcp.values[row * TCP_FIELDS.length + f]!;
       }
       const extra = { sum: before.sums[f]![leaf]!, windows: before.windows[leaf]! };
       const pair = pairs.build(TCP_FIELDS[f]!, values, extra);

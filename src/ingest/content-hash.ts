@@ -1,10 +1,14 @@
 /** What makes a redelivered batch recognisable. */
 import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import type { DecodedBatch } from './types.ts';
 
-/** Hash of a message's bytes, for BatchMeta.contentHash. About 1 GB/s. */
+/**
+ * Checksum of a message's bytes, for BatchMeta.contentHash: CRC-32 and length. It only has to tell messages of one
+ * collector, type, window and sequence number apart, so 32 bits are plenty; SHA-1 cost a twelfth of the engine's time.
+ */
 export function contentHash(bytes: Uint8Array): string {
-  return createHash('sha1').update(bytes).digest('base64');
+  return `${crc32(bytes)}-${bytes.byteLength}`;
 }
 
 /** Fallback when the bytes are gone: hash of the decoded content. */

@@ -57,7 +57,8 @@ export class MinuteBlock {
         for (const column of this.tcpSums) column.push(0);
       }
       this.tcpWindows.data[row]!++;
-      for (let f = 0; f < this.tcpSums.length; f++) this.tcpSums[f]!.data[row]! += tcp.values[f]![r]!;
+      for (let f = 0; f < this.tcpSums.length; f++)
+        this.tcpSums[f]!.data[row]! += tcp.values[r * TCP_FIELDS.length + f]!;
     }
   }
 

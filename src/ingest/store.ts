@@ -65,7 +65,8 @@ function bytesOf(window: ClosedWindow): number {
   const { calls, tcp, resources, histograms } = window;
   return (
     calls.rows * 28 +
-    tcp.rows * (6 + 8 * tcp.values.length) +
+    tcp.rows * 6 +
+    tcp.values.byteLength +
     (tcp.dropRow.length + tcp.failureRow.length + resources.rows) * 16 +
     histograms.counts.byteLength +
     histograms.rows * 17

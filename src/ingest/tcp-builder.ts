@@ -17,6 +17,7 @@ import {
 import type { Directory } from './directory.ts';
 import { Doubles, exact, RowIndex, Words } from './growable.ts';
 
+const FIELDS = TCP_FIELDS.length;
 const RTT_MIN = TCP_FIELDS.indexOf('rttMinUs');
 const key = new Uint32Array(TCP_KEY_WIDTH);
 
@@ -24,7 +25,8 @@ export class TcpBuilder {
   readonly #directory: Directory;
   readonly #rowOf: RowIndex;
   readonly #leaf: Words;
-  readonly #values: readonly Doubles[];
+  /** Row by row, FIELDS numbers each. */
+  #values: Float64Array;
   /** Bit 0: drops reported; bit 1: connect failures reported. */
   readonly #has: Words;
   readonly #drops = new SparseSums();
@@ -35,7 +37,7 @@ export class TcpBuilder {
     this.#directory = directory;
     this.#rowOf = new RowIndex(directory.size + 64);
     this.#leaf = new Words(rows);
-    this.#values = TCP_FIELDS.map(() => new Doubles(rows));
+    this.#values = new Float64Array(rows * FIELDS);
     this.#has = new Words(rows);
   }
 
@@ -63,24 +65,29 @@ export class TcpBuilder {
 
   #sum(leaf: number, batch: TcpColumns, r: number): number {
     const has = (batch.hasDrops[r]! ? 1 : 0) | (batch.hasConnectFailures[r]! ? 2 : 0);
-    const values = this.#values;
+    const columns = batch.values;
     let row = this.#rowOf.get(leaf);
     if (row < 0) {
       row = this.#leaf.length;
       this.#rowOf.set(leaf, row);
       this.#leaf.push(leaf);
       this.#has.push(has);
-      for (let f = 0; f < values.length; f++) values[f]!.push(exact(batch.values[f]![r]!));
+      if ((row + 1) * FIELDS > this.#values.length) {
+        const values = new Float64Array(this.#values.length * 2);
+        values.set(this.#values);
+        this.#values = values;
+      }
+      for (let f = 0, at = row * FIELDS; f < FIELDS; f++, at++) this.#values[at] = exact(columns[f]![r]!);
       return row;
     }
     this.#has.data[row] = this.#has.data[row]! | has;
-    for (let f = 0; f < values.length; f++) {
-      const value = batch.values[f]![r]!;
+    const data = this.#values;
+    for (let f = 0, at = row * FIELDS; f < FIELDS; f++, at++) {
+      const value = columns[f]![r]!;
       if (Number.isNaN(value)) continue;
-      const data = values[f]!.data;
-      const old = data[row]!;
-      if (Number.isNaN(old)) data[row] = exact(value);
-      else data[row] = f === RTT_MIN ? Math.min(old, exact(value)) : old + exact(value);
+      const old = data[at]!;
+      if (Number.isNaN(old)) data[at] = exact(value);
+      else data[at] = f === RTT_MIN ? Math.min(old, exact(value)) : old + exact(value);
     }
     return row;
   }
@@ -90,7 +97,7 @@ export class TcpBuilder {
     return {
       rows: this.#leaf.length,
       leaf: this.#leaf.trim(),
-      values: this.#values.map((column) => column.trim()),
+      values: this.#values.slice(0, this.#leaf.length * FIELDS),
       hasDrops: Uint8Array.from(has, (bits) => bits & 1),
       hasConnectFailures: Uint8Array.from(has, (bits) => bits >> 1),
       dropRow: this.#drops.row.trim(),

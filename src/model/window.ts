@@ -69,8 +69,8 @@ export interface HistogramTable {
 export interface TcpTable {
   readonly rows: number;
   readonly leaf: Uint32Array;
-  /** One column per TCP_FIELDS (src/model/columns.ts). NaN: unknown. */
-  readonly values: readonly Float64Array[];
+  /** Row by row, TCP_FIELDS.length (src/model/columns.ts) numbers each. NaN: unknown. */
+  readonly values: Float64Array;
   /** 1 when drops (connect failures) were reported at all, so that a missing reason means zero. */
   readonly hasDrops: Uint8Array;
   readonly hasConnectFailures: Uint8Array;
