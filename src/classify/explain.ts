@@ -28,7 +28,7 @@ export function leavesOf(condition: Condition, path: string, tree: FaultTree, ne
   return childrenOf(condition, tree).flatMap((item, i) => leavesOf(item, childPath(path, i), tree, flip));
 }
 
-function childrenOf(condition: Condition, tree: FaultTree): readonly Condition[] {
+export function childrenOf(condition: Condition, tree: FaultTree): readonly Condition[] {
   if ('all' in condition) return condition.all;
   if ('any' in condition) return condition.any;
   if ('not' in condition) return [condition.not];

@@ -52,6 +52,25 @@ function selector(entity: Entity): (row: Ends) => boolean {
   }
 }
 
+/** Rows over the suspect's edges. Callers that do not name the instance they reach speak of its whole service. */
+function rowsOf(
+  comparison: Comparison,
+  entity: Entity,
+  service: string | null,
+): { readonly tcp: readonly TcpEdge[]; readonly calls: readonly CallLeaf[] } {
+  const rows = (of: Entity): { tcp: readonly TcpEdge[]; calls: readonly CallLeaf[] } => {
+    const select = selector(of);
+    return { tcp: comparison.tcp.filter(select), calls: comparison.calls.filter(select) };
+  };
+  const own = rows(entity);
+  if (entity.kind !== 'instance' || service === null) return own;
+  const whole = rows({ kind: 'service', name: service });
+  return {
+    tcp: own.tcp.length > 0 ? own.tcp : whole.tcp,
+    calls: own.calls.length > 0 ? own.calls : whole.calls,
+  };
+}
+
 function instancesOf(entity: Entity, suspect: Suspect, comparison: Comparison): Set<string> {
   const { partOf, runsOn } = comparison.topology;
   const name = entity.kind === 'edge' ? (entity.to ?? '') : entity.name;
@@ -87,7 +106,6 @@ function symptomStart(comparison: Comparison, walk: Walk): number {
 /** Cost: O(rows of the comparison). */
 export function scopeOf(comparison: Comparison, walk: Walk, suspect: Suspect): Scope {
   const { entity } = suspect;
-  const select = selector(entity);
   const instanceNames = instancesOf(entity, suspect, comparison);
   const instances = comparison.resources.filter((r) => r.entityKind === 'instance' && instanceNames.has(r.entity));
   const machineNames = new Set([
@@ -95,14 +113,14 @@ export function scopeOf(comparison: Comparison, walk: Walk, suspect: Suspect): S
     ...comparison.topology.runsOn.filter(([i]) => instanceNames.has(i)).map(([, machine]) => machine),
     ...instances.flatMap((r) => (r.machine === undefined ? [] : [r.machine])),
   ]);
-  const tcp = comparison.tcp.filter(select);
-  const calls = comparison.calls.filter(select);
+  const service = serviceOf(entity, suspect, comparison);
+  const { tcp, calls } = rowsOf(comparison, entity, service);
   return {
     comparison,
     walk,
     suspect,
     entity,
-    service: serviceOf(entity, suspect, comparison),
+    service,
     symptomMs: symptomStart(comparison, walk),
     tcp,
     calls,
