@@ -17,6 +17,11 @@ export class WireReader {
     this.#end = end;
   }
 
+  /** Where the next tag begins. */
+  get position(): number {
+    return this.#at;
+  }
+
   /** Reads the next tag; false at the end. */
   next(): boolean {
     if (this.#at >= this.#end) return false;

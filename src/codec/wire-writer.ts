@@ -29,6 +29,13 @@ export class WireWriter {
     this.#at += value.byteLength;
   }
 
+  /** Bytes that are already encoded fields. */
+  raw(value: Uint8Array): void {
+    this.#reserve(value.byteLength);
+    this.#bytes.set(value, this.#at);
+    this.#at += value.byteLength;
+  }
+
   /** Packed fixed32, sfixed32 or double: the array's own little-endian bytes. An all-zero-length array is left out. */
   packed(field: number, values: Uint32Array | Int32Array | Float64Array): void {
     if (values.length === 0) return;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DecodedBatch } from '../../src/codec/index.ts';
-import { decodeMessage, encodeBatch, MAX_MESSAGE_BYTES } from '../../src/codec/index.ts';
+import { decodeMessage, encodeBatch, MAX_MESSAGE_BYTES, withEnvironment } from '../../src/codec/index.ts';
 import { BATCH_TYPE } from '../../src/codec/proto-rows.ts';
 import type { CallColumns, TcpColumns } from '../../src/model/columns.ts';
 import { TCP_FIELDS } from '../../src/model/columns.ts';
@@ -186,6 +186,17 @@ describe('encodeBatch and decodeMessage', () => {
     const again = BATCH_TYPE.encode(BATCH_TYPE.decode(message?.value ?? new Uint8Array())).finish();
     const first = decodeMessage(message?.value ?? new Uint8Array(), {});
     expect(decodeMessage(again, {})).toEqual(first);
+  });
+
+  it('renames the environment and nothing else', () => {
+    for (const batch of [{ ...envelope, type: 'call', records: [call, bare] } as AnyBatch, ...rare]) {
+      for (const encoding of ['protobuf', 'json'] as const) {
+        const [message] = encodeBatch(batch, encoding);
+        const renamed = decodeMessage(withEnvironment(message?.value ?? new Uint8Array(), 'demo'), {});
+        const expected = encodeBatch({ ...batch, environment: 'demo' }, encoding)[0];
+        expect(renamed).toEqual(decodeMessage(expected?.value ?? new Uint8Array(), {}));
+      }
+    }
   });
 
   it('splits a large batch into messages near 64 KB with consecutive sequence numbers and loses no row', () => {

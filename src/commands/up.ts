@@ -1,0 +1,113 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import type { Collector } from '../../collector/collector.ts';
+import { busPublisher } from '../../collector/publisher.ts';
+import { openBus } from '../engine/open-bus.ts';
+import { startEngineService } from '../engine/service.ts';
+import { toMarkdown } from '../report/index.ts';
+import { collectorFlags, withCollectorOptions } from './collect.ts';
+import { publishDemo } from './demo.ts';
+import { engineFlags } from './engine.ts';
+import { inOrder, untilSignal } from './lifetime.ts';
+import type { CommonOptions } from './options.ts';
+import { configFrom } from './options.ts';
+import { describeProbes, startCollector } from './run-collector.ts';
+import { oneLine } from './show-report.ts';
+
+interface UpOptions extends CommonOptions {
+  readonly demo?: boolean | string;
+  readonly once?: boolean;
+  readonly collector: boolean;
+  readonly rules?: string;
+  readonly output?: string;
+  readonly database?: string;
+}
+
+export const DATASETS = fileURLToPath(new URL('../../datasets', import.meta.url));
+
+export function upCommand(): Command {
+  return withCollectorOptions(new Command('up'))
+    .description('Everything in one process group: live collector, embedded bus, engine, SQLite. No server to install.')
+    .option('-c, --config <file>', 'configuration file (default: ./rootwalk.json when it is there)')
+    .option('--demo [recording]', 'also replay a recorded incident in an environment named demo')
+    .option('--once', 'with --demo: end when its report stands')
+    .option('--no-collector', 'do not watch this host')
+    .option('--rules <dir>', 'fault tree (default: the one that comes with rootwalk)')
+    .option('--output <dir>', 'folder for <incident>.md and .json')
+    .option('--database <file>', 'SQLite file of incidents, reports and the webhook outbox')
+    .addHelpText('after', '\nExample:\n  rootwalk up --demo')
+    .action(run);
+}
+
+async function run(options: UpOptions): Promise<void> {
+  const config = configFrom(
+    { ...options, bus: 'embedded' },
+    { engine: engineFlags(options), collector: collectorFlags(options as Parameters<typeof collectorFlags>[0]) },
+  );
+  const say = (line: string): void => console.error(`rootwalk: ${line}`);
+  const ending = untilSignal();
+  const bus = await openBus(config.bus);
+  const service = await startEngineService({
+    config,
+    bus,
+    log: say,
+    onReport: (report, file) => {
+      console.log(oneLine(report, file));
+      if (report.environment !== 'demo' || report.state !== 'resolved') return;
+      console.log(`\n${toMarkdown(report)}`);
+      if (options.once) ending.release();
+    },
+    onFailure: (error) => {
+      say(`the consumer ended: ${error.message}`);
+      process.exitCode = 1;
+      ending.release();
+    },
+  });
+  const collector = options.collector
+    ? await observe(config, busPublisher(bus, config.bus.topicPrefix, config.collector.encoding), say)
+    : undefined;
+  if (options.demo) {
+    const file = typeof options.demo === 'string' ? options.demo : defaultRecording();
+    if (file === undefined) say(`no recording in ${DATASETS} to replay; give one: --demo FILE`);
+    else {
+      say(`replaying ${file} in the environment "demo"`);
+      await publishDemo(bus, config.bus.topicPrefix, file);
+    }
+  }
+  say(`reports go to ${config.engine.output}/; Ctrl-C ends`);
+  await ending.signalled;
+  say('ending');
+  await inOrder(
+    () => collector?.stop(),
+    () => service.stop(),
+    () => bus.close(),
+  );
+}
+
+/** Watches this host where kernel and rights allow; else says what is missing and goes on without. */
+async function observe(
+  config: Parameters<typeof startCollector>[0],
+  publish: Parameters<typeof startCollector>[1],
+  say: (line: string) => void,
+): Promise<Collector | undefined> {
+  try {
+    const collector = await startCollector(config, publish);
+    for (const line of describeProbes(collector)) say(line);
+    return collector;
+  } catch (error) {
+    say(`this host is not watched: ${(error as Error).message}`);
+    say('"rootwalk doctor" says what is missing and the mend');
+    return undefined;
+  }
+}
+
+function defaultRecording(): string | undefined {
+  if (!existsSync(DATASETS)) return undefined;
+  const files = readdirSync(DATASETS)
+    .filter((name) => name.endsWith('.rwrec'))
+    .sort();
+  const preferred = files.find((name) => name.startsWith('packet-loss')) ?? files[0];
+  return preferred === undefined ? undefined : join(DATASETS, preferred);
+}

@@ -1,0 +1,129 @@
+/**
+ * The engine on a bus: consume, analyse, make the effect durable, commit. At least once in, effectively once out:
+ *
+ * - Reports are stored with their outbox message in one transaction, under an id derived from their content, so that a
+ *   window analysed again writes nothing again.
+ * - State is rebuilt, not guarded. The log is read from an anchor (stored; it moves on only while nothing is wrong and
+ *   keeps enough history to warm the baselines); windows up to the last durable one are analysed silently.
+ * - Offsets are committed after the effect; they tell others how far the engine is, they do not decide where it starts.
+ */
+import type { Bus, BusMessage, Subscription } from '../bus/index.ts';
+import { topicsOf } from '../bus/index.ts';
+import type { RuleSet } from '../classify/index.ts';
+import type { DeadLetter } from '../codec/index.ts';
+import type { Config } from '../config.ts';
+import type { Report } from '../model/report.ts';
+import type { Pipeline, WindowOutcome } from '../pipeline.ts';
+import type { Store } from '../store/index.ts';
+import { pipelineOf } from './create.ts';
+import { feed } from './feed.ts';
+import { writeReportFiles } from './output-files.ts';
+
+export interface EngineOptions {
+  readonly config: Config;
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly rules: RuleSet;
+  /** Called after a report is durable. `file` is its Markdown. */
+  onReport?(report: Report, file: string): void;
+  onError?(error: Error): void;
+  onDeadLetter?(letter: DeadLetter): void;
+  /** Publishes reports and incidents to their topics; wakes the webhook worker. */
+  onStored?(report: Report): Promise<void> | void;
+}
+
+export interface Engine {
+  readonly pipeline: Pipeline;
+  stats(): EngineStats;
+  /** Finishes what it is doing, commits, ends the subscription. */
+  stop(): Promise<void>;
+}
+
+export interface EngineStats {
+  readonly messages: number;
+  readonly deadLetters: number;
+  readonly windows: number;
+  readonly reports: number;
+}
+
+/** History kept before the anchor when it moves: the longest baseline and some more. */
+const ANCHOR_HISTORY_MS = 45 * 60_000;
+const ANCHOR_STEP_MS = 5 * 60_000;
+const ANCHOR_KEY = 'anchorMs';
+
+export async function startEngine(options: EngineOptions): Promise<Engine> {
+  const { config, bus, store, rules } = options;
+  const topics = topicsOf(config.bus.topicPrefix);
+  const pipeline = pipelineOf(config, rules);
+  const stats = { messages: 0, deadLetters: 0, windows: 0, reports: 0 };
+  const storedAnchor = store.state(ANCHOR_KEY);
+  let anchorMs = storedAnchor === undefined ? undefined : Number(storedAnchor);
+  let subscription: Subscription | undefined;
+
+  async function settle(outcome: WindowOutcome): Promise<void> {
+    stats.windows++;
+    const key = `window/${outcome.environment}`;
+    const durable = Number(store.state(key) ?? Number.NEGATIVE_INFINITY);
+    if (outcome.windowStartMs <= durable) return;
+    const reported = new Set<string>();
+    for (const report of outcome.reports) {
+      const incident = outcome.incidents.find((candidate) => candidate.id === report.incidentId);
+      const { reportStored } = store.applyEffect({ report, ...(incident === undefined ? {} : { incident }) });
+      reported.add(report.incidentId);
+      const file = writeReportFiles(config.engine.output, report);
+      if (!reportStored) continue;
+      stats.reports++;
+      await options.onStored?.(report);
+      options.onReport?.(report, file);
+    }
+    for (const incident of outcome.incidents) if (!reported.has(incident.id)) store.applyEffect({ incident });
+    store.applyEffect({ state: { [key]: String(outcome.windowStartMs) } });
+  }
+
+  async function onMessages(messages: readonly BusMessage[]): Promise<void> {
+    for (const message of messages) {
+      stats.messages++;
+      if (anchorMs === undefined) {
+        anchorMs = message.timestampMs;
+        store.applyEffect({ state: { [ANCHOR_KEY]: String(anchorMs) } });
+      }
+      const { outcomes, deadLetters } = await feed(pipeline, message);
+      for (const letter of deadLetters) {
+        stats.deadLetters++;
+        options.onDeadLetter?.(letter);
+        await bus.publish(topics.deadLetter, [
+          {
+            key: message.key,
+            value: Buffer.from(JSON.stringify(letter)),
+            headers: { 'content-type': 'application/json', reason: letter.reason },
+          },
+        ]);
+      }
+      for (const outcome of outcomes) await settle(outcome);
+    }
+    const last = messages.at(-1);
+    if (last === undefined) return;
+    moveAnchor(last.timestampMs);
+    await subscription?.commit([
+      { topic: last.topic, partition: last.partition, offset: (BigInt(last.offset) + 1n).toString() },
+    ]);
+  }
+
+  function moveAnchor(nowMs: number): void {
+    const wanted = nowMs - ANCHOR_HISTORY_MS;
+    if (anchorMs === undefined || wanted - anchorMs < ANCHOR_STEP_MS || pipeline.detector.incidents().length > 0)
+      return;
+    anchorMs = wanted;
+    store.applyEffect({ state: { [ANCHOR_KEY]: String(anchorMs) } });
+  }
+
+  subscription = await bus.subscribe({
+    topics: topics.inputs,
+    group: config.bus.group,
+    start: anchorMs === undefined ? 'earliest' : { sinceMs: anchorMs },
+    onMessages,
+    ...(options.onError === undefined ? {} : { onError: options.onError }),
+  });
+  const running = subscription;
+  return { pipeline, stats: () => ({ ...stats }), stop: () => running.stop() };
+}
