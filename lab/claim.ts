@@ -1,6 +1,7 @@
 /** Claims a number for a lab, with its directory, and starts the reaper that cleans up if the lab is killed. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RcaError } from '../src/model/errors.ts';
@@ -16,19 +17,21 @@ export interface Claim {
 
 const MOST_LABS = 50;
 
+/** The directory appears with its owner file in it, by rename: nobody ever sees a lab without an owner. */
 function claimDirectory(): number {
+  const fresh = mkdtempSync(join(tmpdir(), 'rootwalk-claim-'));
+  chmodSync(fresh, 0o755);
+  writeFileSync(join(fresh, OWNER_FILE), JSON.stringify({ pid: process.pid, startTicks: startTicks(process.pid) }));
   for (let id = 1; id <= MOST_LABS; id++) {
     try {
-      mkdirSync(labDir(id), { mode: 0o755 });
-      writeFileSync(
-        join(labDir(id), OWNER_FILE),
-        JSON.stringify({ pid: process.pid, startTicks: startTicks(process.pid) }),
-      );
+      renameSync(fresh, labDir(id));
       return id;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
     }
   }
+  rmSync(fresh, { recursive: true, force: true });
   throw new RcaError('RCA_ENVIRONMENT', `lab: ${MOST_LABS} labs run already. Mend: end some of them.`);
 }
 
