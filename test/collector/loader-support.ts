@@ -10,7 +10,7 @@ import { LoaderProcess } from '../../collector/frames/loader-process.ts';
 import type { DataFrame, Frame } from '../../collector/frames/types.ts';
 
 export const run = (command: string, ...args: readonly string[]): string =>
-  execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString();
+  execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000 }).toString();
 
 export const wait = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
