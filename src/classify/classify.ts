@@ -70,7 +70,7 @@ export async function verdictOf(facts: SuspectFacts, compiled: CompiledTree): Pr
       facts: known,
     };
   }
-  const blames = blamed(winner.rule, scope, sheet);
+  const blames = blamed(winner, scope, sheet);
   return {
     suspect: scope.entity,
     faultClass: winner.rule.class,
@@ -130,12 +130,25 @@ export async function decide(
       compareNames(a.rule.id, b.rule.id),
   );
   const [winner, ...others] = fired;
-  for (const { rule } of others) {
-    if (rule.class === winner?.rule.class) continue;
-    const reason = `fits too (${rule.title.toLowerCase()}), but ${winner?.rule.class} outranks it`;
-    excluded.push({ faultClass: rule.class, ruleId: rule.id, reason });
-  }
-  return { winner, excluded, undecided, missing: [...missing].sort(compareNames) };
+  const outranked = others.map(({ rule }) => ({
+    faultClass: rule.class,
+    ruleId: rule.id,
+    reason: `its evidence is there too, but ${winner?.rule.class} outranks it`,
+  }));
+  // A class is said once: as the verdict, as outranked, as undecided, or as excluded.
+  const said = new Set(winner === undefined ? [] : [winner.rule.class]);
+  const fits = oncePerClass(outranked, said);
+  const open = oncePerClass(undecided, said);
+  const out = oncePerClass(excluded, said);
+  return { winner, excluded: [...fits, ...out], undecided: open, missing: [...missing].sort(compareNames) };
+}
+
+function oncePerClass(entries: readonly Excluded[], said: Set<string>): Excluded[] {
+  return entries.filter(({ faultClass }) => {
+    if (said.has(faultClass)) return false;
+    said.add(faultClass);
+    return true;
+  });
 }
 
 function judge(
@@ -224,7 +237,8 @@ function confidenceOf(weight: number, unknownExcludes: number, sheet: FactSheet)
 }
 
 /** The entity at fault when it is not the suspect itself. */
-function blamed(rule: Rule, scope: Scope, sheet: FactSheet): Entity | undefined {
+function blamed(winner: Fired, scope: Scope, sheet: FactSheet): Entity | undefined {
+  const { rule } = winner;
   const { entity, comparison } = scope;
   const callee = entity.kind === 'edge' && entity.to !== undefined ? namedEntity(comparison, entity.to) : undefined;
   if (rule.blames === 'callee') return callee;
@@ -233,27 +247,19 @@ function blamed(rule: Rule, scope: Scope, sheet: FactSheet): Entity | undefined 
     return typeof worst === 'string' ? namedEntity(comparison, worst) : undefined;
   }
   if (rule.blames === 'instance' || rule.blames === 'machine') {
-    const witness = leafFacts(rule)
-      .map((fact) => sheet.get(fact))
-      .find((detail) => detail?.witness !== null && detail?.witness !== undefined)?.witness;
-    if (rule.blames === 'machine') return witness == null || witness === entity.name ? undefined : machine(witness);
+    const proof = winner.evidence.filter(
+      ({ fact, result }) => fact.startsWith(`${rule.blames}.`) && result === 'present',
+    );
+    const witness = proof.map(({ fact }) => sheet.get(fact)?.witness ?? null).find((name) => name !== null) ?? null;
+    if (rule.blames === 'machine') return witness === null || witness === entity.name ? undefined : machine(witness);
     if (entity.kind === 'instance') return undefined;
     const siblings = new Set(
       comparison.topology.partOf.filter(([, name]) => name === scope.service).map(([name]) => name),
     );
-    if (witness == null || siblings.size <= 1) return callee;
+    if (witness === null || siblings.size <= 1) return callee;
     return instance(witness);
   }
   return undefined;
-}
-
-function leafFacts(rule: Rule): string[] {
-  const facts: string[] = [];
-  JSON.stringify(rule.needs, (key, value: unknown) => {
-    if (key === 'fact' && typeof value === 'string' && value.startsWith(rule.blames)) facts.push(value);
-    return value;
-  });
-  return facts;
 }
 
 function namedEntity(comparison: Comparison, name: string): Entity {

@@ -8,11 +8,15 @@ import { minus, over, riseSigma, sumOf, sumOfMap, times } from './metric-sum.ts'
 import type { Scope } from './scope.ts';
 
 export function outFacts(scope: Scope, sheet: FactSheet): void {
-  const { entity, comparison, service } = scope;
+  const { entity, comparison } = scope;
   if (entity.kind === 'edge' || entity.kind === 'machine') return;
-  const own = (row: { readonly caller: string; readonly callerInstance?: string }): boolean =>
-    entity.kind === 'instance' ? row.callerInstance === entity.name : row.caller === service;
+  const own = ownRows(scope);
   const rows = comparison.tcp.filter((row) => row.side === 'client' && own(row));
+  const calls = comparison.calls.filter((leaf) => own(leaf));
+  if (rows.length === 0 && calls.length === 0 && isWatched(scope)) {
+    callsNobody(sheet);
+    return;
+  }
   const lists = rows.map((row) => row.metrics);
   const perWindow = 1000 / comparison.windowMs;
   const reported = rows.length > 0 && probeAttached(scope, /inet_sock_set_state|tcp_connect/);
@@ -38,7 +42,6 @@ export function outFacts(scope: Scope, sheet: FactSheet): void {
   }
   setFact(sheet, 'out.retransmits_rise_sigma', sigma?.value ?? null, sigma?.onsetMs ?? null);
 
-  const calls = comparison.calls.filter((leaf) => own(leaf));
   const received = errorRises(bestSide(calls, 'client'), scope, (leaf) => leaf.callee);
   const returned = errorRises(bestSide(scope.calls, 'server'), scope, errorTypeOf);
   const total = (rises: ReadonlyMap<string, number>): number =>
@@ -47,4 +50,28 @@ export function outFacts(scope: Scope, sheet: FactSheet): void {
   const erring = [...received.keys()][0];
   const lossy = sigma !== undefined && sigma.value > 4 ? sigma.callee : undefined;
   setFact(sheet, 'out.worst_callee', failing?.callee ?? lossy ?? erring ?? null);
+}
+
+type Caller = { readonly caller: string; readonly callerInstance?: string };
+
+/** The rows of the suspect's own calls; those of its whole service when rows do not name the calling instance. */
+function ownRows(scope: Scope): (row: Caller) => boolean {
+  const { entity, comparison, service } = scope;
+  const ofService = (row: Caller): boolean => service !== null && row.caller === service;
+  if (entity.kind !== 'instance') return ofService;
+  const ofInstance = (row: Caller): boolean => row.callerInstance === entity.name;
+  return [...comparison.tcp, ...comparison.calls].some(ofInstance) ? ofInstance : ofService;
+}
+
+/** The suspect's own side is observed, so calls of its own would have been seen. */
+function isWatched(scope: Scope): boolean {
+  return scope.calls.some((leaf) => leaf.side === 'server') || scope.tcp.some((row) => row.side === 'server');
+}
+
+function callsNobody(sheet: FactSheet): void {
+  for (const reason of [undefined, ...FAILURES]) {
+    setFact(sheet, `out.connect_failures_rise_per_s${reason === undefined ? '' : `.${reason}`}`, 0);
+  }
+  setFact(sheet, 'out.retransmits_rise_sigma', 0);
+  setFact(sheet, 'out.error_rise_ratio', 0);
 }
