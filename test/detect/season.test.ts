@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { SeasonalGauge } from '../../src/detect/index.ts';
+import { createRandom, normal } from '../../src/stats/random.ts';
+
+const MINUTE = 60;
+const DAY = 1440;
+
+/** A day's wave with a cron peak at 03:00 and noise; `change` may alter a point. */
+function alarms(days: number, change: (i: number, value: number) => number, seed = 1): number[] {
+  const random = createRandom(seed);
+  const gauge = new SeasonalGauge(MINUTE);
+  const out: number[] = [];
+  for (let i = 0; i < days * DAY; i++) {
+    const cron = i % DAY >= 180 && i % DAY < 185 ? 80 : 0;
+    const value = 100 + 40 * Math.sin((2 * Math.PI * i) / DAY) + cron + 2 * normal(random);
+    if (gauge.push(i * MINUTE, change(i, value)).alarm) out.push(i);
+  }
+  return out;
+}
+
+describe('seasonal gauge', () => {
+  it('is quiet on ten days of wave, noise and a nightly peak', () => {
+    for (const seed of [1, 2, 3]) expect(alarms(10, (_, value) => value, seed).length).toBeLessThanOrEqual(2);
+  });
+
+  it('finds a spike, a dip that stays inside the daily range, and a new level, at their first points', () => {
+    const at = 8 * DAY + 700;
+    expect(alarms(9, (i, value) => (i === at ? value + 40 : value))).toContain(at);
+    // At the peak of the wave the dip stays above the daily mean.
+    const peak = 8 * DAY + 360;
+    expect(alarms(9, (i, value) => (i >= peak && i < peak + 5 ? value - 30 : value))).toContain(peak);
+    expect(alarms(9, (i, value) => (i >= at ? value + 60 : value)).some((i) => i >= at && i < at + 3)).toBe(true);
+  });
+
+  it('says nothing without two days of history and skips what is unknown', () => {
+    expect(alarms(2, (i, value) => (i % 400 === 399 ? value * 5 : value))).toEqual([]);
+    const gauge = new SeasonalGauge(MINUTE);
+    expect(gauge.push(0, Number.NaN)).toEqual({ score: 0, alarm: false });
+  });
+});
