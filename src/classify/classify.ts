@@ -32,6 +32,7 @@ interface Fired {
 type Outcome =
   | { readonly kind: 'fired'; readonly fired: Fired }
   | { readonly kind: 'excluded'; readonly excluded: Excluded }
+  | { readonly kind: 'gated'; readonly excluded: Excluded }
   | { readonly kind: 'undecided'; readonly excluded: Excluded; readonly missing: readonly string[] };
 
 /**
@@ -109,12 +110,14 @@ export async function decide(
   const context: ExplainContext = { tree, results, sheet };
   const fired: Fired[] = [];
   const excluded: Excluded[] = [];
+  const gated: Excluded[] = [];
   const undecided: Excluded[] = [];
   const missing = new Set<string>();
   for (const family of tree.families) {
     for (const rule of family.rules.filter((r) => r.appliesTo.includes(entity.kind))) {
       const outcome = judge(rule, family, context, timing);
       if (outcome.kind === 'fired') fired.push(outcome.fired);
+      else if (outcome.kind === 'gated') gated.push(outcome.excluded);
       else if (outcome.kind === 'excluded') excluded.push(outcome.excluded);
       else {
         undecided.push(outcome.excluded);
@@ -139,7 +142,7 @@ export async function decide(
   const said = new Set(winner === undefined ? [] : [winner.rule.class]);
   const fits = oncePerClass(outranked, said);
   const open = oncePerClass(undecided, said);
-  const out = oncePerClass(excluded, said);
+  const out = oncePerClass([...excluded, ...gated], said);
   return { winner, excluded: [...fits, ...out], undecided: open, missing: [...missing].sort(compareNames) };
 }
 
@@ -165,7 +168,8 @@ function judge(
   if (family.when !== undefined) {
     const path = familyPath(family.id);
     if (results.evidence(path) === 'absent') {
-      return exclude(`${family.title}: ${because(family.when, path, 'absent', context).join('; ')}`);
+      const reason = because(family.when, path, 'absent', context).join('; ');
+      return { kind: 'gated', excluded: { faultClass: rule.class, ruleId: rule.id, reason } };
     }
   }
   const path = needsPath(rule);

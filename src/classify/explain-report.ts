@@ -64,7 +64,8 @@ function show(
   sheet: FactSheet,
 ): string[] {
   const head = `${'  '.repeat(depth)}${MARKS[results.evidence(path)]} ${label === '' ? '' : `${label}: `}`;
-  if ('fact' in condition) return [`${head}${leafText(condition, factValue(sheet, condition.fact))}`];
+  if ('fact' in condition)
+    return [`${head}${leafText(condition, factValue(sheet, condition.fact), results.evidence(path) !== 'absent')}`];
   const children = childrenOf(condition, compiled.tree);
   return [
     `${head}${gateWords(condition)}`,

@@ -5,6 +5,7 @@ import type { TreeResults } from './compile.ts';
 import { childPath } from './compile.ts';
 import { factDefinition } from './fact-catalogue.ts';
 import type { FactSheet } from './fact-sheet.ts';
+import { factWords } from './fact-words.ts';
 import { OPERATOR_WORDS } from './operators.ts';
 import type { Condition, FaultTree, Leaf } from './types.ts';
 
@@ -60,38 +61,24 @@ export function evaluated(placed: PlacedLeaf, role: ConditionRole, context: Expl
     expected: leaf.value,
     actual: typeof value === 'object' && value !== null ? value.join(', ') : value,
     result: context.results.evidence(path),
-    text: leafText(leaf, value),
+    text: leafText(leaf, value, placed.negated ? 'negated' : context.results.evidence(path) !== 'absent'),
     role,
     ...(unit === '' ? {} : { unit }),
     ...(onsetMs === null ? {} : { onsetMs }),
   };
 }
 
-/** `edge retransmit ratio 4.2 % (> 1 %)` */
-export function leafText(leaf: Leaf, value: FactValue): string {
-  const definition = factDefinition(leaf.fact);
-  const unit = definition?.unit ?? '';
-  const words = factWords(leaf.fact, unit);
+/** `rise of the retransmit ratio 4.2 % (> 1 %)`; what does not hold says what it would have needed. */
+export function leafText(leaf: Leaf, value: FactValue, holds: boolean | 'negated' = true): string {
+  const unit = factDefinition(leaf.fact)?.unit ?? '';
   const expected =
     typeof leaf.value === 'object' && 'fact' in leaf.value
-      ? factWords(leaf.value.fact, unit)
+      ? factWords(leaf.value.fact)
       : show(leaf.value as FactValue, unit);
-  return `${words} ${show(value, unit)} (${OPERATOR_WORDS[leaf.operator] ?? leaf.operator} ${expected})`;
-}
-
-/** A fact's name as words, without the unit its value will carry. */
-export function factWords(name: string, unit: string): string {
-  const suffix = { per_s: /_per_s(?=$|\.)/, us: /_us$/, s: /_s(?=$|\.)/, cores: /_cores$/, sigma: /_sigma$/ }[unit];
-  const bare = suffix === undefined ? name : name.replace(suffix, '');
-  return bare
-    .replace(/^(db)\./, 'database ')
-    .replaceAll('.', ' ')
-    .replaceAll('_', (_, at: number) => keepUnderscore(bare, at));
-}
-
-/** Kernel drop reasons keep their underscores. */
-function keepUnderscore(text: string, at: number): string {
-  return /[A-Z]/.test(text[at - 1] ?? '') && /[A-Z]/.test(text[at + 1] ?? '') ? '_' : ' ';
+  const wanted = `${OPERATOR_WORDS[leaf.operator] ?? leaf.operator} ${expected}`;
+  // A flag or a name that holds says so by itself.
+  const plain = holds === true && (typeof value === 'boolean' || typeof value === 'string');
+  return `${factWords(leaf.fact)}: ${show(value, unit)}${plain ? '' : ` (${holds === true ? '' : holds === false ? 'needs ' : 'not '}${wanted})`}`;
 }
 
 export function show(value: FactValue, unit: string): string {
@@ -110,7 +97,9 @@ export function because(
   context: ExplainContext,
   limit = 2,
 ): string[] {
-  if ('fact' in condition) return [leafText(condition, factValue(context.sheet, condition.fact))];
+  if ('fact' in condition) {
+    return [leafText(condition, factValue(context.sheet, condition.fact), result !== 'absent')];
+  }
   const children = childrenOf(condition, context.tree).map((item, i) => ({ item, path: childPath(path, i) }));
   const wanted: Evidence3 = 'not' in condition ? invert(result) : result;
   const deciding = children.filter((child) => context.results.evidence(child.path) === wanted);

@@ -85,7 +85,7 @@ function contribution(cause: RankedCause): string {
 }
 
 function causeSection(cause: RankedCause, report: Report): string {
-  const sure = cause.faultClass === 'unknown' ? '' : `, confidence ${formatPercent(cause.confidence)}`;
+  const sure = cause.faultClass === 'unknown' ? '' : `, confidence ${confidence(cause)}`;
   const lines = [`### ${cause.rank}. ${escapeCell(cause.title)}`, ''];
   lines.push(
     `\`${cause.faultClass}\` at **${escapeCell(entityWords(cause.entity))}**${sure}${contribution(cause)}${since(cause, report)}.`,
@@ -112,7 +112,7 @@ function causeSection(cause: RankedCause, report: Report): string {
     lines.push('', 'Neither proved nor excluded:', '');
     lines.push(...cause.undecided.slice(0, 6).map((u) => `- \`${u.faultClass}\`: ${escapeCell(u.reason)}`));
   }
-  if (cause.remedy !== null) lines.push('', `What to do: [${cause.remedy}](../rules/${cause.remedy})`);
+  if (cause.remedy !== null) lines.push('', `What to do: \`rules/${cause.remedy}\``);
   return lines.join('\n');
 }
 
@@ -233,13 +233,18 @@ function unique(lines: readonly string[]): string[] {
   return [...new Set(lines)];
 }
 
+/** Whole percents: more would pretend. */
+function confidence(cause: RankedCause): string {
+  return `${Math.round(cause.confidence * 100)} %`;
+}
+
 /** Text from the network must not become markup: pipes, angle brackets, backticks and line ends. */
 function escapeCell(text: string): string {
   return text
     .replaceAll(/[\r\n]+/g, ' ')
     .replaceAll('\\', '\\\\')
     .replaceAll('|', '\\|')
-    .replaceAll('<', '&lt;')
+    .replaceAll(/<(?=[A-Za-z/!?])/g, '&lt;')
     .replaceAll('`', "'");
 }
 

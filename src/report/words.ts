@@ -66,7 +66,7 @@ export function summary(
     return `${opening} The change arises at ${entityWords(cause.entity)}${share}, but no rule of the fault tree fits what is known of it.`;
   }
   const hedge = walk.abstained ? 'Nothing stands out clearly; the best explanation is: ' : 'Cause: ';
-  return `${opening} ${hedge}${lowerFirst(cause.title, hedge)} (${cause.faultClass} at ${entityWords(cause.entity)}, confidence ${formatPercent(cause.confidence)})${share}.`;
+  return `${opening} ${hedge}${lowerFirst(cause.title, hedge)} (${cause.faultClass} at ${entityWords(cause.entity)}, confidence ${Math.round(cause.confidence * 100)} %)${share}.`;
 }
 
 function lowerFirst(text: string, hedge: string): string {
@@ -97,7 +97,7 @@ export function changesSince(
     cause === undefined ? 'none' : `${cause.faultClass} at ${entityWords(cause.entity)}`;
   if (name(before) !== name(after)) changes.push(`first cause: ${name(before)} → ${name(after)}`);
   else if (before !== undefined && after !== undefined && before.confidence !== after.confidence) {
-    changes.push(`confidence: ${formatPercent(before.confidence)} → ${formatPercent(after.confidence)}`);
+    changes.push(`confidence: ${Math.round(before.confidence * 100)} % → ${Math.round(after.confidence * 100)} %`);
   }
   const known = new Set(previous.affected.map((e) => `${e.kind}:${e.name}`));
   const joined = next.affected.filter((e) => !known.has(`${e.kind}:${e.name}`)).map(entityWords);

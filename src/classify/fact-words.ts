@@ -1,0 +1,93 @@
+/** Facts as people say them. A fact without an entry is spelled from its name. */
+
+const WORDS: Readonly<Record<string, string>> = {
+  'suspect.kind': 'kind of suspect',
+  'suspect.term': 'ledger term',
+  'suspect.symptoms': 'symptoms',
+  'edge.retransmit_ratio': 'retransmits of segments sent',
+  'edge.retransmit_ratio_delta': 'rise of the retransmit ratio',
+  'edge.retransmits_rise_sigma': 'rise of retransmits',
+  'edge.drops_rise_per_s': 'more packets dropped by a kernel',
+  'edge.connect_failures_rise_per_s': 'more failed connects',
+  'edge.connect_failure_ratio': 'failed of all connects',
+  'edge.calls_ratio': 'call rate against before',
+  'edge.success_ratio': 'successful calls against before',
+  'edge.error_ratio_delta': 'rise of the error ratio seen by callers',
+  'edge.connection_error_share': 'connection errors among the new errors',
+  'edge.network_time_share': 'share of the latency change on the network',
+  'edge.client_latency_ratio': 'latency seen by callers against before',
+  'edge.rtt_ratio': 'round-trip time against before',
+  'edge.rtt_rise_us': 'rise of the round-trip time',
+  'edge.rtt_min_ratio': 'smallest round-trip time against before',
+  'edge.resets_rise_per_s': 'more resets',
+  'edge.zero_windows_rise_per_s': 'more closed receive windows',
+  'edge.accept_queue_overflows_rise_per_s': 'more accept-queue overflows',
+  'edge.server_seen': 'called end observed',
+  'service.self_time_share': 'share of the latency change in its own time',
+  'service.self_error_share': 'share of the new errors that it originates',
+  'service.traffic_ratio': 'request rate against before',
+  'service.traffic_rise_per_s': 'rise of the request rate',
+  'service.latency_ratio': 'own latency against before',
+  'service.error_ratio_delta': 'rise of the error ratio',
+  'service.status_5xx_share': '5xx among the new errors',
+  'service.error_operation_share': 'one operation among the new errors',
+  'service.error_instance_share': 'one instance among the new errors',
+  'service.cpu_per_request_ratio': 'CPU per request against before',
+  'out.connect_failures_rise_per_s': 'more failed connects of its own calls',
+  'out.retransmits_rise_sigma': 'rise of retransmits of its own calls',
+  'out.error_rise_ratio': 'new errors received / returned',
+  'instance.cpu_throttled_ratio': 'throttled periods',
+  'instance.cpu_throttled_ratio_delta': 'rise of throttled periods',
+  'instance.cpu_throttled_time_rise': 'rise of throttled time',
+  'instance.cpu_used_of_limit': 'CPU used of the limit',
+  'instance.cpu_ratio': 'CPU used against before',
+  'instance.cpu_limit_ratio': 'CPU limit against before',
+  'instance.run_queue_delay_rise_ratio': 'rise of the wait for a CPU',
+  'instance.memory_used_of_limit': 'memory used of the limit',
+  'instance.major_faults_rise_per_s': 'more major page faults',
+  'instance.oom_kills': 'OOM kills',
+  'machine.cpu_used_ratio': 'CPU of the machine',
+  'machine.cpu_rise_ratio': 'rise of the CPU of the machine',
+  'machine.psi_cpu_rise': 'rise of CPU pressure',
+  'machine.psi_memory_rise': 'rise of memory pressure',
+  'machine.psi_io_rise': 'rise of I/O pressure',
+  'machine.disk_latency_ratio': 'time per disk operation against before',
+  'machine.disk_busy_rise': 'rise of disk busy time',
+  'machine.disk_errors': 'disk errors',
+  'machine.neighbour_cpu_rise_cores': 'more CPU used by a neighbour',
+  'db.is_database': 'is a database',
+  'db.latency_ratio': 'statement duration against before',
+  'db.self_time_share': 'share of the latency change in the database',
+  'db.statement_share': 'share of the added time on one statement',
+  'db.statements_slowed': 'statements slowed',
+  'db.writes_slowed': 'writing or locking statements slowed',
+  'db.table_share': 'share of the added time on one table',
+  'db.other_tables_latency_ratio': 'statements on other tables against before',
+  'db.lock_errors_rise_per_s': 'more lock errors',
+  'telemetry.lost_ratio': 'events lost',
+  'telemetry.silent_collectors': 'silent collectors',
+  'telemetry.suspect_silent': 'its collector is silent',
+  'telemetry.coverage_ratio': 'windows with telemetry',
+  'change.process_exit_signal': 'exit signal',
+  'change.process_restarted': 'started again',
+};
+
+const PATTERNS: readonly (readonly [prefix: string, words: (suffix: string) => string])[] = [
+  ['edge.drops_rise_per_s.', (reason) => `more packets dropped with ${reason}`],
+  ['edge.connect_failures_rise_per_s.', (reason) => `more connects ${spaced(reason)}`],
+  ['out.connect_failures_rise_per_s.', (reason) => `more of its own connects ${spaced(reason)}`],
+  ['change.count.', (kind) => `changes: ${spaced(kind)}`],
+  ['change.before_symptom_s.', (kind) => `time from ${spaced(kind)} to the symptom`],
+];
+
+function spaced(name: string): string {
+  return name.replaceAll('_', ' ');
+}
+
+export function factWords(name: string): string {
+  const known = WORDS[name];
+  if (known !== undefined) return known;
+  const pattern = PATTERNS.find(([prefix]) => name.startsWith(prefix));
+  if (pattern !== undefined) return pattern[1](name.slice(pattern[0].length));
+  return spaced(name.replace(/_(per_s|us|cores|sigma|ratio)$/, '')).replaceAll('.', ' ');
+}
