@@ -13,6 +13,7 @@ export interface Size {
 
 export const WINDOW_MS = 5_000;
 const INSTANCES = 2;
+const NETWORK_US = 300;
 const INSTANCES_PER_MACHINE = 20;
 /** 16-64 KB batches: about this many records. */
 const BATCH_RECORDS = 250;
@@ -69,6 +70,7 @@ export function windowBatches(edges: readonly Edge[], startMs: number, random: R
       };
       const n = Math.max(1, poisson(random, (rps * WINDOW_MS) / 1000 / INSTANCES));
       const failed = random() < 0.05 ? 1 : 0;
+      const factor = 0.9 + 0.2 * random();
       for (const side of ['client', 'server'] as const) {
         const collector = side === 'client' ? ends.callerMachine : ends.calleeMachine;
         for (const [status, count] of [
@@ -85,7 +87,7 @@ export function windowBatches(edges: readonly Edge[], startMs: number, random: R
             count,
             errors: status === '500' ? count : 0,
             ...(status === '500' ? { errorType: '500' } : {}),
-            durationSumUs: Math.round(count * meanUs * (0.9 + 0.2 * random())),
+            durationSumUs: Math.round(count * (meanUs * factor + (side === 'client' ? NETWORK_US : 0))),
             durationHistogram: sketch(count, meanUs),
             requestBytes: count * 200,
             responseBytes: count * 900,

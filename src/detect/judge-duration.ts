@@ -15,6 +15,8 @@ const SPREAD_FLOOR = 0.1;
  * abnormal. At half load an M/M/1 server doubles its time when its load grows by 1.5, which r^1.5 covers.
  */
 const LOAD_EXPONENT = 1.5;
+/** A rise below this factor must have been there in the window before, too: a modest change asks for one more window. */
+const PLAIN_RATIO = 2;
 const LOAD_FROM = 1.1;
 const LOAD_TO = 4;
 
@@ -69,7 +71,8 @@ export class DurationFamily extends Family<LevelPool> {
     const judged = this.judged;
     judged.z = allowance > 1 ? z - Math.log(allowance) / spread : z;
     judged.score = Math.max(z, 0);
-    judged.exceeds = z >= this.config.openScore && rise >= minRatio * allowance && value - baseline >= minUs;
+    const lasting = rise >= PLAIN_RATIO * allowance || this.pool.recentValue(i, 0) - center >= Math.log(minRatio);
+    judged.exceeds = z >= this.config.openScore && rise >= minRatio * allowance && value - baseline >= minUs && lasting;
     judged.calm = z < this.config.closeScore || rise < 1 + (minRatio - 1) / 2 || value - baseline < minUs / 2;
     judged.baseline = baseline;
     judged.current = value;

@@ -19,17 +19,26 @@ export class Identities {
   readonly edges = new Directory(3);
   readonly resources: ResourceIdentity[] = [];
   readonly #resourceIds = new Map<string, number>();
-  /** Decoders hand out the same array for the same dictionary: its ids are looked up once. */
-  readonly #dictionaries = new WeakMap<readonly string[], Uint32Array>();
+  /** Last dictionary of each collector, type and sequence number: the next one is mostly the same. */
+  readonly #dictionaries = new Map<string, { strings: readonly string[]; ids: Uint32Array }>();
   /** Sizes of the last closed window, with some room: the next one is built without growing. */
   readonly expected = { calls: 256, tcp: 256, logWords: 1024 };
 
-  dictionary(strings: readonly string[]): Uint32Array {
-    const known = this.#dictionaries.get(strings);
-    if (known !== undefined) return known;
+  /** Ids of a batch's dictionary. Comparing with the last one is cheaper than hashing every name again. */
+  dictionary({ collector, type, sequence, strings }: CallColumns | TcpColumns): Uint32Array {
+    const source = `${collector}/${type}/${sequence}`;
+    const last = this.#dictionaries.get(source);
     const ids = new Uint32Array(strings.length);
-    for (let i = 0; i < strings.length; i++) ids[i] = this.names.id(strings[i]!);
-    this.#dictionaries.set(strings, ids);
+    let at = 0;
+    for (let i = 0; i < strings.length; i++) {
+      const name = strings[i]!;
+      if (last !== undefined && last.strings[at] === name) ids[i] = last.ids[at++]!;
+      else if (last !== undefined && last.strings[at + 1] === name) {
+        ids[i] = last.ids[at + 1]!;
+        at += 2;
+      } else ids[i] = this.names.id(name);
+    }
+    this.#dictionaries.set(source, { strings, ids });
     return ids;
   }
 
@@ -87,11 +96,11 @@ export class WindowBuilder {
   }
 
   addCalls(batch: CallColumns): void {
-    this.#calls.add(batch, this.#identities.dictionary(batch.strings), this.#identities.names.id(batch.collector));
+    this.#calls.add(batch, this.#identities.dictionary(batch), this.#identities.names.id(batch.collector));
   }
 
   addTcp(batch: TcpColumns): void {
-    this.#tcp.add(batch, this.#identities.dictionary(batch.strings), this.#identities.names.id(batch.collector));
+    this.#tcp.add(batch, this.#identities.dictionary(batch), this.#identities.names.id(batch.collector));
   }
 
   /** The same metric of the same entity from two collectors is one fact seen twice: the larger is kept. */
