@@ -110,15 +110,21 @@ export async function runCollector(options: CollectorOptions): Promise<Collector
     },
   );
   await loader.start();
-  pipeline.advance(Date.now());
-  const timer = setInterval(() => pipeline.advance(Date.now()), ADVANCE_MS);
+  let timer: NodeJS.Timeout | undefined;
+  // Aligned to the epoch like the windows are, so that resources are sampled just behind a window's end.
+  const advance = (): void => {
+    const nowMs = Date.now();
+    pipeline.advance(nowMs);
+    timer = setTimeout(advance, ADVANCE_MS - (nowMs % ADVANCE_MS));
+  };
+  advance();
 
   return {
     name: pipeline.name,
     pipeline,
     health: () => loader.health(),
     async stop() {
-      clearInterval(timer);
+      clearTimeout(timer);
       await loader.stop();
       pipeline.stop(Date.now());
       await Promise.all(publishing);

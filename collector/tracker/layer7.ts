@@ -72,6 +72,7 @@ export class Layer7 implements MessageListener, MatchQueue {
   readonly #losses: MatchLosses;
   readonly #pending: PendingRequest[] = [];
   readonly #orphans: Response[] = [];
+  #inGap = false;
   /** The request whose bytes are being read. */
   #reading: PendingRequest | undefined = undefined;
   #readingFrom = 0;
@@ -108,7 +109,9 @@ export class Layer7 implements MessageListener, MatchQueue {
 
   gap(flow: Flow, length: number, atMs: number): void {
     if (this.stopped) return;
+    this.#inGap = true;
     this.#streams[flow].gap(length, atMs);
+    this.#inGap = false;
   }
 
   begin(flow: Flow, atMs: number, position: number): void {
@@ -123,9 +126,12 @@ export class Layer7 implements MessageListener, MatchQueue {
 
   desync(flow: Flow): void {
     if (flow !== RESPONSE) return;
-    // A response that has begun ends somewhere in the bytes we miss; others may be missing as a whole.
-    const keep = this.#response === undefined ? 0 : 1;
-    this.#loseRequests(keep);
+    // A response that has begun ends somewhere in the bytes we miss; others may be missing as a whole. What comes
+    // behind a gap answers the newest request, unless the client pipelines.
+    const newest = this.#inGap && this.#pending.length > 1 ? this.#pending.pop() : undefined;
+    const keepsFirst = this.#response !== undefined || (this.#inGap && newest === undefined);
+    this.#loseRequests(keepsFirst ? 1 : 0);
+    if (newest !== undefined) this.#pending.push(newest);
   }
 
   resync(flow: Flow): void {
@@ -183,6 +189,8 @@ export class Layer7 implements MessageListener, MatchQueue {
     this.#finishOpenRequest(this.#streams[REQUEST].previousMs);
     // Not pipelined: the client would not ask again before it had the whole answer.
     if (this.#pending.length === 1) this.finishOpenResponse();
+    // Out of step and nothing begun: the answers to what is pending went by unseen.
+    if (this.#streams[RESPONSE].desynced && this.#response === undefined) this.#loseRequests(0);
     if (this.#pending.length >= MAX_PENDING) this.#loseRequests(0);
     const request: PendingRequest = {
       operation: this.#session.operation,

@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import type { Connection } from '../../../collector/tracker/connection.ts';
+import type { Call } from '../../../collector/tracker/layer7.ts';
+import type { TrackerOptions } from '../../../collector/tracker/tracker.ts';
+import { Tracker } from '../../../collector/tracker/tracker.ts';
+import { conn, data, tuple } from '../frames-of.ts';
+
+interface Seen extends Call {
+  readonly id: number;
+  readonly role: string;
+}
+
+function tracker(options: TrackerOptions = {}): { tracker: Tracker; calls: Seen[] } {
+  const calls: Seen[] = [];
+  const made = new Tracker(
+    {
+      onCall: (connection: Connection, call) => void calls.push({ ...call, id: connection.id, role: connection.role }),
+      onOpened: () => {},
+      onFailed: () => {},
+      onClosed: () => {},
+      onTraffic: () => {},
+    },
+    options,
+  );
+  return { tracker: made, calls };
+}
+
+const GET = 'GET /a HTTP/1.1\r\n\r\n';
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const TUPLE = tuple('10.0.0.1:40000', '10.0.0.2:80');
+
+describe('tracker', () => {
+  it('notices bytes it did not see by their sequence numbers, and goes on at the next head', () => {
+    const { tracker: under, calls } = tracker();
+    const ask = (n: number, at: number) =>
+      under.data(data({ connId: 1, direction: 'send', enterMs: at, streamSeq: 100 + n * GET.length }, GET));
+    const answer = (n: number, at: number) =>
+      under.data(data({ connId: 1, direction: 'recv', enterMs: at, streamSeq: 500 + n * OK.length }, OK));
+    ask(0, 10);
+    answer(0, 20);
+    ask(1, 30);
+    // The second answer was lost.
+    ask(2, 50);
+    answer(2, 60);
+    // The fourth request was lost.
+    answer(3, 80);
+    ask(4, 90);
+    answer(4, 100);
+    expect(calls.map(({ status, startMs, endMs }) => [status, startMs, endMs])).toEqual([
+      ['200', 10, 20],
+      ['200', 50, 60],
+      ['200', 90, 100],
+    ]);
+    expect(under.counters.losses).toMatchObject({ requests: 1, responses: 1 });
+  });
+
+  it('wraps sequence numbers', () => {
+    const { tracker: under, calls } = tracker();
+    const start = 2 ** 32 - 5;
+    under.data(data({ connId: 1, direction: 'send', enterMs: 1, streamSeq: start }, GET));
+    under.data(data({ connId: 1, direction: 'recv', enterMs: 2, streamSeq: 2 ** 32 - OK.length }, OK));
+    under.data(data({ connId: 1, direction: 'send', enterMs: 3, streamSeq: GET.length - 5 }, GET));
+    under.data(data({ connId: 1, direction: 'recv', enterMs: 4, streamSeq: 0 }, OK));
+    expect(calls).toHaveLength(2);
+    expect(under.counters.losses.requests).toBe(0);
+  });
+
+  it('ignores an event that comes twice or overtaken', () => {
+    const { tracker: under, calls } = tracker();
+    const ask = data({ connId: 1, direction: 'send', enterMs: 1, streamSeq: 100 }, GET);
+    under.data(ask);
+    under.data(ask);
+    under.data(data({ connId: 1, direction: 'recv', enterMs: 2, streamSeq: 1 }, OK));
+    expect(calls).toHaveLength(1);
+  });
+
+  it('holds bytes while the protocol is not known', () => {
+    const { tracker: under, calls } = tracker();
+    under.data(data({ connId: 1, direction: 'send', enterMs: 1, streamSeq: 1, protocol: 'undetermined' }, 'GE'));
+    under.data(data({ connId: 1, direction: 'send', enterMs: 2, streamSeq: 3 }, GET.slice(2)));
+    under.data(data({ connId: 1, direction: 'recv', enterMs: 5, streamSeq: 1 }, OK));
+    expect(calls).toMatchObject([{ operation: 'GET /a', startMs: 1, endMs: 5 }]);
+  });
+
+  it('times what is sent by the call’s begin and what is received by its end', () => {
+    const { tracker: under, calls } = tracker();
+    under.data(data({ connId: 1, direction: 'send', enterMs: 10, exitMs: 12, streamSeq: 1 }, GET));
+    under.data(data({ connId: 1, direction: 'recv', enterMs: 12, exitMs: 20, streamSeq: 1 }, OK));
+    expect(calls[0]).toMatchObject({ startMs: 10, endMs: 20 });
+  });
+
+  it('reports a request without an answer once its time is over', () => {
+    const { tracker: under, calls } = tracker({ requestTimeoutMs: 1000 });
+    under.data(data({ connId: 1, direction: 'send', enterMs: 10, streamSeq: 1 }, GET));
+    under.tick(1_000);
+    expect(calls).toEqual([]);
+    under.tick(1_011);
+    under.tick(1_500);
+    expect(calls).toMatchObject([{ status: 'none', errorType: 'timeout', failed: true, startMs: 10, endMs: 1_011 }]);
+    under.conn(conn({ connId: 1, kind: 'closed', atMs: 1_600, tuple: TUPLE }));
+    under.tick(5_000);
+    expect(calls).toHaveLength(1);
+  });
+
+  it('stays bounded and counts what it forgets', () => {
+    const { tracker: under } = tracker({ maxConnections: 100 });
+    for (let id = 1; id <= 1000; id++) {
+      under.conn(conn({ connId: id, kind: 'opened', atMs: id, tuple: tuple(`10.0.0.1:${id}`, '10.0.0.2:80') }));
+      under.data(data({ connId: id, direction: 'send', enterMs: id, streamSeq: 1 }, GET.slice(0, 9)));
+    }
+    expect([...under.connections]).toHaveLength(100);
+    expect(under.counters.evicted).toBe(900);
+    expect(under.index.size).toBe(100);
+  });
+
+  it('forgets idle and closed connections', () => {
+    const { tracker: under } = tracker({ idleEvictionMs: 10_000 });
+    under.conn(conn({ connId: 1, kind: 'opened', atMs: 1, tuple: TUPLE }));
+    under.conn(conn({ connId: 2, kind: 'opened', atMs: 1, tuple: tuple('10.0.0.1:40001', '10.0.0.2:80') }));
+    under.conn(conn({ connId: 2, kind: 'closed', atMs: 2, tuple: tuple('10.0.0.1:40001', '10.0.0.2:80') }));
+    under.tick(1_000);
+    expect([...under.connections].map((connection) => connection.id)).toEqual([1]);
+    under.tick(20_000);
+    expect([...under.connections]).toEqual([]);
+    expect(under.index.size).toBe(0);
+  });
+
+  it('sheds payload, and starts anew when it may look again', () => {
+    const { tracker: under, calls } = tracker();
+    under.data(data({ connId: 1, direction: 'send', enterMs: 1, streamSeq: 1 }, GET));
+    under.shed();
+    under.data(data({ connId: 1, direction: 'recv', enterMs: 2, streamSeq: 1 }, OK));
+    under.shedding = false;
+    under.data(data({ connId: 1, direction: 'send', enterMs: 3, streamSeq: 500 }, GET));
+    under.data(data({ connId: 1, direction: 'recv', enterMs: 4, streamSeq: 900 }, OK));
+    expect(calls).toMatchObject([{ startMs: 3, endMs: 4 }]);
+  });
+
+  it('leaves the connections of an earlier run of the loader', () => {
+    const { tracker: under, calls } = tracker();
+    under.data(data({ connId: 1, direction: 'send', enterMs: 1, streamSeq: 1 }, GET));
+    under.reset();
+    under.tick(100_000);
+    expect([...under.connections]).toEqual([]);
+    expect(calls).toEqual([]);
+  });
+});
