@@ -9,13 +9,20 @@ const START_MS = 60_000;
 const FORGET_AFTER_MS = 5_000;
 const MAX_PIDS = 50_000;
 
+interface Listening {
+  readonly netns: number;
+  readonly comm: string;
+  /** As of the last look; the process may be gone when it is needed. */
+  identity: Identity;
+}
+
 export class Changes {
   readonly #namer: Namer;
   readonly #emit: (change: ChangeRecord) => void;
   /** exec seen: pid -> time and path. */
   readonly #started = new Map<number, { readonly atMs: number; readonly path: string }>();
   /** Processes that own a listener. */
-  readonly #listening = new Map<number, Identity>();
+  readonly #listening = new Map<number, Listening>();
   readonly #forget: { readonly pid: number; readonly atMs: number }[] = [];
   readonly #oomKilled = new Set<number>();
 
@@ -24,21 +31,26 @@ export class Changes {
     this.#emit = emit;
   }
 
-  /** Processes that own a listener, by pid. */
-  get listening(): ReadonlyMap<number, Identity> {
-    return this.#listening;
+  /** Processes that own a listener, by pid, under the names in force now. */
+  identities(): Map<number, Identity> {
+    const found = new Map<number, Identity>();
+    for (const [pid, process] of this.#listening) {
+      process.identity = this.#namer.process(pid, process.netns, process.comm);
+      found.set(pid, process.identity);
+    }
+    return found;
   }
 
   onListener(frame: ListenerFrame): void {
     const address = `${frame.tuple.localAddress}:${frame.tuple.localPort}`;
     if (frame.kind === 'closed') {
       const owner = this.#namer.endpoint(frame.tuple.localAddress, frame.tuple.localPort, frame.netns);
-      const identity = this.#listening.get(frame.pid) ?? owner;
+      const identity = owner ?? this.#listening.get(frame.pid)?.identity;
       if (identity !== undefined) this.#change('listener_closed', frame.atMs, identity, { detail: { address } });
       return;
     }
     const identity = this.#namer.learnListener(frame);
-    if (frame.pid !== 0) remember(this.#listening, frame.pid, identity);
+    if (frame.pid !== 0) remember(this.#listening, frame.pid, { netns: frame.netns, comm: frame.comm, identity });
     if (frame.kind !== 'opened') return;
     const started = this.#started.get(frame.pid);
     if (started !== undefined && frame.atMs - started.atMs < START_MS) {
@@ -54,7 +66,7 @@ export class Changes {
       remember(this.#started, frame.pid, { atMs: frame.atMs, path: frame.path });
       return;
     }
-    const identity = this.#listening.get(frame.pid) ?? this.#named(frame.pid);
+    const identity = this.#named(frame.pid) ?? this.#listening.get(frame.pid)?.identity;
     if (frame.kind === 'oom_kill') {
       this.#oomKilled.add(frame.pid);
       const victim = identity ?? this.#namer.process(frame.pid, frame.netns, frame.comm);

@@ -178,7 +178,7 @@ export class CollectorPipeline {
   }
 
   #sample(nowMs: number): readonly ResourceRecord[] {
-    const pids = new Map(this.#changes.listening);
+    const pids = this.#changes.identities();
     for (const connection of this.tracker.connections) {
       const { pid } = connection;
       if (pid === 0 || pids.has(pid) || connection.layer7 === undefined) continue;

@@ -105,9 +105,9 @@ export class Namer {
     return found;
   }
 
-  /** True when the naming file names this very process. */
+  /** True when the naming file names this very process, or the endpoint it listens at. */
   isNamed(pid: number): boolean {
-    return this.#named.has(pid);
+    return this.#named.has(pid) || this.#owners.has(pid);
   }
 
   /** The process ended or became another program. */

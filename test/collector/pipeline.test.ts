@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Frame } from '../../collector/frames/types.ts';
 import { CollectorPipeline } from '../../collector/pipeline.ts';
 import type { AnyBatch, CallRecord, TcpRecord } from '../../src/model/records.ts';
-import { conn, data, flow, stats, TOTALS, tuple } from './frames-of.ts';
+import { conn, data, flow, listener, stats, TOTALS, tuple } from './frames-of.ts';
 
 const T0 = 1_700_000_000_000;
 const NAMING = {
@@ -294,6 +294,42 @@ describe('collector pipeline', () => {
       [2, 0],
     ]);
     expect(health[0]?.probes).toEqual([{ name: 'tcp_drop', state: 'missing', reason: 'no such function' }]);
+  });
+
+  it('says what changed, under the names in force when it is told', () => {
+    const at = (frame: { atMs: number; pid: number }) => ({ ...frame, netns: 2, comm: 'node', cgroupId: 0 });
+    const exit = (pid: number, signal: number): Frame => ({
+      ...at({ atMs: T0 + 3_000, pid }),
+      type: 'process',
+      kind: 'exit',
+      parentPid: 1,
+      uid: 0,
+      path: '',
+      exitCode: 0,
+      signal,
+    });
+    const made = pipeline();
+    made.frame({ ...exit(900_300, 0), kind: 'exec', atMs: T0 + 100, path: '/usr/bin/node' } as Frame);
+    made.frame(
+      listener({ ...at({ atMs: T0 + 200, pid: 900_300 }), kind: 'opened', tuple: tuple('10.0.0.2:9999', '0.0.0.0:0') }),
+    );
+    writeFileSync(
+      join(dir, 'naming.json'),
+      JSON.stringify({
+        ...NAMING,
+        endpoints: [{ address: '10.0.0.2', port: 9999, service: 'order', instance: 'order-1', machine: 'm2' }],
+      }),
+    );
+    for (let nowMs = T0 + 500; nowMs <= T0 + 5_000; nowMs += 500) made.advance(nowMs);
+    made.frame(exit(900_300, 9));
+    made.frame(exit(900_301, 0));
+    for (let nowMs = T0 + 5_500; nowMs <= T0 + 11_000; nowMs += 500) made.advance(nowMs);
+    const found = batches.flatMap((batch) => (batch.type === 'change' ? batch.records : []));
+    expect(found.map(({ change, entity, signal }) => [change, entity, signal])).toEqual([
+      ['process_start', 'node@m2', undefined],
+      ['listener_opened', 'node@m2', undefined],
+      ['process_exit', 'order-1', 9],
+    ]);
   });
 
   it('leaves out excluded ports and processes', () => {
