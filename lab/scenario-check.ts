@@ -3,7 +3,7 @@
 import { nearestName } from '../src/model/nearest.ts';
 import { FAULT_CLASSES } from '../src/model/verdict.ts';
 import type { Problem } from './schema-check.ts';
-import type { FaultKind, Scenario, Target, Topology, Truth } from './types.ts';
+import type { FaultKind, FaultSpec, Scenario, Target, Topology, Truth } from './types.ts';
 
 type Say = (path: string, message: string, mend: string) => void;
 
@@ -16,7 +16,7 @@ export const FAULT_NEEDS: Readonly<
   'service-killed': { target: ['service'], args: [] },
   'cpu-throttle': { target: ['instance'], args: ['cpus'] },
   'db-lock': { target: ['store'], args: ['table', 'mode'] },
-  'slow-statement': { target: ['store'], args: ['table', 'column', 'delayMs'] },
+  'slow-statement': { target: ['store'], args: ['table', 'delayMs'] },
   'error-burst': { target: ['instance', 'route'], args: ['ratio', 'status'] },
 };
 
@@ -73,6 +73,28 @@ function checkTruth(path: string, truth: Truth, topology: Topology, say: Say): v
   }
 }
 
+function checkRestart(path: string, name: string, topology: Topology, say: Say): void {
+  const found = topology.services.find((service) => service.name === name);
+  const known = topology.services.map((service) => service.name);
+  if (found === undefined) checkName(path, 'service', name, known, say);
+  else if (found.instances.length < 2) {
+    say(path, `${name} has one instance: its restart would not be harmless`, 'name a service with two or more');
+  }
+}
+
+/** Faults that act on one kind of thing only. */
+function checkReach(path: string, { kind, target }: FaultSpec, topology: Topology, say: Say): void {
+  if (kind === 'service-killed' && target.service !== undefined) {
+    const known = topology.services.map(({ name }) => name);
+    if (!known.includes(target.service))
+      say(`${path}/service`, 'only services can be killed', `one of ${known.join(', ')}`);
+  }
+  if ((kind === 'db-lock' || kind === 'slow-statement') && target.store !== undefined) {
+    const known = topology.stores.filter((store) => store.kind === 'postgresql').map(({ name }) => name);
+    if (!known.includes(target.store)) say(`${path}/store`, `${kind} needs PostgreSQL`, `one of ${known.join(', ')}`);
+  }
+}
+
 /** Problems of meaning in a scenario whose shape is right. */
 export function scenarioProblems(file: string, scenario: Scenario, topology: Topology): Problem[] {
   const problems: Problem[] = [];
@@ -94,6 +116,7 @@ export function scenarioProblems(file: string, scenario: Scenario, topology: Top
       say(path, `ends at ${fault.startS + fault.lengthS} s, after lengthS ${scenario.lengthS}`, 'raise lengthS');
     }
     checkTarget(`${path}/target`, fault.target, topology, say);
+    checkReach(`${path}/target`, fault, topology, say);
     checkTruth(`${path}/truth`, fault.truth, topology, say);
   });
   scenario.events.forEach((event, i) => {
@@ -101,14 +124,7 @@ export function scenarioProblems(file: string, scenario: Scenario, topology: Top
     const service = event.target.service;
     if (event.atS > scenario.lengthS) say(path, `starts after lengthS ${scenario.lengthS}`, 'raise lengthS');
     if (service === undefined) say(`${path}/target`, `a ${event.kind} needs "service"`, 'add "service"');
-    else
-      checkName(
-        `${path}/target/service`,
-        'service',
-        service,
-        topology.services.map(({ name }) => name),
-        say,
-      );
+    else checkRestart(`${path}/target/service`, service, topology, say);
   });
   return problems;
 }

@@ -3,7 +3,7 @@ import { machine as architecture } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { netnsName, SWITCH } from '../names.ts';
-import { run } from '../shell.ts';
+import { run, tryRun } from '../shell.ts';
 import type { Machine } from './namespaces.ts';
 
 const source = join(dirname(fileURLToPath(import.meta.url)), 'wire-loss.bpf.c');
@@ -44,8 +44,8 @@ interface Counters {
 }
 
 /** The counters of one hook's program: its map is found through the program's id, so nothing is pinned anywhere. */
-async function counters(sw: string, port: string, hook: string): Promise<Counters> {
-  const shown = await run(['tc', '-n', sw, 'filter', 'show', 'dev', port, hook]);
+async function counters(sw: string, port: string, hook: string, pref: number): Promise<Counters> {
+  const shown = await run(['tc', '-n', sw, 'filter', 'show', 'dev', port, hook, 'pref', String(pref)]);
   const id = /\bid (\d+)\b/.exec(shown)?.[1] ?? '0';
   const program = JSON.parse(await run(['bpftool', '-j', 'prog', 'show', 'id', id])) as { readonly map_ids?: number[] };
   const sums = [0, 0];
@@ -65,24 +65,37 @@ async function counters(sw: string, port: string, hook: string): Promise<Counter
 /**
  * Starts losing packets.
  *
+ * @param rule     number of this loss, 1 or more, unlike that of any other loss at the same time
  * @param workDir  for the compiled program
  * @returns ends it and says how many packets of these flows passed the port, and how many were lost
  * @throws {RcaError} RCA_ENVIRONMENT when clang, tc or bpftool fail
  */
-export async function startWireLoss(labId: number, loss: WireLoss, workDir: string): Promise<() => Promise<Counters>> {
+export async function startWireLoss(
+  labId: number,
+  loss: WireLoss,
+  rule: number,
+  workDir: string,
+): Promise<() => Promise<Counters>> {
   const sw = netnsName(labId, SWITCH);
   const { port } = loss.b;
   const object = join(workDir, `wire-loss-${loss.a.name}-${loss.b.name}-${loss.port}.o`);
   await compile(loss, object);
-  await run(['tc', '-n', sw, 'qdisc', 'replace', 'dev', port, 'clsact']);
+  const qdisc = ['qdisc', 'add', 'dev', port, 'clsact'];
+  const added = await tryRun(['tc', '-n', sw, ...qdisc]);
+  if (added.code !== 0 && !/exist|Exclusivity/i.test(added.stderr)) await run(['tc', '-n', sw, ...qdisc]);
   // Ingress of the port is what b sends, egress what b is sent: one program each.
-  for (const hook of ['ingress', 'egress']) {
-    await run(['tc', '-n', sw, 'filter', 'add', 'dev', port, hook, 'bpf', 'da', 'obj', object, 'sec', 'tc']);
+  const hooks = ['ingress', 'egress'] as const;
+  const pref = ['pref', String(rule)];
+  for (const hook of hooks) {
+    await run(['tc', '-n', sw, 'filter', 'add', 'dev', port, hook, ...pref, 'bpf', 'da', 'obj', object, 'sec', 'tc']);
   }
   return async () => {
-    const back = await counters(sw, port, 'ingress');
-    const forth = await counters(sw, port, 'egress');
-    await run(['tc', '-n', sw, 'qdisc', 'del', 'dev', port, 'clsact']);
-    return { seen: back.seen + forth.seen, lost: back.lost + forth.lost };
+    let sum: Counters = { seen: 0, lost: 0 };
+    for (const hook of hooks) {
+      const { seen, lost } = await counters(sw, port, hook, rule);
+      sum = { seen: sum.seen + seen, lost: sum.lost + lost };
+      await run(['tc', '-n', sw, 'filter', 'del', 'dev', port, hook, ...pref]);
+    }
+    return sum;
   };
 }

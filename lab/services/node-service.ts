@@ -10,13 +10,13 @@ import { StepError, StepRunner } from './steps.ts';
 import { WatchedJson } from './watched-json.ts';
 
 const config = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as ServiceConfig;
-const random = seededRandom(config.seed);
-const peers = new WatchedJson<Peers>(config.peersFile, { services: {}, stores: {} });
-const control = new WatchedJson<Control>(config.controlFile, { failures: [] });
-const runner = new StepRunner(config, peers, random);
-const version = process.env.SERVICE_VERSION ?? '0';
 let requests = 0;
 let failuresInjected = 0;
+const random = seededRandom(config.seed);
+const peers = new WatchedJson<Peers>(config.peersFile, { services: {}, stores: {} });
+const control = new WatchedJson<Control>(config.controlFile, { failures: [] }, () => say({ failuresInjected }));
+const runner = new StepRunner(config, peers, random);
+const version = process.env.SERVICE_VERSION ?? '0';
 
 function say(line: ServiceLine): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);

@@ -33,9 +33,10 @@ class StepError(Exception):
 class WatchedJson:
     """A JSON file that is read again when it changes."""
 
-    def __init__(self, path, absent):
-        self.path, self.value, self.stamp = path, absent, None
+    def __init__(self, path, absent, changed=None):
+        self.path, self.value, self.stamp, self.changed = path, absent, None, None
         self.refresh()
+        self.changed = changed
         threading.Thread(target=self.poll, daemon=True).start()
 
     def refresh(self):
@@ -46,6 +47,8 @@ class WatchedJson:
                 with open(self.path, encoding="utf8") as file:
                     self.value = json.load(file)
                 self.stamp = stamp
+                if self.changed is not None:
+                    self.changed()
         except FileNotFoundError:
             pass
 
@@ -58,7 +61,6 @@ class WatchedJson:
 with open(sys.argv[1], encoding="utf8") as config_file:
     CONFIG = json.load(config_file)
 PEERS = WatchedJson(CONFIG["peersFile"], {"services": {}, "stores": {}})
-CONTROL = WatchedJson(CONFIG["controlFile"], {"failures": []})
 RANDOM = random.Random(CONFIG["seed"])
 VERSION = os.environ.get("SERVICE_VERSION", "0")
 CALL_TIMEOUT_S = CONFIG["callTimeoutMs"] / 1000
@@ -77,6 +79,11 @@ ROUTES = [
 def say(line):
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
+
+
+CONTROL = WatchedJson(
+    CONFIG["controlFile"], {"failures": []}, lambda: say({"failuresInjected": COUNTS["failuresInjected"]})
+)
 
 
 def fill(text, values):

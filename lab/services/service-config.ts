@@ -40,4 +40,6 @@ export interface Control {
 /** What a service writes to its standard output, one JSON object a line. */
 export type ServiceLine =
   | { readonly ready: true; readonly port: number }
+  /** Each time the control file changed. */
+  | { readonly failuresInjected: number }
   | { readonly stopped: true; readonly requests: number; readonly failuresInjected: number };

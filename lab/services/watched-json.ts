@@ -5,13 +5,16 @@ const POLL_MS = 200;
 
 export class WatchedJson<T> {
   readonly #path: string;
+  #changed: () => void = () => undefined;
   #stamp = '';
   #value: T;
 
-  constructor(path: string, absent: T) {
+  /** @param changed  called for each new version after the first */
+  constructor(path: string, absent: T, changed: () => void = () => undefined) {
     this.#path = path;
     this.#value = absent;
     this.#refresh();
+    this.#changed = changed;
     setInterval(() => this.#refresh(), POLL_MS).unref();
   }
 
@@ -26,6 +29,7 @@ export class WatchedJson<T> {
       if (stamp === this.#stamp) return;
       this.#value = JSON.parse(readFileSync(this.#path, 'utf8')) as T;
       this.#stamp = stamp;
+      this.#changed();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
