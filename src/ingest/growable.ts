@@ -1,6 +1,10 @@
 /** Append-only number columns that double when full. `trim` hands out the used part: a view when little is wasted. */
 const WASTE = 1.25;
 
+export function trimmed<T extends Float64Array | Uint32Array>(data: T, length: number): T {
+  return (data.length > length * WASTE ? data.slice(0, length) : data.subarray(0, length)) as T;
+}
+
 export class Doubles {
   data: Float64Array;
   length = 0;
@@ -19,9 +23,7 @@ export class Doubles {
   }
 
   trim(): Float64Array {
-    return this.data.length > this.length * WASTE
-      ? this.data.slice(0, this.length)
-      : this.data.subarray(0, this.length);
+    return trimmed(this.data, this.length);
   }
 }
 
@@ -47,9 +49,7 @@ export class Words {
   }
 
   trim(): Uint32Array {
-    return this.data.length > this.length * WASTE
-      ? this.data.slice(0, this.length)
-      : this.data.subarray(0, this.length);
+    return trimmed(this.data, this.length);
   }
 }
 

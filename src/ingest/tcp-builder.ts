@@ -15,7 +15,7 @@ import {
   TCP_KEY_WIDTH,
 } from '../model/window.ts';
 import type { Directory } from './directory.ts';
-import { Doubles, exact, RowIndex, Words } from './growable.ts';
+import { Doubles, exact, RowIndex, trimmed, Words } from './growable.ts';
 
 const FIELDS = TCP_FIELDS.length;
 const RTT_MIN = TCP_FIELDS.indexOf('rttMinUs');
@@ -97,7 +97,7 @@ export class TcpBuilder {
     return {
       rows: this.#leaf.length,
       leaf: this.#leaf.trim(),
-      values: this.#values.slice(0, this.#leaf.length * FIELDS),
+      values: trimmed(this.#values, this.#leaf.length * FIELDS),
       hasDrops: Uint8Array.from(has, (bits) => bits & 1),
       hasConnectFailures: Uint8Array.from(has, (bits) => bits >> 1),
       dropRow: this.#drops.row.trim(),
