@@ -166,6 +166,10 @@ export class CollectorPipeline {
     this.tracker.drain();
     this.recorder.retryDeferred(Infinity);
     this.advance(nowMs);
+    // The last window is cut short, and so is its sample.
+    const last = Math.floor(nowMs / this.aggregator.windowMs) * this.aggregator.windowMs;
+    this.recorder.countActive(this.tracker.connections, nowMs);
+    this.#resources.set(last, this.#sample(nowMs));
     for (;;) {
       const start = this.aggregator.due(nowMs + this.aggregator.windowMs);
       if (start === undefined) break;
