@@ -14,7 +14,7 @@ const MAX_EXCLUDED = 12;
 export function toMarkdown(report: Report): string {
   const sections = [
     heading(report),
-    report.summary,
+    escapeCell(report.summary),
     changed(report),
     keyMetrics(report),
     causes(report),
@@ -226,7 +226,7 @@ function bullets(title: string, items: readonly string[]): string {
 }
 
 function footer(report: Report): string {
-  return `---\nIncident \`${report.incidentId}\` · report \`${report.id}\` · revision ${report.revision} · rules \`${report.rulesHash}\` · configuration \`${report.configHash}\``;
+  return `---\nIncident \`${escapeCell(report.incidentId)}\` · report \`${report.id}\` · revision ${report.revision} · rules \`${report.rulesHash}\` · configuration \`${report.configHash}\``;
 }
 
 function unique(lines: readonly string[]): string[] {

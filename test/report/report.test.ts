@@ -1,0 +1,183 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { describe, expect, it } from 'vitest';
+import { edge, service } from '../../src/model/entity.ts';
+import type { Verdict } from '../../src/model/verdict.ts';
+import { buildReport, canonicalJson, toMarkdown } from '../../src/report/index.ts';
+import { anomaly, comparison, START, suspect, walk } from '../classify/fixtures.ts';
+import { incident, input, SUSPECTS, sampleReport, WORLD } from './fixtures.ts';
+
+const schema = JSON.parse(
+  readFileSync(fileURLToPath(new URL('../../schemas/report.schema.json', import.meta.url)), 'utf8'),
+);
+const validate = new Ajv2020({ allowUnionTypes: true }).compile(schema);
+
+function verdictOf(more: Partial<Verdict>): Verdict {
+  return {
+    suspect: service('x'),
+    faultClass: 'connection_refused',
+    title: 'refused',
+    confidence: 0.8,
+    evidence: [],
+    excluded: [],
+    missing: [],
+    ...more,
+  };
+}
+
+describe('report', () => {
+  it('fits the published schema, through JSON and back', async () => {
+    const report = await sampleReport();
+    expect(validate(JSON.parse(JSON.stringify(report))), JSON.stringify(validate.errors)).toBe(true);
+    expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+    expect(validate({ ...report, causes: [{ ...report.causes[0], confidence: 1.5 }] })).toBe(false);
+    expect(validate({ ...report, surplus: 1 })).toBe(false);
+  });
+
+  it('derives its id from its content: same input, same id; another number, another id', async () => {
+    const first = await sampleReport();
+    expect((await sampleReport()).id).toBe(first.id);
+    expect(canonicalJson(await sampleReport())).toBe(canonicalJson(first));
+    expect((await sampleReport({ reportedMs: START + 30_000 })).id).not.toBe(first.id);
+    expect((await sampleReport({ rulesHash: 'other' })).id).not.toBe(first.id);
+  });
+
+  it('says in two sentences what happened, to whom, why, how much and how sure', async () => {
+    const { summary, phenomenon, causes } = await sampleReport();
+    expect(phenomenon).toBe(
+      'gateway: errors rose from 0 % to 1.23 %, mean latency rose from 12.3 ms to 84.9 ms, since 2023-11-14 22:13:20 UTC. Also affected: checkout.',
+    );
+    expect(summary).toBe(
+      'gateway: errors rose from 0 % to 1.23 %, mean latency rose from 12.3 ms to 84.9 ms, since 2023-11-14 22:13:20 UTC. ' +
+        'Cause: Packets are lost between gateway and orders (packet_loss at gateway → orders, confidence 98 %), which accounts for 86 % of the change.',
+    );
+    expect(causes[0]).toMatchObject({
+      rank: 1,
+      faultClass: 'packet_loss',
+      contribution: 0.86,
+      onsetMs: START,
+      instances: ['orders-1'],
+    });
+  });
+
+  it('keeps NaN out: unknown becomes null, and ledgers still add up', async () => {
+    const drawn = walk([suspect(edge('gateway', 'orders'), 'network', Number.NaN)]);
+    const report = buildReport(await input(WORLD, drawn));
+    expect(JSON.stringify(report)).not.toContain('NaN');
+    expect(report.causes[0]?.contribution).toBe(null);
+    const whole = (await sampleReport()).ledgers[0]!;
+    const sum = whole.entries.reduce((total, entry) => total + (entry.contribution ?? 0), 0);
+    expect(sum).toBeCloseTo(whole.change ?? 0, 6);
+  });
+
+  it('shortens a long ledger into one line, and it still adds up', async () => {
+    const many = Array.from({ length: 80 }, (_, i) => suspect(service(`s${i}`), 'self', 0.01));
+    const report = buildReport({ ...(await input(WORLD, walk(many))), verdicts: [] });
+    const [ledger] = report.ledgers;
+    expect(ledger?.entries).toHaveLength(32);
+    expect(ledger?.entries.at(-1)).toMatchObject({ term: 'rest', note: '50 small entries together' });
+    const sum = ledger?.entries.reduce((total, entry) => total + (entry.contribution ?? 0), 0) ?? 0;
+    expect(sum).toBeCloseTo(ledger?.change ?? 0, 6);
+  });
+
+  it('makes one cause of suspects that blame one entity', async () => {
+    const callers = [
+      suspect(edge('gateway', 'orders'), 'originated', 0.5),
+      suspect(edge('checkout', 'orders'), 'originated', 0.3),
+    ];
+    const verdicts = callers.map((s) => verdictOf({ suspect: s.entity, blames: service('orders') }));
+    const report = buildReport({ ...(await input(WORLD, walk(callers, 'errors'))), verdicts });
+    expect(report.causes).toHaveLength(1);
+    expect(report.causes[0]).toMatchObject({ entity: service('orders'), contribution: 0.8 });
+    expect(report.causes[0]?.suspects.map((e) => e.name)).toEqual(['gateway -> orders', 'checkout -> orders']);
+    expect(report.propagation.map((e) => e.name)).toEqual(['orders', 'gateway -> orders', 'gateway']);
+  });
+
+  it('ranks an explained suspect above an unexplained one of nearly the same weight, but not of twice it', async () => {
+    const two = [suspect(service('a'), 'self', 0.5), suspect(service('b'), 'self', 0.45)];
+    const verdicts = [
+      verdictOf({ suspect: service('a'), faultClass: 'unknown', confidence: 0 }),
+      verdictOf({ suspect: service('b'), faultClass: 'cpu_throttling', confidence: 0.9 }),
+    ];
+    const base = await input(WORLD, walk(two));
+    expect(buildReport({ ...base, verdicts }).causes.map((c) => c.entity.name)).toEqual(['b', 'a']);
+    const lopsided = [suspect(service('a'), 'self', 0.9), suspect(service('b'), 'self', 0.1)];
+    expect(buildReport({ ...(await input(WORLD, walk(lopsided))), verdicts }).causes.map((c) => c.entity.name)).toEqual(
+      ['a', 'b'],
+    );
+  });
+
+  it('tells blind spots: lost events, missing probes, one-sided services, unexplained rests, silent collectors', async () => {
+    const report = await sampleReport();
+    expect(report.blindSpots).toEqual([
+      '1.32 % of kernel events were lost (data 1200)',
+      'probe tp_btf/sched_process_exit is not attached everywhere: not permitted: CAP_BPF is missing',
+      "only the callers' side was seen of payments-saas: network time and own time cannot be told apart there",
+    ]);
+    const silent = { ...WORLD, health: { silentCollectors: ['host-7'] } };
+    const rest = walk([suspect(service('orders'), 'self', 0.4)]);
+    const blind = buildReport(await input(silent, rest)).blindSpots.join('\n');
+    expect(blind).toContain('collector host-7 reported before the incident and is silent now');
+    expect(blind).toContain('60 % of the latency change of gateway is unexplained');
+  });
+
+  it('counts revisions and says what changed', async () => {
+    const previous = await sampleReport({ provisional: true });
+    const resolved = incident(WORLD, { state: 'resolved', resolvedMs: START + 90_000 });
+    const next = await sampleReport({ previous, incident: resolved, reportedMs: START + 95_000 });
+    expect(next.revision).toBe(2);
+    expect(next.changedSincePrevious).toEqual(['state: open → resolved']);
+    expect(next.summary).toContain('over since 2023-11-14 22:14:50 UTC');
+    expect(toMarkdown(next)).toContain('**state** resolved, lasted 90 s');
+  });
+
+  it('survives an incident without suspects', async () => {
+    const report = buildReport(await input(WORLD, walk([])));
+    expect(report.causes).toEqual([]);
+    expect(report.summary).toContain('No suspect stands out');
+    expect(validate(report), JSON.stringify(validate.errors)).toBe(true);
+    expect(toMarkdown(report)).toContain('no cause found');
+  });
+});
+
+describe('Markdown', () => {
+  it('has every section in reading order', async () => {
+    const text = toMarkdown(await sampleReport());
+    const order = [
+      '# packet_loss at gateway → orders',
+      '## Key metrics',
+      '## Causes',
+      'Evidence:',
+      'Excluded:',
+      '## Propagation',
+      '## Drill-down',
+      'One dimension at a time',
+      'Combined dimensions',
+      '## Ledger',
+      '## Suggested checks',
+      '## Blind spots',
+    ];
+    const positions = order.map((section) => text.indexOf(section));
+    expect(positions).not.toContain(-1);
+    expect(positions).toEqual([...positions].sort((a, b) => a - b));
+    expect(text).toContain('| gateway | mean latency | 12.3 ms | 84.9 ms | ×6.88 | 22:13:20 |');
+    expect(text).toContain('| gateway → orders | network time | 60.2 ms/req | 86 % | ± 1.4 ms/req |');
+  });
+
+  it('lets no name from the network become markup', async () => {
+    const name = 'evil|<img src=x>`\nservice';
+    const world = { ...WORLD, anomalies: [anomaly(service(name), 'error_ratio', 'error_rise', 0, 0.5)] };
+    const text = toMarkdown(buildReport(await input(world, walk(SUSPECTS))));
+    expect(text).not.toMatch(/<img/);
+    expect(text).toContain("evil\\|&lt;img src=x>' service");
+    expect(text).toContain('GET /orders\\|&lt;script>');
+  });
+
+  it('of a comparison without any health record says so', async () => {
+    const base = await input();
+    const health = { ...comparison(WORLD).health, collectors: [] };
+    const report = buildReport({ ...base, comparison: { ...base.comparison, health } });
+    expect(report.blindSpots.join('\n')).toContain('no collector reported its health');
+  });
+});
