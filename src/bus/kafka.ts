@@ -228,7 +228,9 @@ class KafkaSubscription implements Subscription {
       groupId: this.#options.group,
       allowAutoTopicCreation: false,
       maxWaitTimeInMs: 500,
-      sessionTimeout: 30_000,
+      // A killed engine holds its partitions until its session ends: the next one waits so long.
+      sessionTimeout: 10_000,
+      rebalanceTimeout: 15_000,
       retry: { retries: 8 },
     });
     this.#consumer = consumer;
