@@ -69,6 +69,8 @@ console.error(
 );
 
 await new Promise<void>((resolve) => {
+  // `print.ts | head` is a way to stop.
+  process.stdout.on('error', () => resolve());
   process.once('SIGINT', resolve);
   process.once('SIGTERM', resolve);
   if (values.seconds !== undefined) setTimeout(resolve, Number(values.seconds) * 1000);

@@ -113,10 +113,7 @@ export function serviceName(info: ProcessInfo, procRoot = '/proc'): string {
   const unit = containerId(info.cgroup) === undefined ? systemdUnit(info.cgroup) : undefined;
   if (unit !== undefined) return unit;
   // python3.11 is python: an upgrade of the interpreter does not rename a service.
-  const executable = basename(info.executable || info.commandLine[0] || info.comm).replace(
-    /^(python|pypy|ruby|php|perl)[\d.]+$/,
-    '$1',
-  );
+  const executable = program(info).replace(/^(python|pypy|ruby|php|perl)[\d.]+$/, '$1');
   const args = info.commandLine.slice(1);
   let name: string | undefined;
   // Code on the command line names nothing.
@@ -132,6 +129,16 @@ export function serviceName(info: ProcessInfo, procRoot = '/proc'): string {
     name = script === undefined ? undefined : scriptName(script, info, procRoot);
   }
   return clean(name) || clean(executable) || clean(info.comm) || `pid-${info.pid}`;
+}
+
+/**
+ * The program's name: its executable's, unless it was called by another one, as with links to a binary of many names
+ * (redis-server is one to redis-check-rdb) and as the kernel's own name of the process then says too.
+ */
+function program(info: ProcessInfo): string {
+  const called = basename((info.commandLine[0] ?? '').split(/[\s:]/)[0] ?? '');
+  const isLink = called !== '' && called.slice(0, 15) === info.comm;
+  return basename((isLink ? called : info.executable) || info.commandLine[0] || info.comm);
 }
 
 /** Names travel in keys, labels and file names: printable ASCII without spaces, at most 64. */

@@ -63,6 +63,15 @@ describe('service names', () => {
     [['my server'], 'my_server'],
   ])('%j is %s', (commandLine, name) => expect(serviceName(info(commandLine))).toBe(name));
 
+  it('takes the name a program was called by when the kernel knows it under that name too', () => {
+    const redis = { comm: 'redis-server', executable: '/usr/bin/redis-check-rdb' };
+    expect(serviceName(info(['/usr/bin/redis-server 10.0.0.1:6379'], redis))).toBe('redis-server');
+    expect(serviceName(info(['nginx: worker process'], { comm: 'nginx', executable: '/usr/sbin/nginx' }))).toBe(
+      'nginx',
+    );
+    expect(serviceName(info(['my title'], { comm: 'node-title', executable: '/usr/bin/app' }))).toBe('app');
+  });
+
   it('takes the systemd unit first', () => {
     expect(serviceName(info(['nginx'], { cgroup: '/system.slice/shop-gateway.service' }))).toBe('shop-gateway');
     expect(systemdUnit('/system.slice/postgresql@15-main.service')).toBe('postgresql');
