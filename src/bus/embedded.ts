@@ -153,6 +153,8 @@ export class EmbeddedBus implements Bus {
       reader.running = false;
       this.#trim();
       this.#release();
+      // Published between the last look and this moment: nobody else would wake the reader.
+      if (!reader.stopped && this.#take(reader).length > 0) this.#wake(reader);
     });
   }
 
