@@ -3,7 +3,7 @@
  * Life of TCP connections and listeners.
  *
  * Measured: connect time (SYN to ESTABLISHED), connect failures and their errno, end of connections with totals,
- * listeners opened and closed. From sock:inet_sock_set_state (to SYN_SENT … to CLOSE) and tcp:tcp_destroy_sock.
+ * listeners opened and closed. From sock:inet_sock_set_state (to SYN_SENT ... to CLOSE) and tcp:tcp_destroy_sock.
  * Not seen: connects refused before a SYN (sys_exit of connect tells those, l7.bpf.c), half-open requests of a listener,
  * MPTCP and other protocols on top of struct sock.
  *

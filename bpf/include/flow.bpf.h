@@ -23,7 +23,7 @@ struct flow_map {
 struct flow_map flows_even __weak SEC(".maps");
 struct flow_map flows_odd __weak SEC(".maps");
 
-/* 0: flows_even is being filled; 1: flows_odd. Written by the loader, which waits for running programs before it reads. */
+/* 0: flows_even is being filled; 1: flows_odd. Written by the loader, which waits for programs that still run. */
 volatile __u32 flow_side __weak = 0;
 
 static __always_inline void add_to_flow(void *map, const struct flow_key *key, __u64 count)

@@ -204,7 +204,7 @@ struct rw_tick {
 	__u64 data_events;
 	__u64 lost_control; /* control ring was full */
 	__u64 lost_data; /* data ring was full */
-	__u64 lost_conns; /* connection map was full: connections not followed */
+	__u64 lost_conns; /* connection map was full: times a connection could not be followed */
 	__u64 lost_flows; /* flow map was full: drops not counted per flow */
 	__u64 lost_stash; /* system calls not followed (no task storage, or scratch busy) */
 	__u64 faults; /* heads that could not be read from user memory */

@@ -1,4 +1,5 @@
 /** Payload heads of every kind of call, protocols of real servers, and what must not be told. */
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildCollector } from '../../collector/build.ts';
 import type { DataFrame } from '../../collector/frames/types.ts';
@@ -208,6 +209,34 @@ socket.create_server(('10.77.0.2', 7006)).close()`;
         .filter((frame) => frame.tuple.localPort === 7006)
         .map((frame) => frame.kind),
     ).toEqual(['opened', 'closed']);
+  });
+
+  it.runIf(existsSync('/sys/fs/cgroup/memory/memory.limit_in_bytes'))('tells whom the OOM killer chose', async () => {
+    const group = `/sys/fs/cgroup/memory/rootwalk-oom-${process.pid}`;
+    mkdirSync(group);
+    try {
+      writeFileSync(`${group}/memory.limit_in_bytes`, String(24 << 20));
+      const watch = await Watch.start([pair.server]);
+      const go = `${pair.dir}/oom`;
+      const hog = pair.start(
+        pair.server,
+        'sh',
+        '-c',
+        `while ! test -e ${go}; do sleep 0.02; done; exec python3 -c "x = b'x' * (200 << 20)"`,
+      );
+      // From here: `ip netns exec` has its own /sys.
+      writeFileSync(`${group}/cgroup.procs`, String(hog.pid));
+      pair.file('oom', '');
+      await until('the kill', () => hog.signalCode !== null || hog.exitCode !== null);
+      await watch.stop();
+      const kill = watch.of('process').find((frame) => frame.kind === 'oom_kill' && frame.pid === hog.pid);
+      expect(kill).toBeDefined();
+      const exit = watch.of('process').find((frame) => frame.kind === 'exit' && frame.pid === hog.pid);
+      expect(exit).toMatchObject({ signal: 9, comm: 'python3' });
+      expect(exit?.startMs).toBeLessThan(exit?.atMs ?? 0);
+    } finally {
+      rmdirSync(group);
+    }
   });
 });
 
