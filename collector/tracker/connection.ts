@@ -40,6 +40,8 @@ export class Connection implements CallOwner {
   protocolName = '';
   /** Totals already counted; deltas are taken against them. */
   totals: TcpTotals | undefined = undefined;
+  /** An active open that has no answer yet. */
+  connecting = false;
   lastSeenMs = 0;
   /** An open that is not counted yet: the other end may become known a moment later. */
   opened: { readonly atMs: number; readonly connectUs: number } | undefined = undefined;

@@ -52,6 +52,8 @@ export interface TrackerCounters {
   connections: number;
 }
 
+/** The kernel's TCP state of a connect without an answer. */
+const SYN_SENT = 2;
 /** The loader reports statistics once a second (--interval-ms). */
 export const STATS_INTERVAL_MS = 1000;
 /** With the server's end out of sight: a client that closes after this long without an answer gave up waiting. */
@@ -119,12 +121,16 @@ export class Tracker {
     switch (frame.kind) {
       case 'opened':
         connection.totals ??= ZERO;
+        connection.connecting = false;
         this.#sink.onOpened(connection, frame);
         break;
       case 'discovered':
         connection.totals ??= frame.totals;
         break;
       case 'failed':
+        connection.totals ??= ZERO;
+        connection.closedMs = frame.atMs;
+        this.#traffic(connection, frame.totals, frame.atMs);
         this.#sink.onFailed(connection, frame);
         this.#remove(connection);
         break;
@@ -146,6 +152,11 @@ export class Tracker {
     }
     if (connection.role === 'unknown') connection.role = frame.role;
     if (connection.pid === 0) connection.pid = frame.pid;
+    if (frame.state === SYN_SENT && connection.totals === undefined) {
+      // A connect that waits for its answer: its retransmissions count as they happen.
+      connection.totals = ZERO;
+      connection.connecting = true;
+    }
     // What a report counts happened in the interval before it: its middle decides the window.
     this.#traffic(connection, frame.totals, frame.atMs - STATS_INTERVAL_MS / 2);
   }

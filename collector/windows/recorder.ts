@@ -64,9 +64,6 @@ export class Recorder implements TrackerSink {
     const cell = this.#cell(connection, frame.atMs);
     if (cell === undefined) return;
     increase(cell.connectFailures, failureName(frame), 1);
-    cell.retransmits += frame.totals.retransmits;
-    cell.segmentsOut += frame.totals.segmentsOut;
-    cell.segmentsIn += frame.totals.segmentsIn;
   }
 
   onClosed(): void {
@@ -120,7 +117,7 @@ export class Recorder implements TrackerSink {
   /** Open connections per edge, as of now, into the window of `atMs`. */
   countActive(connections: Iterable<Connection>, atMs: number): void {
     for (const connection of connections) {
-      if (!Number.isNaN(connection.closedMs) || connection.tuple === undefined) continue;
+      if (!Number.isNaN(connection.closedMs) || connection.connecting || connection.tuple === undefined) continue;
       const cell = this.#cell(connection, atMs);
       if (cell !== undefined) cell.activeConnections++;
     }

@@ -181,6 +181,20 @@ describe('collector pipeline', () => {
     });
   });
 
+  it('counts the retransmissions of a connect while it waits, and each once', () => {
+    const waiting = { ...CLIENT, connId: 9, tuple: tuple('10.0.0.1:40009', '10.0.0.2:8080') };
+    const totals = (retransmits: number) => ({ segmentsOut: 1 + retransmits, retransmits });
+    run([
+      stats({ ...waiting, atMs: T0 + 1_000, state: 2 }, totals(0)),
+      stats({ ...waiting, atMs: T0 + 2_000, state: 2 }, totals(1)),
+      stats({ ...waiting, atMs: T0 + 4_000, state: 2 }, totals(2)),
+      conn({ ...waiting, atMs: T0 + 4_900, kind: 'failed', reason: 'timed_out', totals: { ...TOTALS, ...totals(2) } }),
+    ]);
+    expect(tcp()).toMatchObject([
+      { ...EDGE, retransmits: 2, segmentsOut: 3, connects: 0, activeConnections: 0, connectFailures: { timed_out: 1 } },
+    ]);
+  });
+
   it('starts a discovered connection at its totals', () => {
     run([
       conn({
