@@ -113,6 +113,13 @@ export class EdgeResolver {
     return known ?? this.#named(address, isCallee ? port : undefined);
   }
 
+  /** The same edge as the other side sees it. */
+  fromSide(side: Side, edge: Edge): Edge {
+    const caller = { service: edge.caller, instance: edge.callerInstance, machine: edge.callerMachine };
+    const callee = { service: edge.callee, instance: edge.calleeInstance, machine: edge.calleeMachine };
+    return this.intern(side, caller, callee, edge.calleePort);
+  }
+
   /** The one object for this side, these ends and port. */
   intern(side: Side, caller: End, callee: End, calleePort: number): Edge {
     const key = `${side}\0${caller.service}\0${callee.service}\0${caller.instance ?? ''}\0${callee.instance ?? ''}\0${caller.machine ?? ''}\0${callee.machine ?? ''}\0${calleePort}`;

@@ -183,7 +183,12 @@ export class Recorder implements TrackerSink {
     const receiver = sender === undefined ? this.index?.find(netns, mirror(tuple)) : this.index?.peer(sender);
     const near = receiver?.netns === netns && sender?.netns !== netns ? receiver : (sender ?? receiver);
     const edge = near === undefined ? undefined : this.#resolve(near, atMs);
-    if (edge !== undefined) return edge;
+    if (near !== undefined && edge !== undefined) {
+      // Dropped at the other end, whose socket is not there (a filtered SYN): that side saw it.
+      const far = near === sender ? tuple.remoteAddress : tuple.localAddress;
+      const atFar = near.netns !== netns && this.#resolver.netnsOf(far) === netns;
+      return atFar ? this.#resolver.fromSide(edge.side === 'client' ? 'server' : 'client', edge) : edge;
+    }
     const toServer = this.#isEndpoint(tuple.remoteAddress, tuple.remotePort, netns)
       ? true
       : this.#isEndpoint(tuple.localAddress, tuple.localPort, netns)

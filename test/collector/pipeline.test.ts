@@ -238,6 +238,19 @@ describe('collector pipeline', () => {
     expect(tcp().find((record) => record.side === 'client')).toMatchObject({ ...EDGE, drops: { QDISC_DROP: 2 } });
   });
 
+  it('gives a SYN filtered at the server to the server’s side', () => {
+    const waiting = { ...CLIENT, connId: 9, tuple: tuple('10.0.0.1:40009', '10.0.0.2:8080') };
+    run([
+      stats({ ...waiting, atMs: T0 + 1_000, state: 2 }, { segmentsOut: 1 }),
+      flow({ atMs: T0 + 1_000, netns: 2, tuple: waiting.tuple, count: 1 }),
+      flow({ atMs: T0 + 2_000, netns: 2, tuple: tuple('10.0.0.1:40010', '10.0.0.2:8080'), count: 1 }),
+    ]);
+    expect(tcp().map(({ side, drops }) => [side, drops])).toEqual([
+      ['client', undefined],
+      ['server', { NETFILTER_DROP: 2 }],
+    ]);
+  });
+
   it('fails what was unanswered by how the connection ended', () => {
     const ask = (id: number) => [
       conn({ ...CLIENT, connId: id, atMs: T0, kind: 'opened', tuple: tuple(`10.0.0.1:${id}`, '10.0.0.2:8080') }),
