@@ -1,0 +1,204 @@
+import { describe, expect, it } from 'vitest';
+import { demarcate } from '../../src/demarcate/index.ts';
+import type { Comparison } from '../../src/model/comparison.ts';
+import type { Ledger, Walk } from '../../src/model/walk.ts';
+import { createRandom, shuffled } from '../../src/stats/index.ts';
+import { draw } from './draw.ts';
+
+function contribution(ledger: Ledger | undefined, term: string, name: string): number {
+  return ledger?.entries.find((entry) => entry.term === term && entry.entity?.name === name)?.contribution ?? 0;
+}
+
+function expectAddsUp(walk: Walk): void {
+  for (const ledger of walk.ledgers) {
+    const sum = ledger.entries.reduce((total, entry) => total + entry.contribution, 0);
+    expect(Math.abs(sum - ledger.change)).toBeLessThanOrEqual(1e-9 * Math.max(1, Math.abs(ledger.change)));
+  }
+}
+
+describe('latency ledger, computed by hand', () => {
+  it("web -> api -> db; api -> cache: the database's own time", () => {
+    const walk = demarcate(draw({ graph: 'web -> api -> db; api -> cache', self: { db: [1_000, 51_000] } }));
+    expectAddsUp(walk);
+    const [ledger] = walk.ledgers;
+    expect(ledger?.change).toBeCloseTo(50_000, 6);
+    expect(contribution(ledger, 'self', 'db')).toBeCloseTo(50_000, 6);
+    expect(contribution(ledger, 'self', 'api')).toBeCloseTo(0, 6);
+    expect(walk.suspects[0]?.entity).toEqual({ kind: 'service', name: 'db' });
+    expect(walk.suspects[0]?.path.map(({ name }) => name)).toEqual(['db', 'api', 'web']);
+    expect(walk.abstained).toBe(false);
+  });
+
+  it('the time between two services is the edge’s', () => {
+    const walk = demarcate(draw({ graph: 'web -> api -> db', net: { 'api -> db': [100, 20_100] } }));
+    expectAddsUp(walk);
+    expect(contribution(walk.ledgers[0], 'network', 'api -> db')).toBeCloseTo(20_000, 6);
+    expect(walk.suspects[0]?.entity).toMatchObject({ kind: 'edge', from: 'api', to: 'db' });
+  });
+
+  it('fan-out: three calls instead of one are visits, split by the midpoint rule', () => {
+    // Before: 1 x (1000 + 100); now: 3 x (1000 + 100). Nothing got slower.
+    const walk = demarcate(draw({ graph: 'web -> api', calls: { 'web -> api': [1, 3] } }));
+    expectAddsUp(walk);
+    expect(contribution(walk.ledgers[0], 'visits', 'api')).toBeCloseTo(2 * 1_000, 6);
+    expect(contribution(walk.ledgers[0], 'visits', 'web')).toBeCloseTo(2 * 100, 6);
+    expect(contribution(walk.ledgers[0], 'self', 'api')).toBeCloseTo(0, 6);
+  });
+
+  it('own time counts as often as the service is visited', () => {
+    const walk = demarcate(
+      draw({ graph: 'web -> api -> db', calls: { 'api -> db': [4, 4] }, self: { db: [500, 2_500] } }),
+    );
+    expect(contribution(walk.ledgers[0], 'self', 'db')).toBeCloseTo(4 * 2_000, 6);
+  });
+
+  it('a callee nobody watches is kept whole, and the walk says so', () => {
+    const walk = demarcate(draw({ graph: 'web -> api -> ext', blind: ['ext'], self: { ext: [1_000, 31_000] } }));
+    expectAddsUp(walk);
+    expect(walk.suspects[0]?.entity.name).toMatch(/ext/);
+    expect(walk.notes.join()).toContain('ext is seen only by its callers');
+  });
+
+  it('two faults at once are both named, the larger first', () => {
+    const walk = demarcate(draw({ graph: 'web -> a; web -> b', self: { a: [1_000, 31_000], b: [1_000, 21_000] } }));
+    expectAddsUp(walk);
+    expect(walk.suspects.slice(0, 2).map(({ entity }) => entity.name)).toEqual(['a', 'b']);
+    expect(walk.suspects[0]?.contribution).toBeCloseTo(0.6, 6);
+  });
+
+  it('a cycle of calls ends and still adds up', () => {
+    const comparison = draw({ graph: 'web -> api -> db', self: { db: [1_000, 41_000] } });
+    const back = comparison.calls.find(({ callee, side }) => callee === 'db' && side === 'client');
+    if (back === undefined) throw new Error('no such leaf');
+    const scaled = (sums: typeof back.baseline) => ({
+      count: sums.count / 10,
+      errors: 0,
+      durationSumUs: sums.durationSumUs / 1_000,
+      durationSquareUs2: sums.durationSquareUs2,
+    });
+    const walk = demarcate({
+      ...comparison,
+      calls: [
+        ...comparison.calls,
+        { ...back, caller: 'db', callee: 'api', baseline: scaled(back.baseline), current: scaled(back.current) },
+      ],
+    });
+    expectAddsUp(walk);
+    expect(walk.suspects[0]?.entity.name).toBe('db');
+  });
+
+  it('parallel calls: the slow one explains its caller, not the caller itself', () => {
+    // api calls a and b at the same time: its time is 200 + the slower one. The overlap changes too, and the ledger books
+    // that part as visits, so that a carries about two thirds instead of all.
+    const comparison = draw({
+      graph: 'api -> a; api -> b',
+      self: { api: [200, 200], a: [5_000, 45_000], b: [5_000, 5_000] },
+    });
+    const calls = comparison.calls.map((leaf) => {
+      if (leaf.callee !== 'api') return leaf;
+      const at = (sums: typeof leaf.baseline, mean: number) => ({
+        ...sums,
+        durationSumUs: sums.count * mean,
+        durationSquareUs2: sums.count * mean * mean,
+      });
+      return { ...leaf, baseline: at(leaf.baseline, 200 + 5_100), current: at(leaf.current, 200 + 45_100) };
+    });
+    const walk = demarcate({ ...comparison, calls });
+    expectAddsUp(walk);
+    expect(walk.suspects[0]?.entity.name).toBe('a');
+    expect(walk.suspects[0]?.contribution).toBeGreaterThan(0.65);
+  });
+});
+
+describe('error ledger', () => {
+  it('errors begin where no callee explains them', () => {
+    const walk = demarcate(
+      draw({ graph: 'web -> api -> db; api -> cache', errors: { db: [0, 0.2] }, symptom: 'error_rise' }),
+    );
+    expectAddsUp(walk);
+    expect(walk.ledgers[0]?.kind).toBe('errors');
+    expect(walk.suspects[0]?.entity).toEqual({ kind: 'service', name: 'db' });
+    expect(walk.suspects[0]?.contribution).toBeCloseTo(1, 6);
+  });
+
+  it('refused connects name the refusing service', () => {
+    const walk = demarcate(
+      draw({ graph: 'web -> api', errors: { web: [0, 0.5] }, refused: { 'web -> api': 250 }, symptom: 'error_rise' }),
+    );
+    expectAddsUp(walk);
+    expect(walk.suspects[0]?.entity).toEqual({ kind: 'service', name: 'api' });
+  });
+});
+
+describe('what must not change the walk', () => {
+  const base = draw({
+    graph: 'web -> api -> db; api -> cache; web -> auth',
+    self: { db: [1_000, 21_000], api: [1_000, 6_000] },
+  });
+  const key = (walk: Walk) => walk.suspects.map(({ entity, contribution }) => [entity.name, contribution.toFixed(9)]);
+
+  it.each([1, 2, 3])('the order of rows (seed %i)', (seed) => {
+    expect(key(demarcate({ ...base, calls: shuffled(base.calls, createRandom(seed)) }))).toEqual(key(demarcate(base)));
+  });
+
+  it('the unit of durations', () => {
+    const scale = (comparison: Comparison, by: number): Comparison => ({
+      ...comparison,
+      calls: comparison.calls.map((leaf) => ({
+        ...leaf,
+        baseline: {
+          ...leaf.baseline,
+          durationSumUs: leaf.baseline.durationSumUs * by,
+          durationSquareUs2: leaf.baseline.durationSquareUs2 * by * by,
+        },
+        current: {
+          ...leaf.current,
+          durationSumUs: leaf.current.durationSumUs * by,
+          durationSquareUs2: leaf.current.durationSquareUs2 * by * by,
+        },
+      })),
+    });
+    expect(key(demarcate(scale(base, 1_000)))).toEqual(key(demarcate(base)));
+  });
+
+  it('an entity that has nothing to do with it', () => {
+    const other = draw({ graph: 'batch -> files' });
+    const walk = demarcate({
+      ...base,
+      calls: [...base.calls, ...other.calls.filter(({ caller }) => caller !== 'external')],
+    });
+    expect(key(walk)).toEqual(key(demarcate(base)));
+  });
+
+  it('a leaf split in two', () => {
+    const half = (sums: { count: number; errors: number; durationSumUs: number; durationSquareUs2: number }) => ({
+      count: sums.count / 2,
+      errors: sums.errors / 2,
+      durationSumUs: sums.durationSumUs / 2,
+      durationSquareUs2: sums.durationSquareUs2 / 2,
+    });
+    const calls = base.calls.flatMap((leaf) =>
+      ['a', 'b'].map((operation) => ({
+        ...leaf,
+        operation,
+        baseline: half(leaf.baseline),
+        current: half(leaf.current),
+      })),
+    );
+    expect(key(demarcate({ ...base, calls }))).toEqual(key(demarcate(base)));
+  });
+});
+
+describe('when nothing stands out', () => {
+  it('abstains on a system that did not change', () => {
+    const walk = demarcate(draw({ graph: 'web -> api -> db' }));
+    expect(walk.abstained).toBe(true);
+  });
+
+  it('abstains without any service symptom', () => {
+    expect(demarcate({ ...draw({ graph: 'web -> api' }), anomalies: [] })).toMatchObject({
+      abstained: true,
+      suspects: [],
+    });
+  });
+});
