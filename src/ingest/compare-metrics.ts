@@ -16,6 +16,7 @@ import {
 } from '../model/window.ts';
 import type { Selection } from './compare.ts';
 import { optional, sideOf, sortBy } from './compare.ts';
+import type { Scope } from './compare-scope.ts';
 import { PairBuilder } from './metric-pairs.ts';
 import type { SeriesStore } from './store.ts';
 
@@ -65,7 +66,7 @@ class Reasons {
   }
 }
 
-export function tcpEdges(store: SeriesStore, selection: Selection): TcpEdge[] {
+export function tcpEdges(store: SeriesStore, selection: Selection, scope: Scope): TcpEdge[] {
   const { tcp: directory, names } = store.identities;
   const windows = [...selection.baseline, ...selection.current];
   const count = windows.length;
@@ -86,6 +87,8 @@ export function tcpEdges(store: SeriesStore, selection: Selection): TcpEdge[] {
   const edges: TcpEdge[] = [];
   const values = new Float64Array(count);
   for (let leaf = 0; leaf < directory.size; leaf++) {
+    const at = leaf * TCP_KEY_WIDTH;
+    if (!scope(directory.keys[at + KEY_CALLER]!, directory.keys[at + KEY_CALLEE]!)) continue;
     const metrics: MetricPair[] = [];
     for (let f = 0; f < TCP_FIELDS.length; f++) {
       for (let w = 0; w < count; w++) {

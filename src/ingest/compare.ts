@@ -19,6 +19,8 @@ import {
   KEY_TAGS,
 } from '../model/window.ts';
 import { resourceEntities, tcpEdges } from './compare-metrics.ts';
+import type { Scope } from './compare-scope.ts';
+import { scopeOf } from './compare-scope.ts';
 import type { MinuteBlock } from './minute-block.ts';
 import type { SeriesStore } from './store.ts';
 import type { CompareOptions } from './types.ts';
@@ -46,8 +48,9 @@ export function buildComparison(
 ): Comparison {
   const startMs = Math.floor(incidentStartMs / store.windowMs) * store.windowMs;
   const selection = select(store, startMs, nowMs, options.exclude ?? []);
-  const calls = callLeaves(store, selection);
-  const tcp = tcpEdges(store, selection);
+  const scope = scopeOf(store.identities, options.anomalies ?? []);
+  const calls = callLeaves(store, selection, scope);
+  const tcp = tcpEdges(store, selection, scope);
   const resources = resourceEntities(store, selection);
   const all = [...store.detail];
   return {
@@ -164,13 +167,15 @@ class LeafSums {
   }
 }
 
-function callLeaves(store: SeriesStore, selection: Selection): CallLeaf[] {
+function callLeaves(store: SeriesStore, selection: Selection, scope: Scope): CallLeaf[] {
   const { calls: directory, names } = store.identities;
   const baseline = new LeafSums(directory.size, selection.baseline, selection.baselineBlocks);
   const current = new LeafSums(directory.size, selection.current, selection.currentBlocks);
   const leaves: CallLeaf[] = [];
   for (let leaf = 0; leaf < directory.size; leaf++) {
     if (baseline.count[leaf] === 0 && current.count[leaf] === 0) continue;
+    const at = leaf * CALL_KEY_WIDTH;
+    if (!scope(directory.keys[at + KEY_CALLER]!, directory.keys[at + KEY_CALLEE]!)) continue;
     const part = (at: number): string => names.name(directory.keys[leaf * CALL_KEY_WIDTH + at]!);
     const tags = part(KEY_TAGS);
     leaves.push({

@@ -5,6 +5,7 @@ import { createIngest } from '../../src/ingest/index.ts';
 import type { IncidentEvent } from '../../src/model/incident.ts';
 import type { AnyBatch } from '../../src/model/records.ts';
 import type { ClosedWindow } from '../../src/model/window.ts';
+import { createRandom } from '../../src/stats/random.ts';
 import type { ShopOptions } from '../ingest/shop.ts';
 import { SHOP, shop, T0, WINDOW_MS } from '../ingest/shop.ts';
 
@@ -198,6 +199,36 @@ describe('missing data', () => {
     const { opened } = run({ windows: 50, effects });
     expect(opened).toHaveLength(1);
     expect(opened[0]!.incident.anomalies.some((anomaly) => anomaly.entity.name.includes('cart'))).toBe(true);
+  });
+});
+
+describe('order', () => {
+  it('any order of batches within the lateness gives the same events and the same comparison, byte for byte', () => {
+    const batches = shop({
+      windows: 50,
+      effects: [
+        { callee: 'cart', slower: 5, fromMs: at(30), toMs: at(42) },
+        { caller: 'gateway', callee: 'cart', retransmitRatio: 0.05, fromMs: at(30), toMs: at(42) },
+      ],
+    });
+    const all = (order: readonly AnyBatch[]): string => {
+      const ingest = createIngest();
+      const detector = createDetector();
+      const step = (windows: readonly ClosedWindow[]) => windows.flatMap((window) => detector.step(window));
+      const events = [...order.flatMap((batch) => step(ingest.push(batch).closed)), ...step(ingest.flush())];
+      const comparison = ingest.compare('test', at(30), at(40), { anomalies: detector.incidents()[0]!.anomalies });
+      return JSON.stringify([events, comparison]);
+    };
+    const expected = all(batches);
+    expect(expected).toContain('"opened"');
+    for (let seed = 1; seed <= 5; seed++) {
+      const random = createRandom(seed);
+      const order = batches
+        .map((batch) => ({ batch, at: batch.windowStartMs + random() * 10_000 }))
+        .sort((a, b) => a.at - b.at)
+        .map(({ batch }) => batch);
+      expect(all(order)).toBe(expected);
+    }
   });
 });
 
