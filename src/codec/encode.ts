@@ -34,7 +34,7 @@ export function encodeBatch(batch: AnyBatch, encoding: Encoding): readonly Encod
       );
     } else {
       messages.push({
-        key: `${batch.environment}/${batch.collector}`,
+        key: keyOf(part),
         value,
         headers: {
           'content-type': encoding === 'json' ? CONTENT_TYPE_JSON : CONTENT_TYPE_PROTOBUF,
@@ -44,6 +44,12 @@ export function encodeBatch(batch: AnyBatch, encoding: Encoding): readonly Encod
     }
   }
   return messages;
+}
+
+/** The topology topic is compacted: parts of one window must not replace one another, the next window's should. */
+function keyOf(batch: AnyBatch): string {
+  const key = `${batch.environment}/${batch.collector}`;
+  return batch.type === 'topology' ? `${key}/${batch.sequence}` : key;
 }
 
 function encodeOne(batch: AnyBatch, encoding: Encoding): Uint8Array {
