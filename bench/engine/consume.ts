@@ -1,12 +1,13 @@
 /**
  * One consumer in its own process: reads the log, and by mode only reads, reads and decodes, or runs the engine's
  * windows and detection. Prints one JSON line.
- * Usage: consume.ts DIR read|decode|engine
+ * Usage: consume.ts DIR|kafka:BROKER:MESSAGES read|decode|engine
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BusMessage } from '../../src/bus/index.ts';
 import { EmbeddedBus, topicsOf } from '../../src/bus/index.ts';
+import { KafkaBus } from '../../src/bus/kafka.ts';
 import { decodeMessage } from '../../src/codec/index.ts';
 import { createDetector } from '../../src/detect/index.ts';
 import { contentHash, createIngest } from '../../src/ingest/index.ts';
@@ -40,23 +41,44 @@ function take(message: BusMessage): void {
   }
 }
 
+const kafka = /^kafka:(.+):(\d+)$/.exec(dir);
 const started = performance.now();
-const topics = topicsOf('rootwalk');
-const names = (['call', 'tcp', 'resource'] as const).map((type) => topics.input(type));
-for (const part of readdirSync(dir).sort()) {
-  const bus = new EmbeddedBus({ dir: join(dir, part) });
-  const subscription = await bus.subscribe({
-    topics: names,
-    group: 'bench',
-    start: 'earliest',
-    onMessages: (batch) => {
+if (kafka === null) await consumeLog();
+else await consumeKafka(kafka[1] ?? '', Number(kafka[2]));
+
+async function consumeKafka(broker: string, expected: number): Promise<void> {
+  const bus = new KafkaBus({ brokers: [broker] });
+  const group = `bench-${mode}-${process.pid}`;
+  await new Promise<void>((resolve, reject) => {
+    const onMessages = (batch: readonly BusMessage[]): Promise<void> => {
       for (const message of batch) take(message);
+      if (messages >= expected) resolve();
       return Promise.resolve();
-    },
+    };
+    const topics = [topicsOf('rootwalk').input('call')];
+    bus.subscribe({ topics, group, start: 'earliest', onMessages, onError: reject }).catch(reject);
   });
-  while (((await subscription.lag()) ?? 0) > 0) await new Promise((resolve) => setImmediate(resolve));
-  await subscription.stop();
   await bus.close();
+}
+
+async function consumeLog(): Promise<void> {
+  const topics = topicsOf('rootwalk');
+  const names = (['call', 'tcp', 'resource'] as const).map((type) => topics.input(type));
+  for (const part of readdirSync(dir).sort()) {
+    const bus = new EmbeddedBus({ dir: join(dir, part) });
+    const subscription = await bus.subscribe({
+      topics: names,
+      group: 'bench',
+      start: 'earliest',
+      onMessages: (batch) => {
+        for (const message of batch) take(message);
+        return Promise.resolve();
+      },
+    });
+    while (((await subscription.lag()) ?? 0) > 0) await new Promise((resolve) => setImmediate(resolve));
+    await subscription.stop();
+    await bus.close();
+  }
 }
 const seconds = (performance.now() - started) / 1000;
 const usage = process.resourceUsage();

@@ -3,14 +3,16 @@
  * same log that only reads it. Both are processes of their own on one core, in interleaved rounds; the log is the
  * embedded bus's disk log, one folder a window, so that memory holds one window of messages.
  *
- *   npm run bench:engine -- --services 1000 --edges 10000 --windows 40 --rounds 3 --encoding protobuf
+ *   npm run bench:engine -- --services 1000 --edges 10000 --windows 40 --rounds 3 --encoding protobuf --bus embedded|kafka
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { startKafka } from '../../lab/kafka.ts';
 import { EmbeddedBus, topicsOf } from '../../src/bus/index.ts';
+import { KafkaBus } from '../../src/bus/kafka.ts';
 import { encodeBatch } from '../../src/codec/index.ts';
 import { createRandom } from '../../src/stats/random.ts';
 import { median } from '../../src/stats/robust.ts';
@@ -36,12 +38,13 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     encoding: { type: 'string', default: 'protobuf' },
     core: { type: 'string', default: '0' },
+    bus: { type: 'string', default: 'embedded' },
   },
 });
 const size = { services: Number(values.services), edges: Number(values.edges) };
 const encoding = values.encoding === 'json' ? 'json' : 'protobuf';
 
-async function writeLog(dir: string): Promise<void> {
+async function writeLog(dir: string): Promise<string> {
   const edges = edgesOf(size);
   const random = createRandom(1);
   const topics = topicsOf('rootwalk');
@@ -53,6 +56,24 @@ async function writeLog(dir: string): Promise<void> {
     }
     await bus.close();
   }
+  return dir;
+}
+
+/** All types to one topic, so that windows arrive as they were sent. */
+async function writeKafka(brokerAddress: string): Promise<string> {
+  const edges = edgesOf(size);
+  const random = createRandom(1);
+  const bus = new KafkaBus({ brokers: [brokerAddress] });
+  const topic = topicsOf('rootwalk').input('call');
+  const startMs = Math.floor(Date.now() / WINDOW_MS) * WINDOW_MS - Number(values.windows) * WINDOW_MS;
+  let messages = 0;
+  for (let w = 0; w < Number(values.windows); w++) {
+    const encoded = windowBatches(edges, startMs + w * WINDOW_MS, random).flatMap((b) => encodeBatch(b, encoding));
+    messages += encoded.length;
+    await bus.publish(topic, encoded);
+  }
+  await bus.close();
+  return `kafka:${brokerAddress}:${messages}`;
 }
 
 function consume(dir: string, mode: string): Result {
@@ -64,17 +85,18 @@ function consume(dir: string, mode: string): Result {
 }
 
 const dir = mkdtempSync(join(tmpdir(), 'rootwalk-bench-'));
+const broker = values.bus === 'kafka' ? await startKafka() : undefined;
 try {
-  await writeLog(dir);
+  const log = broker === undefined ? await writeLog(dir) : await writeKafka(broker.brokers[0] ?? '');
   const runs: Record<string, Result[]> = { read: [], decode: [], engine: [] };
-  consume(dir, 'read');
+  consume(log, 'read');
   for (let round = 0; round < Number(values.rounds); round++) {
-    for (const mode of ['read', 'decode', 'engine']) runs[mode]?.push(consume(dir, mode));
+    for (const mode of ['read', 'decode', 'engine']) runs[mode]?.push(consume(log, mode));
   }
   const engine = runs.engine?.at(-1);
   const records = engine?.records ?? 0;
   const rate = (mode: string): number => records / median((runs[mode] ?? []).map((run) => run.seconds));
-  console.log(`${size.services} services, ${size.edges} edges, ${values.windows} windows, ${encoding}`);
+  console.log(`${size.services} services, ${size.edges} edges, ${values.windows} windows, ${encoding}, ${values.bus}`);
   console.log(`${records} records, ${engine?.messages} messages, ${((engine?.bytes ?? 0) / 1e6).toFixed(0)} MB`);
   for (const mode of Object.keys(runs)) {
     const rss = median((runs[mode] ?? []).map((run) => run.peakRssMb));
@@ -84,5 +106,6 @@ try {
   console.log(`engine / only reads    ${(rate('engine') / rate('read')).toFixed(3)}`);
   console.log(`engine / reads+decodes ${(rate('engine') / rate('decode')).toFixed(3)}`);
 } finally {
+  await broker?.stop();
   rmSync(dir, { recursive: true, force: true });
 }
