@@ -7,8 +7,8 @@ import type { Anomaly } from '../model/incident.ts';
 import type { ClosedWindow } from '../model/window.ts';
 import type { Entities } from './entities.ts';
 
-/** Callers that are the world outside, not a part of the system: everything hangs on them. */
-const OUTSIDE = new Set(['external', 'unknown', '']);
+/** The world outside, not a part of the system: everything hangs on it, and its traffic is nobody's symptom. */
+export const OUTSIDE: ReadonlySet<string> = new Set(['external', 'unknown', '']);
 
 export class CallGraph {
   readonly #callees = new Map<string, Set<string>>();

@@ -7,7 +7,7 @@ import type { CallSeriesState } from './call-series.ts';
 import { CallSeries } from './call-series.ts';
 import type { DetectConfig } from './config.ts';
 import { DEFAULT_DETECT_CONFIG } from './config.ts';
-import { CallGraph } from './connect.ts';
+import { CallGraph, OUTSIDE } from './connect.ts';
 import type { EntitiesState } from './entities.ts';
 import { Entities } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
@@ -177,10 +177,12 @@ class EnvironmentDetector {
     const { metric, symptoms, entity, opens } = family.spec;
     const perSecond = metric.endsWith('_per_s') ? 1000 / windowMs : 1;
     const side = family.spec.side === undefined ? undefined : this.#calls.sideOf(family, i);
+    const about = this.#entities.entity(entity, i);
+    const inside = about.kind !== 'service' || !OUTSIDE.has(about.name);
     return {
-      opens: opens?.includes(direction as 0 | 1) ?? false,
+      opens: inside && (opens?.includes(direction as 0 | 1) ?? false),
       anomaly: {
-        entity: this.#entities.entity(entity, i),
+        entity: about,
         metric,
         symptom: symptoms[direction] ?? symptoms[0],
         ...(side === undefined ? {} : { side }),

@@ -44,48 +44,81 @@ interface Ends {
 }
 
 function ends(records: readonly Ends[], words: Dictionary) {
-  const column = (pick: (record: Ends) => string | undefined) =>
-    Uint32Array.from(records, (record) => words.id(pick(record)));
-  return {
-    caller: column((r) => r.caller),
-    callee: column((r) => r.callee),
-    callerInstance: column((r) => r.callerInstance),
-    calleeInstance: column((r) => r.calleeInstance),
-    callerMachine: column((r) => r.callerMachine),
-    calleeMachine: column((r) => r.calleeMachine),
-    side: Uint8Array.from(records, (r) => (r.side === 'server' ? 1 : 0)),
+  const rows = records.length;
+  const out = {
+    caller: new Uint32Array(rows),
+    callee: new Uint32Array(rows),
+    callerInstance: new Uint32Array(rows),
+    calleeInstance: new Uint32Array(rows),
+    callerMachine: new Uint32Array(rows),
+    calleeMachine: new Uint32Array(rows),
+    side: new Uint8Array(rows),
   };
+  for (let r = 0; r < rows; r++) {
+    const record = records[r]!;
+    out.caller[r] = words.id(record.caller);
+    out.callee[r] = words.id(record.callee);
+    out.callerInstance[r] = words.id(record.callerInstance);
+    out.calleeInstance[r] = words.id(record.calleeInstance);
+    out.callerMachine[r] = words.id(record.callerMachine);
+    out.calleeMachine[r] = words.id(record.calleeMachine);
+    out.side[r] = record.side === 'server' ? 1 : 0;
+  }
+  return out;
 }
 
 /** Cost: O(records). */
 export function callColumns(batch: Batch<'call'>): CallColumns {
   const words = new Dictionary();
   const records = batch.records;
-  const start = new Uint32Array(records.length + 1);
+  const rows = records.length;
+  const names = () => new Uint32Array(rows);
+  const numbers = () => new Float64Array(rows);
+  const columns = {
+    protocol: names(),
+    operation: names(),
+    status: names(),
+    errorType: names(),
+    tags: names(),
+    count: numbers(),
+    errors: numbers(),
+    durationSumUs: numbers(),
+    requestBytes: numbers(),
+    responseBytes: numbers(),
+    histogramStart: new Uint32Array(rows + 1),
+    histogramScale: new Int32Array(rows),
+    histogramOffset: new Int32Array(rows),
+    histogramZeroCount: numbers(),
+  };
   const buckets: number[] = [];
-  for (let r = 0; r < records.length; r++) {
-    for (const count of records[r]!.durationHistogram?.counts ?? []) buckets.push(count);
-    start[r + 1] = buckets.length;
+  const sides = ends(records, words);
+  for (let r = 0; r < rows; r++) {
+    const record = records[r]!;
+    columns.protocol[r] = words.id(record.protocol);
+    columns.operation[r] = words.id(record.operation);
+    columns.status[r] = words.id(record.status);
+    columns.errorType[r] = words.id(record.errorType);
+    if (record.tags !== undefined) columns.tags[r] = words.id(tagsText(record.tags));
+    columns.count[r] = record.count;
+    columns.errors[r] = record.errors;
+    columns.durationSumUs[r] = record.durationSumUs ?? Number.NaN;
+    columns.requestBytes[r] = record.requestBytes ?? Number.NaN;
+    columns.responseBytes[r] = record.responseBytes ?? Number.NaN;
+    const sketch = record.durationHistogram;
+    if (sketch !== undefined) {
+      for (const count of sketch.counts) buckets.push(count);
+      columns.histogramScale[r] = sketch.scale;
+      columns.histogramOffset[r] = sketch.offset;
+      columns.histogramZeroCount[r] = sketch.zeroCount ?? 0;
+    }
+    columns.histogramStart[r + 1] = buckets.length;
   }
   return {
     type: 'call',
     ...header(batch, words.strings),
-    ...ends(records, words),
-    protocol: Uint32Array.from(records, (r) => words.id(r.protocol)),
-    operation: Uint32Array.from(records, (r) => words.id(r.operation)),
-    status: Uint32Array.from(records, (r) => words.id(r.status)),
-    errorType: Uint32Array.from(records, (r) => words.id(r.errorType)),
-    tags: Uint32Array.from(records, (r) => words.id(tagsText(r.tags))),
-    count: Float64Array.from(records, (r) => r.count),
-    errors: Float64Array.from(records, (r) => r.errors),
-    durationSumUs: Float64Array.from(records, (r) => r.durationSumUs ?? Number.NaN),
-    requestBytes: Float64Array.from(records, (r) => r.requestBytes ?? Number.NaN),
-    responseBytes: Float64Array.from(records, (r) => r.responseBytes ?? Number.NaN),
-    histogramStart: start,
+    ...sides,
+    ...columns,
     histogramCounts: Float64Array.from(buckets),
-    histogramScale: Int32Array.from(records, (r) => r.durationHistogram?.scale ?? 0),
-    histogramOffset: Int32Array.from(records, (r) => r.durationHistogram?.offset ?? 0),
-    histogramZeroCount: Float64Array.from(records, (r) => r.durationHistogram?.zeroCount ?? 0),
   };
 }
 
