@@ -101,4 +101,7 @@ function report(error: unknown): number {
   return 1;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+const code = await main(process.argv.slice(2));
+process.exitCode = code;
+// After a failure nothing may keep the process alive; a watched child ends with it.
+if (code !== 0) process.exit(code);

@@ -32,6 +32,8 @@ interface Topic {
   /** Offset of `messages[0]`. */
   first: number;
   messages: BusMessage[];
+  /** Position of each message in the order of the whole bus. */
+  order: number[];
   bytes: number;
 }
 
@@ -55,6 +57,7 @@ export class EmbeddedBus implements Bus {
   readonly #maxBatch: number;
   readonly #now: () => number;
   readonly #log: DiskLog | undefined;
+  #order = 0;
   #closed = false;
 
   constructor(options: EmbeddedOptions = {}) {
@@ -125,7 +128,7 @@ export class EmbeddedBus implements Bus {
   #topic(name: string): Topic {
     let topic = this.#topics.get(name);
     if (topic === undefined) {
-      topic = { name, first: 0, messages: [], bytes: 0 };
+      topic = { name, first: 0, messages: [], order: [], bytes: 0 };
       this.#topics.set(name, topic);
     }
     return topic;
@@ -134,6 +137,7 @@ export class EmbeddedBus implements Bus {
   #store(message: BusMessage): void {
     const topic = this.#topic(message.topic);
     topic.messages.push(message);
+    topic.order.push(this.#order++);
     topic.bytes += message.value.byteLength;
   }
 
@@ -158,7 +162,7 @@ export class EmbeddedBus implements Bus {
     });
   }
 
-  /** Hands out messages of all topics in the order of their bus time, so that types of one window arrive together. */
+  /** Hands out messages of all topics in the order in which they were published, so that types of one window arrive together. */
   async #drain(reader: Reader): Promise<void> {
     for (;;) {
       const batch = this.#take(reader);
@@ -181,17 +185,22 @@ export class EmbeddedBus implements Bus {
   #take(reader: Reader): BusMessage[] {
     let chosen: Topic | undefined;
     let earliest = Number.POSITIVE_INFINITY;
+    let second = Number.POSITIVE_INFINITY;
     for (const name of reader.options.topics) {
       const topic = this.#topic(name);
-      const message = topic.messages[(reader.next.get(name) ?? topic.first) - topic.first];
-      if (message !== undefined && message.timestampMs < earliest) {
-        earliest = message.timestampMs;
+      const order = topic.order[(reader.next.get(name) ?? topic.first) - topic.first];
+      if (order === undefined) continue;
+      if (order < earliest) {
+        second = earliest;
+        earliest = order;
         chosen = topic;
-      }
+      } else if (order < second) second = order;
     }
     if (chosen === undefined) return [];
     const from = (reader.next.get(chosen.name) ?? chosen.first) - chosen.first;
-    return chosen.messages.slice(from, from + this.#maxBatch);
+    let to = from + 1;
+    while (to < chosen.order.length && to - from < this.#maxBatch && (chosen.order[to] ?? second) < second) to++;
+    return chosen.messages.slice(from, to);
   }
 
   #lag(reader: Reader): number {
@@ -217,6 +226,7 @@ export class EmbeddedBus implements Bus {
       const drop = Math.min(topic.messages.length, Math.max(0, passed - topic.first));
       if (readers.length === 0 || drop < 1024) continue;
       for (const message of topic.messages.splice(0, drop)) topic.bytes -= message.value.byteLength;
+      topic.order.splice(0, drop);
       topic.first += drop;
     }
   }

@@ -6,6 +6,7 @@ import type { Collector } from '../../collector/collector.ts';
 import { busPublisher } from '../../collector/publisher.ts';
 import { openBus } from '../engine/open-bus.ts';
 import { startEngineService } from '../engine/service.ts';
+import type { Report } from '../model/report.ts';
 import { toMarkdown } from '../report/index.ts';
 import { collectorFlags, withCollectorOptions } from './collect.ts';
 import { publishDemo } from './demo.ts';
@@ -24,6 +25,8 @@ interface UpOptions extends CommonOptions {
   readonly output?: string;
   readonly database?: string;
 }
+
+const SETTLE_MS = 500;
 
 export const DATASETS = fileURLToPath(new URL('../../datasets', import.meta.url));
 
@@ -48,6 +51,7 @@ async function run(options: UpOptions): Promise<void> {
   );
   const say = (line: string): void => console.error(`rootwalk: ${line}`);
   const ending = untilSignal();
+  let demo: Report | undefined;
   const bus = await openBus(config.bus);
   const service = await startEngineService({
     config,
@@ -55,9 +59,7 @@ async function run(options: UpOptions): Promise<void> {
     log: say,
     onReport: (report, file) => {
       console.log(oneLine(report, file));
-      if (report.environment !== 'demo' || report.state !== 'resolved') return;
-      console.log(`\n${toMarkdown(report)}`);
-      if (options.once) ending.release();
+      if (report.environment === 'demo') demo = report;
     },
     onFailure: (error) => {
       say(`the consumer ended: ${error.message}`);
@@ -73,7 +75,10 @@ async function run(options: UpOptions): Promise<void> {
     if (file === undefined) say(`no recording in ${DATASETS} to replay; give one: --demo FILE`);
     else {
       say(`replaying ${file} in the environment "demo"`);
-      await publishDemo(bus, config.bus.topicPrefix, file);
+      const published = await publishDemo(bus, config.bus.topicPrefix, file);
+      await settled(() => service.stats().messages, published);
+      console.log(demo === undefined ? 'the recording led to no report' : `\n${toMarkdown(demo)}`);
+      if (options.once) ending.release();
     }
   }
   say(`reports go to ${config.engine.output}/; Ctrl-C ends`);
@@ -100,6 +105,15 @@ async function observe(
     say(`this host is not watched: ${(error as Error).message}`);
     say('"rootwalk doctor" says what is missing and the mend');
     return undefined;
+  }
+}
+
+/** Waits until the engine has taken at least so many messages and stands still. */
+async function settled(messages: () => number, atLeast: number): Promise<void> {
+  let before = -1;
+  while (messages() < atLeast || messages() !== before) {
+    before = messages();
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
   }
 }
 

@@ -1,0 +1,67 @@
+/** Recordings of real faults, made by our own collector in the lab: the engine must name what was really wrong. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import type { BusMessage } from '../src/bus/index.ts';
+import { createRuleSet } from '../src/classify/index.ts';
+import { BUILT_IN_RULES } from '../src/engine/create.ts';
+import { replayMessages } from '../src/engine/replay.ts';
+import { createPipeline } from '../src/pipeline.ts';
+import { readManifest, readRecording } from '../src/recording/index.ts';
+import { canonicalJson } from '../src/report/index.ts';
+import { createRandom, shuffled } from '../src/stats/index.ts';
+
+interface Truth {
+  readonly faults: readonly {
+    readonly fromMs: number;
+    readonly truth: { readonly entity: { readonly kind: string; readonly name: string }; readonly faultClass: string };
+  }[];
+}
+
+const folder = fileURLToPath(new URL('../datasets', import.meta.url));
+const recordings = existsSync(folder)
+  ? readdirSync(folder)
+      .filter((name) => name.endsWith('.rwrec'))
+      .sort()
+  : [];
+/** Lateness that covers the shuffle below: three windows of 5 s. */
+const pipeline = () =>
+  createPipeline({ rules: createRuleSet(BUILT_IN_RULES), configHash: 'test', ingest: { latenessMs: 15_000 } });
+
+/** Messages of one window mixed with those of the next one. */
+function mixed(messages: readonly BusMessage[], seed: number): BusMessage[] {
+  const random = createRandom(seed);
+  const out: BusMessage[] = [];
+  for (let i = 0; i < messages.length; i += 8) out.push(...shuffled(messages.slice(i, i + 8), random));
+  return out;
+}
+
+describe('recorded incidents', () => {
+  it('are there', () => {
+    expect(recordings.length).toBeGreaterThan(0);
+  });
+
+  it.each(recordings)('%s: one incident, the true entity and class', async (name) => {
+    const file = join(folder, name);
+    const truth = readManifest(file)?.truth as Truth;
+    const result = await replayMessages(pipeline(), readRecording(file));
+    const [fault] = truth.faults;
+    expect(result.deadLetters).toEqual([]);
+    expect(result.last).toHaveLength(1);
+    expect(result.last[0]?.causes[0]?.entity).toMatchObject({
+      kind: fault?.truth.entity.kind,
+      name: fault?.truth.entity.name,
+    });
+    expect(result.last[0]?.causes[0]?.faultClass).toBe(fault?.truth.faultClass);
+    expect(Math.abs((result.last[0]?.startMs ?? 0) - (fault?.fromMs ?? 0))).toBeLessThanOrEqual(15_000);
+  });
+
+  it.each(recordings)('%s: byte-identical reports in any order within the lateness', async (name) => {
+    const messages = readRecording(join(folder, name));
+    const expected = (await replayMessages(pipeline(), messages)).reports.map(canonicalJson);
+    for (const seed of [1, 2, 3]) {
+      expect((await replayMessages(pipeline(), mixed(messages, seed))).reports.map(canonicalJson)).toEqual(expected);
+    }
+  });
+});
