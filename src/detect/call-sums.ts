@@ -12,6 +12,7 @@ import {
 } from '../model/window.ts';
 import { HISTOGRAM_BUCKETS } from '../stats/histogram.ts';
 import type { Entities } from './entities.ts';
+import { Resolver } from './entities.ts';
 
 /** Sums of one view (server or client side) of services, edges or instances. */
 export class Sums {
@@ -113,19 +114,18 @@ export class CallSums {
       this.#instance = grown(this.#instance, new Int32Array(capacity));
       this.#reporter = grown(this.#reporter, new Uint32Array(capacity));
     }
-    const entities = this.#entities;
+    const { keys, width } = directory;
+    const resolve = new Resolver(this.#entities, names);
     for (let id = this.#mapped; id < directory.size; id++) {
-      const part = (at: number): string => names.name(directory.keys[id * directory.width + at]!);
-      const caller = part(KEY_CALLER);
-      const callee = part(KEY_CALLEE);
-      const instance = part(KEY_CALLEE_INSTANCE);
-      this.#service[id] = entities.services.id(callee);
-      this.#edge[id] = entities.edges.id(`${caller}\0${callee}`);
-      this.#instance[id] = instance === '' ? -1 : entities.instances.id(instance);
+      const at = id * width;
+      const caller = keys[at + KEY_CALLER]!;
+      const callee = keys[at + KEY_CALLEE]!;
+      const instance = keys[at + KEY_CALLEE_INSTANCE]!;
+      this.#service[id] = resolve.service(callee);
+      this.#edge[id] = resolve.edge(caller, callee);
+      this.#instance[id] = resolve.instance(instance, callee, keys[at + KEY_CALLEE_MACHINE]!);
       this.#reporter[id] = 0;
-      if (instance !== '') entities.place(instance, callee, part(KEY_CALLEE_MACHINE));
-      const callerInstance = part(KEY_CALLER_INSTANCE);
-      if (callerInstance !== '') entities.place(callerInstance, caller, part(KEY_CALLER_MACHINE));
+      resolve.place(keys[at + KEY_CALLER_INSTANCE]!, caller, keys[at + KEY_CALLER_MACHINE]!);
     }
     this.#mapped = directory.size;
   }

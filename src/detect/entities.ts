@@ -1,6 +1,7 @@
 /** Entities with dense numbers, and who reports them. */
 import type { Entity } from '../model/entity.ts';
 import { edge } from '../model/entity.ts';
+import type { Names } from '../model/window.ts';
 
 export class EntityTable {
   readonly names: string[] = [];
@@ -80,5 +81,58 @@ export class Entities {
     for (const kind of ['services', 'edges', 'instances', 'machines'] as const) this[kind].load(state[kind]);
     for (const [instance, service] of state.instanceService) this.instanceService.set(instance, service);
     for (const [instance, machine] of state.instanceMachine) this.instanceMachine.set(instance, machine);
+  }
+}
+
+/** Name ids -> entity numbers while many new leaves are mapped: each name and pair is turned to text once. */
+export class Resolver {
+  readonly #entities: Entities;
+  readonly #names: Names;
+  readonly #services = new Map<number, number>();
+  readonly #edges = new Map<number, number>();
+  readonly #instances = new Map<number, number>();
+  /** Instance -> machine already noted. */
+  readonly #placed = new Map<number, number>();
+
+  constructor(entities: Entities, names: Names) {
+    this.#entities = entities;
+    this.#names = names;
+  }
+
+  service(name: number): number {
+    let found = this.#services.get(name);
+    if (found === undefined) {
+      found = this.#entities.services.id(this.#names.name(name));
+      this.#services.set(name, found);
+    }
+    return found;
+  }
+
+  edge(caller: number, callee: number): number {
+    const pair = caller * 4294967296 + callee;
+    let found = this.#edges.get(pair);
+    if (found === undefined) {
+      found = this.#entities.edges.id(`${this.#names.name(caller)}\0${this.#names.name(callee)}`);
+      this.#edges.set(pair, found);
+    }
+    return found;
+  }
+
+  /** -1 when the leaf names no instance. */
+  instance(name: number, service: number, machine: number): number {
+    if (name === 0) return -1;
+    this.place(name, service, machine);
+    let found = this.#instances.get(name);
+    if (found === undefined) {
+      found = this.#entities.instances.id(this.#names.name(name));
+      this.#instances.set(name, found);
+    }
+    return found;
+  }
+
+  place(instance: number, service: number, machine: number): void {
+    if (instance === 0 || this.#placed.get(instance) === machine) return;
+    this.#placed.set(instance, machine);
+    this.#entities.place(this.#names.name(instance), this.#names.name(service), this.#names.name(machine));
   }
 }

@@ -6,6 +6,7 @@ import type { ClosedWindow, LeafDirectory } from '../model/window.ts';
 import { KEY_CALLEE, KEY_CALLER, KEY_SIDE } from '../model/window.ts';
 import type { DetectConfig } from './config.ts';
 import type { Entities } from './entities.ts';
+import { Resolver } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
 import { DurationFamily } from './judge-duration.ts';
 import { CountFamily, RatioFamily } from './judge-ratio.ts';
@@ -146,9 +147,10 @@ export class TcpSeries {
       next.set(this.#edge);
       this.#edge = next;
     }
+    const { keys, width } = directory;
+    const resolve = new Resolver(this.#entities, names);
     for (let id = this.#mapped; id < directory.size; id++) {
-      const part = (at: number): string => names.name(directory.keys[id * directory.width + at]!);
-      this.#edge[id] = this.#entities.edges.id(`${part(KEY_CALLER)}\0${part(KEY_CALLEE)}`);
+      this.#edge[id] = resolve.edge(keys[id * width + KEY_CALLER]!, keys[id * width + KEY_CALLEE]!);
     }
     this.#mapped = directory.size;
   }

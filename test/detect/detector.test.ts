@@ -202,6 +202,35 @@ describe('missing data', () => {
   });
 });
 
+describe('late data', () => {
+  const order = (batches: readonly AnyBatch[], collector: string, lateMs: number) =>
+    batches
+      .map((batch, k) => ({ batch, k, at: batch.windowStartMs + (batch.collector === collector ? lateMs : 0) }))
+      .sort((a, b) => a.at - b.at || a.k - b.k)
+      .map(({ batch }) => batch);
+
+  it.each([2_000, 8_000, 30_000, 60_000])(
+    'one collector %d ms late: nothing when healthy, one incident when not',
+    (lateMs) => {
+      const effects = [{ callee: 'cart', slower: 5, fromMs: at(30), toMs: at(42) }];
+      for (const [options, expected] of [
+        [{ windows: 70 }, 0],
+        [{ windows: 70, effects }, 1],
+      ] as const) {
+        const ingest = createIngest();
+        const detector = createDetector();
+        const opened = order(shop(options), 'm-redis-1', lateMs)
+          .flatMap((batch) => ingest.push(batch).closed)
+          .flatMap((window) => detector.step(window))
+          .filter((event) => event.kind === 'opened');
+        expect(opened).toHaveLength(expected);
+        expect(detector.anomalies().map((anomaly) => anomaly.symptom)).not.toContain('traffic_drop');
+        expect(ingest.counters().lateBatches > 0).toBe(lateMs >= 30_000);
+      }
+    },
+  );
+});
+
 describe('order', () => {
   it('any order of batches within the lateness gives the same events and the same comparison, byte for byte', () => {
     const batches = shop({
