@@ -16,6 +16,8 @@ export interface GaugeLimits {
   readonly minRiseRatio: number;
   /** Value below which nothing is abnormal (0.9 of a limit); -Infinity: none. */
   readonly minValue: number;
+  /** Whole numbers may be counts of events: their spread is at least the root of the larger one (Poisson). */
+  readonly maybeCounts?: boolean;
 }
 
 export class GaugeFamily extends Family<LevelPool> {
@@ -42,7 +44,9 @@ export class GaugeFamily extends Family<LevelPool> {
   #judge(i: number, value: number): void {
     const { floor, floorRatio, minRise, minRiseRatio, minValue } = this.#limits;
     const level = this.pool.median[i]!;
-    const spread = Math.max(this.pool.spread[i]!, floor, floorRatio * Math.abs(level));
+    const counts = this.#limits.maybeCounts === true && Number.isInteger(value);
+    const poisson = counts ? Math.sqrt(Math.max(value, level, 1)) : 0;
+    const spread = Math.max(this.pool.spread[i]!, floor, floorRatio * Math.abs(level), poisson);
     const both = this.spec.symptoms.length > 1;
     const fall = both && value < level;
     const judged = this.judged;

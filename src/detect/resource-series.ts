@@ -128,6 +128,7 @@ const EXTRA_LIMITS: GaugeLimits = {
   minRise: 0,
   minRiseRatio: 0.33,
   minValue: -Infinity,
+  maybeCounts: true,
 };
 const MAX_EXTRA = 64;
 const EXTRA_PREFIX = 'extra.';
