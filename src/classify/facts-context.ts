@@ -13,7 +13,7 @@ const CHANGE_LOOKBACK_MS = 120_000;
 
 export function changeFacts(scope: Scope, sheet: FactSheet): void {
   const { changes } = scope.comparison;
-  const watched = probeAttached(scope, /sched_process|process_ex|oom|listen/) || changes.length > 0;
+  const watched = probeAttached(scope, /sched_process_exit|process_exit/) || changes.length > 0;
   const own = changes.filter((change) => belongs(scope, change) && change.atMs >= scope.symptomMs - CHANGE_LOOKBACK_MS);
   for (const kind of CHANGE_KINDS) {
     const found = own.filter((change) => change.change === kind);

@@ -15,11 +15,16 @@ const CONNECTION_ERRORS =
 
 export const FAILURES = ['refused', 'timed_out', 'unreachable', 'no_port', 'reset', 'other'];
 
-/** Every attached probe of every collector; unknown when no health record came. */
+/**
+ * True when every collector has such a probe (or its fallback) attached, so that what it counts and did not report is
+ * zero; false when one has not, or when no health record came: then it is unknown.
+ */
 export function probeAttached(scope: Scope, name: RegExp): boolean {
-  const probes = scope.comparison.health.collectors.flatMap((c) => c.record.probes);
-  const matching = probes.filter((probe) => name.test(probe.name));
-  return matching.length > 0 && matching.every((probe) => probe.state === 'attached');
+  const { collectors } = scope.comparison.health;
+  return (
+    collectors.length > 0 &&
+    collectors.every(({ record }) => record.probes.some((p) => name.test(p.name) && p.state === 'attached'))
+  );
 }
 
 export function edgeFacts(scope: Scope, sheet: FactSheet): void {

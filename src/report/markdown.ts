@@ -1,13 +1,15 @@
 /** The report for people: what, why, how sure, what else was thought of, what could not be seen, what to do. */
-import { formatNumber, formatPercent, formatSeconds, formatValue } from '../model/format.ts';
+import { formatNumber, formatSeconds, formatValue } from '../model/format.ts';
 import type { AttributionSummary, RankedCause, Report, ReportLedger } from '../model/report.ts';
 import type { EvaluatedCondition } from '../model/verdict.ts';
 import { metricWords, showChange, showMetric } from './metric-names.ts';
-import { entityWords, formatTime, listOf, shareWords } from './words.ts';
+import { entityWithKind, entityWords, formatTime, listOf, sharePercent, shareWords } from './words.ts';
 
 /** Causes told in full; the others get one line. */
 const FULL_CAUSES = 3;
 const MAX_LEDGER_ROWS = 12;
+/** Smaller entries are summed into one row, after the first three. */
+const VISIBLE_SHARE = 0.01;
 const MAX_EXCLUDED = 12;
 
 /** Markdown of a report. Cost: O(report). */
@@ -50,7 +52,7 @@ function changed(report: Report): string {
 function keyMetrics(report: Report): string {
   if (report.keyMetrics.length === 0) return '';
   const rows = report.keyMetrics.map(({ entity, metric, unit, baseline, current, onsetMs }) => [
-    entityWords(entity),
+    entityWithKind(entity),
     metricWords(metric),
     showMetric(baseline, unit),
     showMetric(current, unit),
@@ -160,7 +162,7 @@ function attributionSection(summary: AttributionSummary): string {
       d.verdict,
       d.values
         .slice(0, 4)
-        .map(({ value, share }) => `${value} ${formatPercent(share)}`)
+        .map(({ value, share }) => `${value} ${sharePercent(share)}`)
         .join(', '),
       d.pValue === null ? '' : d.pValue < 1e-6 ? '< 0.000001' : formatNumber(d.pValue),
     ]);
@@ -169,7 +171,7 @@ function attributionSection(summary: AttributionSummary): string {
   if (summary.elements.length > 0) {
     const rows = summary.elements
       .slice(0, 8)
-      .map((e) => [e.element, formatPercent(e.share), formatPercent(e.confidence), formatNumber(e.deviation)]);
+      .map((e) => [e.element, sharePercent(e.share), sharePercent(e.confidence), formatNumber(e.deviation)]);
     lines.push(
       '',
       'Combined dimensions:',
@@ -191,17 +193,17 @@ function ledgerSection(ledger: ReportLedger): string {
   const show = (value: number | null): string => (value === null ? 'unknown' : formatValue(value, ledger.unit));
   const entries = ledger.entries.filter((e) => e.term !== 'unexplained' && e.term !== 'rest');
   const tail = ledger.entries.filter((e) => e.term === 'unexplained' || e.term === 'rest');
-  const shown = entries.slice(0, MAX_LEDGER_ROWS);
+  const shown = entries.filter((e, i) => i < MAX_LEDGER_ROWS && (i < 3 || Math.abs(e.share ?? 1) >= VISIBLE_SHARE));
   const row = (e: ReportLedger['entries'][number]): string[] => [
     e.entity === null ? '' : entityWords(e.entity),
     TERM_WORDS[e.term],
     show(e.contribution),
-    e.share === null ? '' : formatPercent(e.share),
+    e.share === null ? '' : sharePercent(e.share),
     e.standardError === null ? '' : `± ${show(e.standardError)}`,
     e.note ?? '',
   ];
   const rows = shown.map(row);
-  const hidden = entries.slice(MAX_LEDGER_ROWS);
+  const hidden = entries.filter((e) => !shown.includes(e));
   if (hidden.length > 0) {
     const sum = hidden.reduce((total, e) => total + (e.contribution ?? 0), 0);
     rows.push([`${hidden.length} more`, '', show(sum), '', '', '']);

@@ -39,7 +39,11 @@ export function metricWords(metric: string): string {
   const known = WORDS[metric];
   if (known !== undefined) return known;
   const ending = ENDINGS.find(([suffix]) => metric.endsWith(suffix))?.[0] ?? '';
-  return metric.slice(0, metric.length - ending.length).replaceAll('_', ' ');
+  const bare = metric.slice(0, metric.length - ending.length);
+  return bare
+    .replaceAll(/([a-z])([A-Z])/g, '$1 $2')
+    .replaceAll('_', ' ')
+    .toLowerCase();
 }
 
 export function showMetric(value: number | null, unit: string): string {

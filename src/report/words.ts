@@ -1,7 +1,6 @@
 /** The sentences of a report. */
 import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
-import { formatPercent } from '../model/format.ts';
 import type { Anomaly, Incident, Symptom } from '../model/incident.ts';
 import type { RankedCause, Report } from '../model/report.ts';
 import type { Walk } from '../model/walk.ts';
@@ -23,12 +22,26 @@ export function entityWords(entity: Entity): string {
 export function phenomenon(incident: Incident, walk: Walk, affected: readonly Entity[]): string {
   const at = walk.symptom;
   const own = incident.anomalies.filter((a) => a.entity.kind === at.kind && a.entity.name === at.name);
-  const felt = mostTelling(own.length > 0 ? own : incident.anomalies);
-  const changes = felt.map((anomaly) => changeWords(anomaly, own.length === 0));
-  const what = changes.length === 0 ? 'behaves abnormally' : `${changes.join(', ')}`;
-  const others = affected.filter((e) => e.kind === 'service' && e.name !== at.name).map((e) => e.name);
-  const reach = others.length === 0 ? '' : ` Also affected: ${listOf(others, 6)}.`;
+  const changes = own.length > 0 ? mostTelling(own).map((a) => changeWords(a)) : ledgerWords(walk);
+  const others = mostTelling(incident.anomalies).map((a) => `${entityWords(a.entity)} ${changeWords(a)}`);
+  const what = changes.length > 0 ? changes.join(', ') : others.length > 0 ? others.join(', ') : 'behaves abnormally';
+  const more = affected.filter((e) => e.kind === 'service' && e.name !== at.name).map((e) => e.name);
+  const reach = more.length === 0 ? '' : ` Also affected: ${listOf(more, 6)}.`;
   return `${entityWords(at)}: ${what}, since ${formatTime(incident.startMs)}.${reach}`;
+}
+
+/** The change the first ledger explains: what the symptom's service shows when it raised no alarm of its own. */
+function ledgerWords(walk: Walk): string[] {
+  const [ledger] = walk.ledgers;
+  if (ledger === undefined || !Number.isFinite(ledger.change) || ledger.change === 0) return [];
+  const [words, unit] = {
+    latency: ['mean latency', 'us'],
+    errors: ['errors', 'ratio'],
+    traffic: ['requests', 'requests_per_s'],
+  }[ledger.kind] as [string, string];
+  const verb = ledger.change > 0 ? 'rose' : 'fell';
+  const [before, now] = [ledger.baseline, ledger.current].map((value) => showMetric(finite(value), unit));
+  return [`${words} ${verb} from ${before} to ${now}`];
 }
 
 function mostTelling(anomalies: readonly Anomaly[]): Anomaly[] {
@@ -40,11 +53,10 @@ function mostTelling(anomalies: readonly Anomaly[]): Anomaly[] {
   return (chosen.length > 0 ? chosen : [...anomalies]).slice(0, 2);
 }
 
-function changeWords(anomaly: Anomaly, name: boolean): string {
+function changeWords(anomaly: Anomaly): string {
   const unit = metricUnit(anomaly.metric);
   const verb = anomaly.current >= anomaly.baseline ? 'rose' : 'fell';
-  const words = `${name ? `${entityWords(anomaly.entity)} ` : ''}${metricWords(anomaly.metric)}`;
-  return `${words} ${verb} from ${showMetric(finite(anomaly.baseline), unit)} to ${showMetric(finite(anomaly.current), unit)}`;
+  return `${metricWords(anomaly.metric)} ${verb} from ${showMetric(finite(anomaly.baseline), unit)} to ${showMetric(finite(anomaly.current), unit)}`;
 }
 
 /** Two sentences: what happened to whom; what caused it, how much of it, how sure. */
@@ -75,7 +87,20 @@ function lowerFirst(text: string, hedge: string): string {
 
 /** Shares of merged suspects may overlap: never say more than all of it. */
 export function shareWords(share: number): string {
-  return share >= 1 ? 'all' : share <= 0 ? 'none' : formatPercent(share);
+  return share >= 0.995 ? 'all' : share <= 0.0005 ? 'none' : sharePercent(share);
+}
+
+/** A share to a reader's precision: whole percents, tenths below ten. */
+export function sharePercent(share: number): string {
+  const percent = share * 100;
+  const text = Math.abs(percent) >= 10 ? percent.toFixed(0) : percent.toFixed(1).replace(/\.0$/, '');
+  return `${text === '-0' ? '0' : text} %`;
+}
+
+/** An entity with its kind, where several kinds stand side by side. */
+export function entityWithKind(entity: Entity): string {
+  const plain = entity.kind === 'service' || entity.kind === 'edge';
+  return plain ? entityWords(entity) : `${entity.name} (${entity.kind})`;
 }
 
 export function listOf(names: readonly string[], limit: number): string {
