@@ -318,6 +318,21 @@ const BAD: readonly Bad[] = [
   { what: 'no JSON', content: '{"schemaVersion": 1,}', path: '$', message: /not JSON.*line 1/, mend: /syntax/ },
 ];
 
+describe('docs/rules.md', () => {
+  it('shows a rule file that is valid and a truth table that holds for it', async () => {
+    const page = readFileSync(fileURLToPath(new URL('../../docs/rules.md', import.meta.url)), 'utf8');
+    const blocks = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
+    expect(blocks).toHaveLength(2);
+    write('network.json', blocks[0]);
+    write('network.test.json', blocks[1]);
+    const loaded = loadRules(dir);
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+    const { results, untested } = await runTruthTables(dir, loaded.tree);
+    expect(results.map((r) => r.message)).toEqual(['']);
+    expect(untested).toEqual([]);
+  });
+});
+
 describe('bad rules', () => {
   it.each(BAD)('refuses $what', ({ content, path, message, mend, schema }) => {
     write('bad.json', content);

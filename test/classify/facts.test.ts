@@ -1,0 +1,156 @@
+/** Facts: the published table equals the catalogue; unknown stays null; numbers by hand. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { factDefinition, factNames } from '../../src/classify/fact-catalogue.ts';
+import { tableOf, writesOrLocks } from '../../src/classify/facts-database.ts';
+import { FACT_PATTERNS, FACTS, factsOf } from '../../src/classify/index.ts';
+import { edge, machine, service } from '../../src/model/entity.ts';
+import type { FactValue } from '../../src/model/verdict.ts';
+import type { Suspect } from '../../src/model/walk.ts';
+import type { World } from './fixtures.ts';
+import { call, comparison, healthyTcp, pair, resource, START, suspect, tcp, toOrders, walk } from './fixtures.ts';
+
+function facts(world: World, who: Suspect): (name: string) => FactValue {
+  const { sheet } = factsOf(comparison(world), walk([who]), who);
+  return (name) => sheet.get(name)?.value ?? null;
+}
+
+describe('the catalogue', () => {
+  it('is printed in docs/rules.md, fact by fact, with type and meaning', () => {
+    const page = readFileSync(fileURLToPath(new URL('../../docs/rules.md', import.meta.url)), 'utf8');
+    const rows = new Map(
+      [...page.matchAll(/^\| `([^`]+)` \| (\w+)[^|]* \| (.*) \|$/gm)].map((m) => [m[1], [m[2], m[3]]]),
+    );
+    for (const { name, type, text } of FACTS) {
+      expect(rows.get(name)?.[0], name).toBe(type);
+      expect(rows.get(name)?.[1], name).toContain(text);
+    }
+    for (const { prefix, suffixName } of FACT_PATTERNS) expect(rows.has(`${prefix}<${suffixName}>`)).toBe(true);
+    const listed = [...rows.keys()].filter((name) => name?.includes('.'));
+    expect(listed).toHaveLength(FACTS.length + FACT_PATTERNS.length);
+  });
+
+  it('has unique names and finds every one of them', () => {
+    expect(new Set(factNames()).size).toBe(factNames().length);
+    for (const name of factNames()) expect(factDefinition(name), name).toBeDefined();
+    expect(factDefinition('edge.drops_rise_per_s.lower_case')).toBeUndefined();
+    expect(factDefinition('change.count.nothing')).toBeUndefined();
+  });
+});
+
+describe('with no data at all', () => {
+  it.each(['edge', 'service', 'instance', 'machine'] as const)(
+    'a suspect %s has no number that pretends to be known',
+    (kind) => {
+      const entity = kind === 'edge' ? edge('a', 'b') : { kind, name: 'a' };
+      const who = suspect(entity, 'unexplained', Number.NaN);
+      const empty = { ...comparison({ instances: {}, health: { collectors: [], eventsReceived: 0 } }) };
+      const { sheet } = factsOf(empty, { ...walk([]), ledgers: [] }, who);
+      const known = [...sheet].filter(([, { value }]) => typeof value === 'number').map(([name]) => name);
+      expect(known.sort()).toEqual([
+        'suspect.onset_before_symptom_s',
+        'telemetry.coverage_ratio',
+        'telemetry.silent_collectors',
+      ]);
+    },
+  );
+});
+
+describe('numbers by hand', () => {
+  const lossy = tcp('gateway', 'orders', 'client', healthyTcp([pair('retransmits', 1, 50, { baselineSpread: 2 })]));
+
+  it('retransmits: ratio over both directions, rise over the larger of spread, Poisson and one', () => {
+    const server = tcp('gateway', 'orders', 'server', [
+      pair('segmentsOut', 1_000, 1_000),
+      pair('retransmits', 1, 10, { baselineSpread: 2 }),
+    ]);
+    const get = facts({ tcp: [lossy, server] }, suspect(toOrders, 'network', 0.9));
+    expect(get('edge.retransmit_ratio')).toBeCloseTo(60 / 2_000, 9);
+    expect(get('edge.retransmit_ratio_delta')).toBeCloseTo(58 / 2_000, 9);
+    expect(get('edge.retransmits_rise_sigma')).toBeCloseTo(58 / Math.hypot(2, 2), 9);
+  });
+
+  it('a drop reason nobody saw is zero when the probe watches, unknown when it does not', () => {
+    const watched = facts({ tcp: [lossy] }, suspect(toOrders, 'network', 0.9));
+    expect(watched('edge.drops_rise_per_s.NETFILTER_DROP')).toBe(0);
+    const blind = facts(
+      { tcp: [lossy], probes: [{ name: 'kfree_skb', state: 'missing' }] },
+      suspect(toOrders, 'network', 0.9),
+    );
+    expect(blind('edge.drops_rise_per_s.NETFILTER_DROP')).toBe(null);
+    const fallback = [
+      { name: 'kfree_skb', state: 'attached' },
+      { name: 'tcp_drop', state: 'missing' },
+    ] as const;
+    expect(
+      facts(
+        { tcp: [lossy], probes: fallback },
+        suspect(toOrders, 'network', 0.9),
+      )('edge.drops_rise_per_s.NETFILTER_DROP'),
+    ).toBe(0);
+  });
+
+  it('network time: the client waits longer than the server takes', () => {
+    const calls = [
+      call({ caller: 'gateway', callee: 'orders', before: [500, 0, 10_000], now: [500, 0, 80_000] }),
+      call({ caller: 'gateway', callee: 'orders', side: 'server', before: [500, 0, 9_000], now: [500, 0, 9_500] }),
+    ];
+    const get = facts({ calls }, suspect(toOrders, 'network', 0.9));
+    expect(get('edge.network_time_rise_us')).toBe(69_500);
+    expect(get('edge.client_latency_ratio')).toBe(8);
+    expect(get('edge.network_time_share')).toBeCloseTo(0.9, 9);
+    expect(get('service.self_time_share')).toBe(0);
+  });
+
+  it('the worst instance speaks and is named', () => {
+    const cpu = (name: string, throttled: number) =>
+      resource('instance', name, 'orders', [pair('cpuPeriods', 50, 50), pair('cpuThrottledPeriods', 5, throttled)]);
+    const who = suspect(service('orders'), 'self', 0.9);
+    const { sheet } = factsOf(comparison({ resources: [cpu('orders-1', 5), cpu('orders-2', 30)] }), walk([who]), who);
+    expect(sheet.get('instance.cpu_throttled_ratio')).toMatchObject({ value: 0.6, witness: 'orders-2' });
+    expect(sheet.get('instance.cpu_throttled_ratio_delta')?.value).toBeCloseTo(0.5, 9);
+  });
+
+  it('machines: share of all cores, a neighbour by its rise', () => {
+    const resources = [
+      resource('machine', 'm1', undefined, [pair('cpuUsedUs', 2_000_000, 9_500_000), pair('cpuCount', 2, 2)]),
+      resource('instance', 'orders-1', 'orders', [pair('cpuUsedUs', 100_000, 100_000)]),
+      resource('instance', 'batch-1', 'batch', [pair('cpuUsedUs', 0, 7_500_000)]),
+    ];
+    const get = facts({ resources }, suspect(service('orders'), 'self', 0.9));
+    expect(get('machine.cpu_used_ratio')).toBeCloseTo(0.95, 9);
+    expect(get('machine.neighbour_cpu_rise_cores')).toBeCloseTo(1.5, 9);
+    expect(facts({ resources }, suspect(machine('m1'), 'self', 0.9))('machine.cpu_used_ratio')).toBeCloseTo(0.95, 9);
+  });
+
+  it('changes count from two minutes before the symptom; an older one is no cause', () => {
+    const exit = (atMs: number) =>
+      ({ atMs, change: 'process_exit', entityKind: 'instance', entity: 'orders-1', service: 'orders' }) as const;
+    const who = suspect(service('orders'), 'self', 0.9);
+    expect(facts({ changes: [exit(START - 30_000)] }, who)('change.before_symptom_s.process_exit')).toBe(30);
+    expect(facts({ changes: [exit(START - 600_000)] }, who)('change.count.process_exit')).toBe(0);
+    expect(
+      facts({ changes: [{ ...exit(START), entity: 'web-1', service: 'web' }] }, who)('change.count.process_exit'),
+    ).toBe(0);
+  });
+});
+
+describe('statements', () => {
+  it.each([
+    ['SELECT * FROM orders o JOIN users u ON u.id = o.user_id', 'orders', false],
+    ['INSERT INTO shop.orders (a) VALUES (?)', 'shop.orders', true],
+    ['UPDATE "Stock" SET n = n - ?', 'stock', true],
+    ['DELETE FROM `carts` WHERE id = ?', 'carts', true],
+    ['SELECT n FROM stock WHERE id = ? FOR UPDATE', 'stock', true],
+    ['select n from stock for no key update', 'stock', true],
+    ['LOCK TABLE orders IN EXCLUSIVE MODE', 'orders', true],
+    ['TRUNCATE logs', 'logs', true],
+    ['BEGIN', null, false],
+    ['SELECT pg_sleep(?)', null, false],
+    ['GET', null, false],
+  ])('%s', (text, table, locks) => {
+    expect(tableOf(text)).toBe(table);
+    expect(writesOrLocks(text)).toBe(locks);
+  });
+});
