@@ -19,9 +19,13 @@ export function changeFacts(scope: Scope, sheet: FactSheet): void {
     const found = own.filter((change) => change.change === kind);
     const last = found.length === 0 ? null : Math.max(...found.map((change) => change.atMs));
     const first = found.length === 0 ? null : Math.min(...found.map((change) => change.atMs));
-    setFact(sheet, `change.count.${kind}`, watched ? found.length : null, first);
+    const seen = kind === 'oom_kill' ? found.length > 0 || probeAttached(scope, /mark_victim|oom/) : watched;
+    setFact(sheet, `change.count.${kind}`, seen ? found.length : null, first);
     setFact(sheet, `change.before_symptom_s.${kind}`, last === null ? null : (scope.symptomMs - last) / 1000, first);
   }
+  // An instance that is gone reports no counters; its kills are events all the same.
+  const kills = sheet.get('change.count.oom_kill');
+  if (sheet.get('instance.oom_kills')?.value === null && kills !== undefined) sheet.set('instance.oom_kills', kills);
   const exits = own
     .filter((change) => change.change === 'process_exit')
     .sort((a, b) => a.atMs - b.atMs || compareNames(a.entity, b.entity));

@@ -77,6 +77,15 @@ export function resourceFacts(scope: Scope, sheet: FactSheet): void {
   instance('fd_used_of_limit', (get) => reading(over(get('fdUsed').current, get('fdLimit').current), null));
   machineFacts(scope, sheet, windowUs);
   neighbourFacts(scope, sheet, windowUs);
+  overflowFallback(scope, sheet);
+}
+
+/** No overflow on any listener of the machines: none on the suspect's edges. More on the machine says nothing of the edge. */
+function overflowFallback(scope: Scope, sheet: FactSheet): void {
+  const name = 'edge.accept_queue_overflows_rise_per_s';
+  if (sheet.get(name)?.value !== null || scope.machines.length === 0) return;
+  const overflows = scope.machines.map((machine) => pairOf(find(machine.metrics, 'listenOverflows')));
+  if (overflows.every(({ current }) => current === 0)) setFact(sheet, name, 0);
 }
 
 function machineFacts(scope: Scope, sheet: FactSheet, windowUs: number): void {
