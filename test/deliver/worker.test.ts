@@ -1,6 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedBus } from '../../src/bus/index.ts';
@@ -284,6 +287,31 @@ describe('restart', () => {
     expect(receiver.received.map((r) => r.headers['webhook-id'])).toEqual(Array(3).fill(messageIdOf(report.id)));
     expect(new Set(receiver.received.map((r) => r.body)).size).toBe(1);
     expect(store.deliveries({ limit: 1 })[0]).toMatchObject({ state: 'delivered', attempts: 3 });
+  });
+
+  it('after kill -9 of the process in the middle of an attempt delivers with the same id', async () => {
+    receiver.answers = (n) => ({ status: 200, hang: n === 1 });
+    store.applyEffect({ report });
+    store.close();
+    const source = (path: string): string =>
+      JSON.stringify(fileURLToPath(new URL(`../../src/${path}`, import.meta.url)));
+    writeFileSync(
+      join(dir, 'worker.ts'),
+      `import { openStore } from ${source('store/index.ts')};
+       import { createDeliveryWorker } from ${source('deliver/index.ts')};
+       const receivers = [{ name: 'r', url: ${JSON.stringify(receiver.url)}, allowPrivateAddresses: true }];
+       createDeliveryWorker({ outbox: openStore(${JSON.stringify(join(dir, 'db'))}), receivers }).start();`,
+    );
+    const child = spawn(process.execPath, [join(dir, 'worker.ts')], { stdio: 'inherit' });
+    await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBe(1);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    store = openStore(join(dir, 'db'));
+    expect(store.deliveries({ limit: 1 })[0]).toMatchObject({ state: 'pending', attempts: 0 });
+    clock.time = Math.max(clock.time, Date.now());
+    expect(await worker().runOnce()).toBe(1);
+    expect(receiver.received.map((r) => r.headers['webhook-id'])).toEqual(Array(2).fill(messageIdOf(report.id)));
+    expect(store.deliveries({ limit: 1 })[0]).toMatchObject({ state: 'delivered', attempts: 1 });
   });
 
   it('after an attempt that was not written down repeats it with the same id', async () => {
