@@ -6,7 +6,6 @@ import type { Collector } from '../../collector/collector.ts';
 import { busPublisher } from '../../collector/publisher.ts';
 import { openBus } from '../engine/open-bus.ts';
 import { startEngineService } from '../engine/service.ts';
-import type { Report } from '../model/report.ts';
 import { toMarkdown } from '../report/index.ts';
 import { collectorFlags, withCollectorOptions } from './collect.ts';
 import { publishDemo } from './demo.ts';
@@ -51,7 +50,6 @@ async function run(options: UpOptions): Promise<void> {
   );
   const say = (line: string): void => console.error(`rootwalk: ${line}`);
   const ending = untilSignal();
-  let demo: Report | undefined;
   const bus = await openBus(config.bus);
   const service = await startEngineService({
     config,
@@ -59,7 +57,6 @@ async function run(options: UpOptions): Promise<void> {
     log: say,
     onReport: (report, file) => {
       console.log(oneLine(report, file));
-      if (report.environment === 'demo') demo = report;
     },
     onFailure: (error) => {
       say(`the consumer ended: ${error.message}`);
@@ -77,6 +74,8 @@ async function run(options: UpOptions): Promise<void> {
       say(`replaying ${file} in the environment "demo"`);
       const published = await publishDemo(bus, config.bus.topicPrefix, file);
       await settled(() => service.stats().messages, published);
+      // A second run stores nothing new: the same recording gives the same report.
+      const demo = service.latestReport('demo');
       console.log(demo === undefined ? 'the recording led to no report' : `\n${toMarkdown(demo)}`);
       if (options.once) ending.release();
     }

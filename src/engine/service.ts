@@ -23,6 +23,8 @@ export interface ServiceOptions {
 
 export interface EngineService {
   stats(): EngineStats;
+  /** The last report stored for the newest incident of an environment. */
+  latestReport(environment: string): Report | undefined;
   stop(): Promise<void>;
 }
 
@@ -62,6 +64,10 @@ export async function startEngineService(options: ServiceOptions): Promise<Engin
   const stopWatching = watchRules(rules, log);
   return {
     stats: () => engine.stats(),
+    latestReport(environment) {
+      const incident = store.incidents({ environment, limit: 1 })[0];
+      return incident === undefined ? undefined : store.latestReport(incident.id)?.report;
+    },
     async stop() {
       stopWatching();
       await engine.stop();
