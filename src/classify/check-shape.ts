@@ -26,13 +26,14 @@ const RULE_KEYS = [
   'excludes',
   'supports',
   'blames',
+  'defers',
   'checks',
 ];
 const GATES = ['all', 'any', 'not', 'condition', 'atLeast'];
 const LEAF_KEYS = ['fact', 'operator', 'value'];
 const KINDS = ['service', 'instance', 'machine', 'edge'];
 const RANKS = ['state', 'resource', 'symptom'];
-const BLAMES = ['suspect', 'callee', 'instance', 'machine', 'worst_callee'];
+const BLAMES = ['suspect', 'callee', 'instance', 'machine', 'worst_callee', 'slow_callee'];
 const ID = /^[a-z][a-z0-9-]*$/;
 const CLASS = /^[a-z][a-z0-9_]*$/;
 
@@ -121,6 +122,7 @@ function toRule(json: Json): Rule {
     excludes: (json.excludes as Rule['excludes'] | undefined) ?? [],
     supports: (json.supports as Rule['supports'] | undefined) ?? [],
     blames: (json.blames as Rule['blames'] | undefined) ?? 'suspect',
+    defers: (json.defers as boolean | undefined) ?? false,
     checks: (json.checks as Rule['checks'] | undefined) ?? [],
   };
 }
@@ -138,6 +140,9 @@ function checkRule(rule: unknown, path: string, bad: Reporter): void {
   checkList(rule.appliesTo, `${path}.appliesTo`, KINDS, bad);
   checkEnum(rule.rank, `${path}.rank`, RANKS, bad);
   if (rule.blames !== undefined) checkEnum(rule.blames, `${path}.blames`, BLAMES, bad);
+  if (rule.defers !== undefined && typeof rule.defers !== 'boolean') {
+    bad(`${path}.defers`, `expected true or false, found ${show(rule.defers)}`, '"defers": true');
+  }
   checkNumber(rule.confidence, `${path}.confidence`, 0, 1, bad);
   if (rule.priority !== undefined) checkNumber(rule.priority, `${path}.priority`, -1000, 1000, bad);
   if (rule.needs === undefined) {

@@ -83,6 +83,7 @@ export async function verdictOf(facts: SuspectFacts, compiled: CompiledTree): Pr
     missing: winner.missing,
     remedy: `remedies/${winner.rule.class}.md`,
     ...(blames === undefined ? {} : { blames }),
+    ...(winner.rule.defers ? { defers: true } : {}),
     ...(winner.rule.summary === undefined ? {} : { summary: fill(winner.rule.summary, scope, sheet, blames) }),
     checks: winner.rule.checks.map((check) => fill(check, scope, sheet, blames)),
     ...(winner.onsetMs === null ? {} : { onsetMs: winner.onsetMs }),
@@ -246,8 +247,8 @@ function blamed(winner: Fired, scope: Scope, sheet: FactSheet): Entity | undefin
   const { entity, comparison } = scope;
   const callee = entity.kind === 'edge' && entity.to !== undefined ? namedEntity(comparison, entity.to) : undefined;
   if (rule.blames === 'callee') return callee;
-  if (rule.blames === 'worst_callee') {
-    const worst = sheet.get('out.worst_callee')?.value;
+  if (rule.blames === 'worst_callee' || rule.blames === 'slow_callee') {
+    const worst = sheet.get(`out.${rule.blames}`)?.value;
     return typeof worst === 'string' ? namedEntity(comparison, worst) : undefined;
   }
   if (rule.blames === 'instance' || rule.blames === 'machine') {

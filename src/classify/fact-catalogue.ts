@@ -150,6 +150,14 @@ const OUT: readonly FactDefinition[] = [
   number('out.connect_failures_rise_per_s', 'per_s', "rise of failed connects of the suspect's own calls, all reasons"),
   number('out.retransmits_rise_sigma', 'sigma', 'largest rise of retransmits on one of the edges it calls over'),
   number('out.error_rise_ratio', 'ratio', 'rise of errors it received from its callees / rise of errors it returned'),
+  number(
+    'out.callee_latency_ratio',
+    'factor',
+    'mean duration of its calls to one callee, seen by that callee, now / before: the largest',
+    0,
+  ),
+  number('out.callee_latency_rise_us', 'us', 'rise of that duration'),
+  text('out.slow_callee', 'that callee'),
   text('out.worst_callee', 'the callee those failures, retransmits or errors point to'),
 ];
 
@@ -194,6 +202,11 @@ const RESOURCE: readonly FactDefinition[] = [
   number('machine.disk_errors', 'count', 'disk errors per window, now', 0),
   number('machine.steal_ratio', 'ratio', 'CPU time stolen by the hypervisor / wall time of all cores, now', 0),
   number('machine.softirq_rise_ratio', 'ratio', 'rise of softirq time / wall time of all cores'),
+  number(
+    'machine.listen_overflows_rise_per_s',
+    'per_s',
+    'rise of connections dropped because an accept queue of the machine was full',
+  ),
   number('machine.conntrack_used_of_max', 'ratio', 'conntrack entries / maximum, now', 0),
   number('machine.neighbour_cpu_rise_cores', 'cores', 'largest CPU rise of another service on the same machine'),
 ];

@@ -1,9 +1,9 @@
 /** Facts of the calls a suspect makes itself: failures there explain errors it returns. */
-import type { TcpEdge } from '../model/comparison.ts';
+import type { CallLeaf, TcpEdge } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
-import { bestSide, errorRises, errorTypeOf, FAILURES, probeAttached } from './facts-edge.ts';
+import { bestSide, errorRises, errorTypeOf, FAILURES, probeAttached, sumCalls } from './facts-edge.ts';
 import { minus, over, riseSigma, sumOf, sumOfMap, times } from './metric-sum.ts';
 import type { Scope } from './scope.ts';
 
@@ -42,6 +42,7 @@ export function outFacts(scope: Scope, sheet: FactSheet): void {
   }
   setFact(sheet, 'out.retransmits_rise_sigma', sigma?.value ?? null, sigma?.onsetMs ?? null);
 
+  slowCallee(calls, sheet);
   const received = errorRises(bestSide(calls, 'client'), scope, (leaf) => leaf.callee);
   const returned = errorRises(bestSide(scope.calls, 'server'), scope, errorTypeOf);
   const total = (rises: ReadonlyMap<string, number>): number =>
@@ -50,6 +51,29 @@ export function outFacts(scope: Scope, sheet: FactSheet): void {
   const erring = [...received.keys()][0];
   const lossy = sigma !== undefined && sigma.value > 4 ? sigma.callee : undefined;
   setFact(sheet, 'out.worst_callee', failing?.callee ?? lossy ?? erring ?? null);
+}
+
+/**
+ * The callee that itself takes longer for this caller. Only what the callee's own side saw counts: a caller that is
+ * starved sees every callee slow.
+ */
+function slowCallee(calls: readonly CallLeaf[], sheet: FactSheet): void {
+  const served = calls.filter((leaf) => leaf.side === 'server');
+  let worst: { ratio: number; rise: number; callee: string } | undefined;
+  for (const callee of [...new Set(served.map((leaf) => leaf.callee))].sort(compareNames)) {
+    const leaves = served.filter((leaf) => leaf.callee === callee);
+    const mean = (span: 'baseline' | 'current'): number | null => {
+      const { durationSumUs, count } = sumCalls(leaves, span);
+      return over(durationSumUs, count);
+    };
+    const ratio = over(mean('current'), mean('baseline'));
+    const rise = minus(mean('current'), mean('baseline'));
+    if (ratio === null || rise === null) continue;
+    if (worst === undefined || rise > worst.rise) worst = { ratio, rise, callee };
+  }
+  setFact(sheet, 'out.callee_latency_ratio', worst?.ratio ?? null);
+  setFact(sheet, 'out.callee_latency_rise_us', worst?.rise ?? null);
+  setFact(sheet, 'out.slow_callee', worst?.callee ?? null);
 }
 
 type Caller = { readonly caller: string; readonly callerInstance?: string };
@@ -74,4 +98,5 @@ function callsNobody(sheet: FactSheet): void {
   }
   setFact(sheet, 'out.retransmits_rise_sigma', 0);
   setFact(sheet, 'out.error_rise_ratio', 0);
+  setFact(sheet, 'out.callee_latency_rise_us', 0);
 }

@@ -119,6 +119,7 @@ function machineFacts(scope: Scope, sheet: FactSheet, windowUs: number): void {
     const ops = get('diskOps');
     return reading(over(over(time.current, ops.current), over(time.baseline, ops.baseline)), time.onsetMs);
   });
+  machine('listen_overflows_rise_per_s', (get) => rise(get('listenOverflows'), windowUs / 1e6));
   machine('disk_errors', (get) => reading(get('diskErrors').current, get('diskErrors').onsetMs));
   machine('steal_ratio', (get) => reading(over(get('stealTimeUs').current, wall(get)), get('stealTimeUs').onsetMs));
   machine('softirq_rise_ratio', (get) => {

@@ -43,9 +43,12 @@ export interface Rule {
   readonly confidence: number;
   /**
    * Which entity is at fault when the rule fires: the suspect itself, the called end of an edge, the one instance or
-   * machine whose numbers prove it, the callee its own failing calls point to (`out.worst_callee`).
+   * machine whose numbers prove it, the callee its own failing calls point to (`out.worst_callee`),
+   * the callee that got slow (`out.slow_callee`).
    */
-  readonly blames: 'suspect' | 'callee' | 'instance' | 'machine' | 'worst_callee';
+  readonly blames: 'suspect' | 'callee' | 'instance' | 'machine' | 'worst_callee' | 'slow_callee';
+  /** The suspect waits for the entity it blames: its share is added to that entity's own cause, when it has one. */
+  readonly defers: boolean;
   readonly checks: readonly string[];
 }
 

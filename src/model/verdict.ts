@@ -24,6 +24,7 @@ export const FAULT_CLASSES = [
   'process_crash',
   'external_dependency',
   'telemetry_loss',
+  'slow_downstream',
   'unknown',
 ] as const;
 export type FaultClass = (typeof FAULT_CLASSES)[number];
@@ -74,6 +75,10 @@ export interface Verdict {
   readonly remedy?: string;
   /** The entity at fault, when it is not the suspect itself: the called end of an edge, one instance, one machine. */
   readonly blames?: Entity;
+  /**
+   * The suspect only waits for the entity it blames: when that entity has a verdict of its own, this one is part of it.
+   */
+  readonly defers?: boolean;
   /** One sentence about this class, from the rule. */
   readonly summary?: string;
   /** Checks for the person on call, from the rule. */

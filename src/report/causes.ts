@@ -7,6 +7,7 @@ import type { Observation, Suspect, Walk } from '../model/walk.ts';
 import { finite } from './canonical.ts';
 
 const MAX_CAUSES = 10;
+const MAX_OBSERVATIONS = 8;
 /** Causes that carry their facts, so that rules can be tried on the report later. */
 const CAUSES_WITH_FACTS = 3;
 /** An unexplained suspect weighs this much of its score; an explained one 0.5 to 1 by its confidence. */
@@ -36,13 +37,41 @@ export function rankCauses(walk: Walk, verdicts: readonly Verdict[]): RankedCaus
   );
   const groups = new Map<string, Draft[]>();
   for (const draft of drafts) {
-    const key = `${entityKey(draft.entity)}|${draft.verdict.faultClass}`;
+    const key = groupKey(draft, drafts);
     groups.set(key, [...(groups.get(key) ?? []), draft]);
   }
-  const merged = [...groups.values()].filter(
-    (group, i) => i === 0 || !isNegligible(group) || [...groups.values()].every((other) => isNegligible(other)),
-  );
+  const ordered = [...groups.values()]
+    .map((group) => [
+      ...group.filter((d) => d.verdict.defers !== true),
+      ...group.filter((d) => d.verdict.defers === true),
+    ])
+    .sort((a, b) => weightOf(b) - weightOf(a) || (a[0]?.order ?? 0) - (b[0]?.order ?? 0));
+  const merged = ordered.filter((group, i) => i === 0 || !isNegligible(group) || ordered.every((g) => isNegligible(g)));
   return merged.slice(0, MAX_CAUSES).map((group, i) => toCause(group, i + 1));
+}
+
+function weightOf(group: readonly Draft[]): number {
+  return group.reduce((sum, draft) => sum + draft.weight, 0);
+}
+
+/** Entity and class; a draft that only waits for another entity joins the best cause of that entity, step by step. */
+function groupKey(draft: Draft, drafts: readonly Draft[]): string {
+  let at = draft;
+  const seen = new Set<Draft>();
+  while (at.verdict.defers === true && !seen.has(at)) {
+    seen.add(at);
+    const wanted = entityKey(at.entity);
+    const isTarget = (d: Draft): boolean =>
+      !seen.has(d) &&
+      d.verdict.faultClass !== 'unknown' &&
+      (entityKey(d.entity) === wanted ||
+        entityKey(d.suspect.entity) === wanted ||
+        d.suspect.service === at.entity.name);
+    const next = drafts.find((d) => isTarget(d) && d.verdict.defers !== true) ?? drafts.find(isTarget);
+    if (next === undefined) break;
+    at = next;
+  }
+  return `${entityKey(at.entity)}|${at.verdict.faultClass}`;
 }
 
 function isNegligible(group: readonly Draft[]): boolean {
@@ -73,7 +102,7 @@ function toCause(group: readonly Draft[], rank: number): RankedCause {
     contribution: contributionOf(group),
     onsetMs: onsets.length === 0 ? null : Math.min(...onsets),
     evidence: verdict.evidence,
-    observations: uniqueObservations(group.flatMap((d) => d.suspect.observations)),
+    observations: uniqueObservations(group.flatMap((d) => d.suspect.observations)).slice(0, MAX_OBSERVATIONS),
     excluded: uniqueExcluded(verdict.excluded, verdict.faultClass),
     missing: verdict.missing,
     remedy: verdict.remedy ?? null,

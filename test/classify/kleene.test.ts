@@ -20,6 +20,7 @@ function ruleOf(needs: Condition): Rule {
     supports: [],
     confidence: 0.5,
     blames: 'suspect',
+    defers: false,
     checks: [],
   };
 }

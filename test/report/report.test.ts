@@ -94,6 +94,30 @@ describe('report', () => {
     expect(report.propagation.map((e) => e.name)).toEqual(['orders', 'gateway -> orders', 'gateway']);
   });
 
+  it('adds a suspect that only waits to the cause of what it waits for, over several steps', async () => {
+    const three = [
+      suspect(service('web'), 'self', 0.4),
+      suspect(service('order'), 'originated', 0.3),
+      suspect(service('db'), 'self', 0.2),
+    ];
+    const waits = (who: string, forWhom: string): Verdict =>
+      verdictOf({ suspect: service(who), blames: service(forWhom), faultClass: 'slow_downstream', defers: true });
+    const lock = verdictOf({ suspect: service('db'), faultClass: 'database_lock' });
+    const base = await input(WORLD, walk(three));
+    const report = buildReport({ ...base, verdicts: [waits('web', 'order'), waits('order', 'db'), lock] });
+    expect(report.causes).toHaveLength(1);
+    expect(report.causes[0]).toMatchObject({ entity: service('db'), faultClass: 'database_lock' });
+    expect(report.causes[0]?.contribution).toBeCloseTo(0.9, 9);
+    expect(report.causes[0]?.suspects.map((e) => e.name)).toEqual(['db', 'web', 'order']);
+    const circle = buildReport({ ...base, verdicts: [waits('web', 'order'), waits('order', 'web'), lock] });
+    expect(circle.causes.map((c) => c.faultClass)).toContain('slow_downstream');
+    const alone = buildReport({ ...base, verdicts: [waits('web', 'cache'), waits('order', 'cache'), lock] });
+    expect(alone.causes.map((c) => [c.entity.name, c.faultClass])).toEqual([
+      ['cache', 'slow_downstream'],
+      ['db', 'database_lock'],
+    ]);
+  });
+
   it('ranks an explained suspect above an unexplained one of nearly the same weight, but not of twice it', async () => {
     const two = [suspect(service('a'), 'self', 0.5), suspect(service('b'), 'self', 0.45)];
     const verdicts = [
