@@ -7,6 +7,7 @@ import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey, service } from '../model/entity.ts';
 import type { Ledger, LedgerKind, Suspect, Walk } from '../model/walk.ts';
 import { errorLedger } from './error-ledger.ts';
+import { moveInducedWaiting } from './induced.ts';
 import { latencyLedger } from './latency-ledger.ts';
 import { suspectsOf } from './suspects.ts';
 import { chooseSymptom } from './symptom.ts';
@@ -44,8 +45,11 @@ export function demarcate(comparison: Comparison, symptom?: Entity): Walk {
   const found = ledgers.flatMap((ledger, index) =>
     suspectsOf(system, comparison, ledger, index === 0 ? 1 : SECONDARY_WEIGHT),
   );
-  const suspects = merge(found)
-    .filter((suspect) => !tooLate(comparison, chosen.entity, suspect))
+  const suspects = moveInducedWaiting(
+    system,
+    comparison,
+    merge(found).filter((suspect) => !tooLate(comparison, chosen.entity, suspect)),
+  )
     .sort((a, b) => b.score - a.score || compareNames(entityKey(a.entity), entityKey(b.entity)))
     .slice(0, MAX_SUSPECTS);
   const notes = notesOf(system, ledgers);

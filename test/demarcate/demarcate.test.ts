@@ -3,7 +3,7 @@ import { demarcate } from '../../src/demarcate/index.ts';
 import type { Comparison } from '../../src/model/comparison.ts';
 import type { Ledger, Walk } from '../../src/model/walk.ts';
 import { createRandom, shuffled } from '../../src/stats/index.ts';
-import { draw } from './draw.ts';
+import { draw, pair } from './draw.ts';
 
 function contribution(ledger: Ledger | undefined, term: string, name: string): number {
   return ledger?.entries.find((entry) => entry.term === term && entry.entity?.name === name)?.contribution ?? 0;
@@ -127,6 +127,40 @@ describe('error ledger', () => {
     );
     expectAddsUp(walk);
     expect(walk.suspects[0]?.entity).toEqual({ kind: 'service', name: 'api' });
+  });
+});
+
+describe('waiting is not a cause', () => {
+  const drawn = draw({ graph: 'web -> api -> db', self: { api: [1_000, 201_000], db: [1_000, 21_000] } });
+  const cpu = (now: number) => [
+    { entityKind: 'instance' as const, entity: 'api-1', service: 'api', metrics: [pair('cpuUsedUs', 100_000, now)] },
+  ];
+
+  it('a caller that queues for a slow callee moves the blame to it; the ledger keeps the wait where it was spent', () => {
+    const walk = demarcate({ ...drawn, resources: cpu(100_000) });
+    expectAddsUp(walk);
+    expect(walk.suspects[0]?.entity.name).toBe('db');
+    expect(contribution(walk.ledgers[0], 'self', 'api')).toBeCloseTo(200_000, 6);
+  });
+
+  it('a caller that works more keeps it', () => {
+    // 100 requests/s, 500 a window: 190 ms of CPU more for each.
+    expect(demarcate({ ...drawn, resources: cpu(100_000 + 500 * 190_000) }).suspects[0]?.entity.name).toBe('api');
+  });
+
+  it('a caller stopped by its quota keeps it', () => {
+    const resources = [
+      { ...cpu(100_000)[0]!, metrics: [pair('cpuUsedUs', 100_000, 100_000), pair('cpuThrottledUs', 0, 4_000_000)] },
+    ];
+    expect(demarcate({ ...drawn, resources }).suspects[0]?.entity.name).toBe('api');
+  });
+
+  it('a callee that is as fast as before is not blamed', () => {
+    const walk = demarcate({
+      ...draw({ graph: 'web -> api -> db', self: { api: [1_000, 201_000], db: [1_000, 1_500] } }),
+      resources: cpu(100_000),
+    });
+    expect(walk.suspects[0]?.entity.name).toBe('api');
   });
 });
 
