@@ -12,6 +12,8 @@ import { inbound, meanUs } from './system.ts';
 
 /** The callee must answer this many times slower: below it pools rarely fill. */
 const SLOWER = 3;
+/** So many failed connects per second hold a caller up. */
+const FAILING_PER_S = 0.5;
 /** CPU that explains more than this share of the growth of own time makes it work, not waiting. */
 const WORK_SHARE = 0.25;
 /** Share of a window in which its quota stopped an instance that counts as throttled. */
@@ -81,6 +83,9 @@ function holds(system: System, comparison: Comparison, name: string, other: Susp
   if (other.term === 'visits' || other.term === 'caller') return false;
   const server = meanUs(edge.server?.current) / meanUs(edge.server?.baseline);
   if (other.entity.kind !== 'edge' && server >= SLOWER) return true;
+  const evidence = edgeEvidence(comparison, name, edge.to);
+  // Connects that fail are waited for before any call is sent: no duration of a call shows it.
+  if (evidence.timedOutPerS + evidence.refusedPerS >= FAILING_PER_S) return true;
   const client = meanUs(edge.client?.current) / meanUs(edge.client?.baseline);
-  return client >= SLOWER && edgeEvidence(comparison, name, edge.to).observations.length > 0;
+  return client >= SLOWER && evidence.observations.length > 0;
 }
