@@ -60,7 +60,7 @@ function rowsOf(
 ): { readonly tcp: readonly TcpEdge[]; readonly calls: readonly CallLeaf[] } {
   const rows = (of: Entity): { tcp: readonly TcpEdge[]; calls: readonly CallLeaf[] } => {
     const select = selector(of);
-    return { tcp: comparison.tcp.filter(select), calls: comparison.calls.filter(select) };
+    return { tcp: knownPorts(comparison.tcp.filter(select)), calls: comparison.calls.filter(select) };
   };
   const own = rows(entity);
   if (entity.kind !== 'instance' || service === null) return own;
@@ -69,6 +69,18 @@ function rowsOf(
     tcp: own.tcp.length > 0 ? own.tcp : whole.tcp,
     calls: own.calls.length > 0 ? own.calls : whole.calls,
   };
+}
+
+/**
+ * Without the rows of ports that carried nothing before, where the same callee has ports that did: connections someone
+ * made to another port, or misnamed, are not this edge's traffic.
+ */
+function knownPorts(rows: readonly TcpEdge[]): readonly TcpEdge[] {
+  const hadTraffic = (row: TcpEdge): boolean => row.metrics.some((metric) => metric.baselineWindows > 0);
+  const key = (row: TcpEdge): string => `${row.callee}:${row.calleePort ?? ''}`;
+  const ports = new Set(rows.filter(hadTraffic).map(key));
+  const callees = new Set(rows.filter(hadTraffic).map((row) => row.callee));
+  return rows.filter((row) => !callees.has(row.callee) || ports.has(key(row)));
 }
 
 function instancesOf(entity: Entity, suspect: Suspect, comparison: Comparison): Set<string> {

@@ -91,6 +91,38 @@ describe('numbers by hand', () => {
     ).toBe(0);
   });
 
+  it('connections to a port that carried nothing before are not the edge', () => {
+    const stray = {
+      ...tcp('gateway', 'orders', 'client', [
+        pair('connectFailures.timed_out', Number.NaN, 40, { baselineWindows: 0 }),
+      ]),
+      calleePort: 9,
+    };
+    const own = { ...lossy, calleePort: 8080 };
+    const get = facts({ tcp: [own, stray] }, suspect(toOrders, 'network', 0.9));
+    expect(get('edge.connect_failures_rise_per_s.timed_out')).toBe(0);
+    const alone = facts({ tcp: [stray] }, suspect(toOrders, 'network', 0.9));
+    expect(alone('edge.connect_failures_rise_per_s.timed_out')).toBe(8);
+  });
+
+  it('a callee is slow only when its own side says so', () => {
+    const db = (side: 'client' | 'server', now: number) =>
+      call({
+        caller: 'orders',
+        callee: 'db',
+        side,
+        protocol: 'postgresql',
+        operation: 'SELECT ?',
+        before: [500, 0, 1_000],
+        now: [400, 0, now],
+      });
+    const who = suspect(service('orders'), 'self', 0.9);
+    expect(facts({ calls: [db('client', 90_000), db('server', 1_000)] }, who)('out.callee_latency_ratio')).toBe(1);
+    const slow = facts({ calls: [db('client', 90_000), db('server', 80_000)] }, who);
+    expect(slow('out.callee_latency_ratio')).toBe(80);
+    expect(slow('out.slow_callee')).toBe('db');
+  });
+
   it('network time: the client waits longer than the server takes', () => {
     const calls = [
       call({ caller: 'gateway', callee: 'orders', before: [500, 0, 10_000], now: [500, 0, 80_000] }),
