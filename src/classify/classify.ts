@@ -147,6 +147,12 @@ export async function decide(
   return { winner, excluded: [...fits, ...out], undecided: open, missing: [...missing].sort(compareNames) };
 }
 
+/** What is needed and supports as well is told once, as needed. */
+function oncePerText(evidence: readonly EvaluatedCondition[]): EvaluatedCondition[] {
+  const said = new Set<string>();
+  return evidence.filter(({ text }) => !said.has(text) && said.add(text) !== undefined);
+}
+
 function oncePerClass(entries: readonly Excluded[], said: Set<string>): Excluded[] {
   return entries.filter(({ faultClass }) => {
     if (said.has(faultClass)) return false;
@@ -222,7 +228,7 @@ function judge(
     fired: {
       rule,
       confidence: confidenceOf(weight, unknownExcludes, sheet),
-      evidence: [...speaking.map(({ at }) => at), ...supporting],
+      evidence: oncePerText([...speaking.map(({ at }) => at), ...supporting]),
       missing: [...missing].sort(compareNames),
       onsetMs,
     },
