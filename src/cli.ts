@@ -37,6 +37,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: 'check and test the fault tree',
     load: async () => (await import('./rules-command.ts')).rulesCommand(),
   },
+  attribute: {
+    summary: 'which dimension values carry the change in a table',
+    load: async () => (await import('./attribute-command.ts')).attributeCommand(),
+  },
   eval: {
     summary: 'accuracy on foreign cases',
     load: async () => (await import('./commands/eval.ts')).evalCommand(),

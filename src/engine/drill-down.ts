@@ -1,8 +1,123 @@
-/** The dimensional drill-downs a report shows: of the symptom's service, and of the suspect's when it is another. */
-import type { Comparison } from '../model/comparison.ts';
+/** The dimensional drill-downs a report shows: of calls into the symptom's service, and into the first suspect's. */
+import type { AttributionResult, LeafTable, Measure } from '../attribute/index.ts';
+import { attribute } from '../attribute/index.ts';
+import type { CallLeaf, Comparison } from '../model/comparison.ts';
+import { compareNames } from '../model/entity.ts';
 import type { AttributionSummary } from '../model/report.ts';
-import type { Walk } from '../model/walk.ts';
+import type { LedgerKind, Walk } from '../model/walk.ts';
 
-export function drillDown(_comparison: Comparison, _walk: Walk): readonly AttributionSummary[] {
-  return [];
+const MEASURE_OF: Readonly<Record<LedgerKind, Measure>> = { latency: 'mean', errors: 'ratio', traffic: 'count' };
+
+/** Dimension -> how a leaf tells its value. An outcome is no dimension of durations or errors: it would explain itself. */
+const DIMENSIONS: Readonly<Record<string, (leaf: CallLeaf) => string | undefined>> = {
+  caller: (leaf) => leaf.caller,
+  operation: (leaf) => leaf.operation,
+  protocol: (leaf) => leaf.protocol,
+  caller_instance: (leaf) => leaf.callerInstance,
+  instance: (leaf) => leaf.calleeInstance,
+  caller_machine: (leaf) => leaf.callerMachine,
+  machine: (leaf) => leaf.calleeMachine,
+  zone: (leaf) => leaf.tags?.['zone'],
+  version: (leaf) => leaf.tags?.['version'],
+};
+
+/** A table of more leaves is cut to the ones with most calls; what is cut is one leaf called `other`. */
+const MAX_LEAVES = 20_000;
+
+export function drillDown(comparison: Comparison, walk: Walk): readonly AttributionSummary[] {
+  const [kind] = walk.ledgers.map((ledger) => ledger.kind);
+  if (kind === undefined) return [];
+  const suspect = walk.suspects[0];
+  const services = [walk.symptom.name, suspect?.service ?? suspect?.entity.to ?? suspect?.entity.name];
+  const measure = MEASURE_OF[kind];
+  return [...new Set(services)].flatMap((service) => {
+    const table = service === undefined ? undefined : leavesOf(comparison, service, measure);
+    return table === undefined ? [] : [summary(service ?? '', attribute(table, measure))];
+  });
+}
+
+function leavesOf(comparison: Comparison, service: string, measure: Measure): LeafTable | undefined {
+  const into = comparison.calls.filter((leaf) => leaf.callee === service);
+  const side = into.some((leaf) => leaf.side === 'server') ? 'server' : 'client';
+  const leaves = into
+    .filter((leaf) => leaf.side === side)
+    .sort(
+      (a, b) =>
+        b.current.count + b.baseline.count - a.current.count - a.baseline.count ||
+        compareNames(identity(a), identity(b)),
+    )
+    .slice(0, MAX_LEAVES);
+  const names = Object.keys(DIMENSIONS).filter((name) => leaves.some((leaf) => DIMENSIONS[name]?.(leaf) !== undefined));
+  const scale = comparison.baseline.windows > 0 ? comparison.current.windows / comparison.baseline.windows : 0;
+  const rows = merge(leaves, names, measure, scale);
+  if (rows.length === 0 || names.length === 0 || scale === 0) return undefined;
+  const dictionaries = names.map((_, d) => [...new Set(rows.map((row) => row.key[d] ?? ''))].sort(compareNames));
+  const column = (read: (row: Row) => number): Float64Array => Float64Array.from(rows, read);
+  return {
+    dimensions: names,
+    values: dictionaries,
+    codes: names.map((_, d) => {
+      const index = new Map(dictionaries[d]?.map((value, i) => [value, i]));
+      return Uint32Array.from(rows, (row) => index.get(row.key[d] ?? '') ?? 0);
+    }),
+    actual: column((row) => row.actual),
+    expected: column((row) => row.expected),
+    ...(measure === 'count'
+      ? {}
+      : {
+          actualDenominator: column((row) => row.actualCount),
+          expectedDenominator: column((row) => row.expectedCount),
+        }),
+  };
+}
+
+interface Row {
+  readonly key: readonly string[];
+  actual: number;
+  expected: number;
+  actualCount: number;
+  expectedCount: number;
+}
+
+/** Outcomes of one combination are summed: errors and durations over all its calls. */
+function merge(leaves: readonly CallLeaf[], names: readonly string[], measure: Measure, scale: number): Row[] {
+  const rows = new Map<string, Row>();
+  for (const leaf of leaves) {
+    const key = names.map((name) => DIMENSIONS[name]?.(leaf) ?? '(unknown)');
+    const text = key.join('\u0000');
+    const row = rows.get(text) ?? { key, actual: 0, expected: 0, actualCount: 0, expectedCount: 0 };
+    const value = (sums: CallLeaf['current']): number => {
+      if (measure === 'count') return sums.count;
+      if (measure === 'ratio') return sums.errors;
+      return Number.isFinite(sums.durationSumUs) ? sums.durationSumUs : 0;
+    };
+    row.actual += value(leaf.current);
+    row.expected += value(leaf.baseline) * scale;
+    row.actualCount += leaf.current.count;
+    row.expectedCount += leaf.baseline.count * scale;
+    rows.set(text, row);
+  }
+  return [...rows.entries()].sort((a, b) => compareNames(a[0], b[0])).map(([, row]) => row);
+}
+
+function identity(leaf: CallLeaf): string {
+  return Object.values(DIMENSIONS)
+    .map((read) => read(leaf) ?? '')
+    .join('\u0000');
+}
+
+function summary(service: string, result: AttributionResult): AttributionSummary {
+  return {
+    measure: `${result.measure} of calls into ${service}`,
+    verdict: result.verdict,
+    singles: result.dimensions
+      .filter(({ values }) => values.length > 1)
+      .map(({ dimension, verdict, values, pValue }) => ({ dimension, verdict, values: values.slice(0, 3), pValue })),
+    elements: result.elements.slice(0, 5).map(({ terms, share, confidence, deviation }) => ({
+      element: terms.map(({ dimension, value }) => `${dimension}=${value}`).join(' & '),
+      share,
+      confidence,
+      deviation,
+    })),
+  };
 }
