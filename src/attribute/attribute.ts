@@ -1,7 +1,8 @@
 /** Which values of which dimensions carry a change. The whole method: normalise, weigh, scan, judge. */
 import { judge } from './judge.ts';
 import { buildLattice } from './lattice.ts';
-import { leafWeights } from './noise.ts';
+import type { Noise } from './noise.ts';
+import { COUNT_DISPERSION, leafWeights } from './noise.ts';
 import { guessMeasure, normalise, rateMix } from './normalise.ts';
 import type { ScanInput } from './scan.ts';
 import { scan } from './scan.ts';
@@ -13,14 +14,20 @@ const MAX_LAYER = 6;
 const MIX_SHARE = 0.5;
 
 /**
- * @param table    dictionary-encoded leaves; actual and expected values of the same unit, finite, >= 0
+ * @param whole    dictionary-encoded leaves; actual and expected values of the same unit, finite, >= 0
  * @param measure  undefined: guessed from the columns and numbers
+ * @param noise    of the expected values, when a baseline knows it; undefined: fitted from the leaves themselves
  * @returns ranked elements (largest change first), drill-down per dimension, verdict
  * Cost: O(2^D · elements) per cause; one allocation of the lattice.
  * Source: generalised likelihood-ratio scan over sums; ripple effect of HotSpot (2018) and Squeeze (2019).
  */
-export function attribute(table: LeafTable, measure: Measure | undefined = undefined): AttributionResult {
-  const kind = measure ?? guessMeasure(table);
+export function attribute(
+  whole: LeafTable,
+  measure: Measure | undefined = undefined,
+  noise: Noise | undefined = undefined,
+): AttributionResult {
+  const kind = measure ?? guessMeasure(whole);
+  const table = withoutConstants(whole);
   const split = kind === 'ratio' || kind === 'mean' ? rateMix(table) : null;
   if (
     split !== null &&
@@ -30,13 +37,26 @@ export function attribute(table: LeafTable, measure: Measure | undefined = undef
     const shifted = attributeValues(
       { ...table, actual: table.actualDenominator!, expected: table.expectedDenominator! },
       'count',
+      noise === undefined ? undefined : { ...noise, dispersion: COUNT_DISPERSION },
     );
     if (shifted.elements.length > 0) return { ...shifted, measure: kind, verdict: 'mix-shift', split };
   }
-  return { ...attributeValues(table, kind), split };
+  return { ...attributeValues(table, kind, noise), split };
 }
 
-function attributeValues(table: LeafTable, measure: Measure): AttributionResult {
+/** A dimension with one value tells nothing apart. */
+function withoutConstants(table: LeafTable): LeafTable {
+  const kept = [...table.values.keys()].filter((d) => table.values[d]!.length > 1);
+  if (kept.length === 0 || kept.length === table.values.length) return table;
+  return {
+    ...table,
+    dimensions: kept.map((d) => table.dimensions[d]!),
+    values: kept.map((d) => table.values[d]!),
+    codes: kept.map((d) => table.codes[d]!),
+  };
+}
+
+function attributeValues(table: LeafTable, measure: Measure, noise: Noise | undefined): AttributionResult {
   const { v, f, events } = normalise(table, measure);
   const rows = v.length;
   const d = new Float64Array(rows);
@@ -46,7 +66,7 @@ function attributeValues(table: LeafTable, measure: Measure): AttributionResult 
     d[i] = sum > 0 ? (2 * (f[i]! - v[i]!)) / sum : 0;
     if (v[i] !== Math.round(v[i]!)) whole = false;
   }
-  const { weights: w } = leafWeights(d, events, whole);
+  const { weights: w } = leafWeights(d, events, whole, noise);
   const cuboids = buildLattice(
     table.codes,
     table.values.map((values) => Math.max(1, values.length)),

@@ -9,7 +9,8 @@ const BINS = 12;
 const QUANTILE = 0.3;
 const QUANTILE_SIGMA = 0.3853;
 const MIN_SIGMA2 = 1e-6;
-const MIN_DISPERSION = 1.15;
+/** Counts scatter at least like this times Poisson. MULTIDIM section 11. */
+export const COUNT_DISPERSION = 1.15;
 
 export interface Noise {
   readonly sigma2: number;
@@ -21,17 +22,18 @@ export function leafWeights(
   d: Float64Array,
   events: Float64Array,
   counts: boolean,
+  known?: Noise | undefined,
 ): { weights: Float64Array; noise: Noise } {
   const live: number[] = [];
   for (let i = 0; i < d.length; i++) if (events[i]! > 0) live.push(i);
-  const noise = fitNoise(d, events, live, counts);
+  const noise = known ?? fitNoise(d, events, live, counts);
   const weights = new Float64Array(d.length);
   for (const i of live) weights[i] = 1 / Math.min(4, noise.sigma2 + noise.dispersion / events[i]!);
   return { weights, noise };
 }
 
 function fitNoise(d: Float64Array, events: Float64Array, live: number[], counts: boolean): Noise {
-  const floor = counts ? MIN_DISPERSION : 0;
+  const floor = counts ? COUNT_DISPERSION : 0;
   if (live.length === 0) return { sigma2: MIN_SIGMA2, dispersion: floor };
   const order = [...live].sort((a, b) => events[a]! - events[b]! || a - b);
   const x: number[] = [];

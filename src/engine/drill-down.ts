@@ -1,6 +1,6 @@
 /** The dimensional drill-downs a report shows: of calls into the symptom's service, and into the first suspect's. */
-import type { AttributionResult, LeafTable, Measure } from '../attribute/index.ts';
-import { attribute } from '../attribute/index.ts';
+import type { AttributionResult, LeafTable, Measure, Noise } from '../attribute/index.ts';
+import { attribute, COUNT_DISPERSION } from '../attribute/index.ts';
 import type { CallLeaf, Comparison } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import type { AttributionSummary } from '../model/report.ts';
@@ -21,6 +21,11 @@ const DIMENSIONS: Readonly<Record<string, (leaf: CallLeaf) => string | undefined
   version: (leaf) => leaf.tags?.['version'],
 };
 
+/** (5 %)² relative error of a baseline as forecast; leaves with fewer calls tell nothing of the spread. */
+const FORECAST_SIGMA2 = 0.0025;
+const MIN_CALLS = 20;
+/** Share of the overall error rate that every combination is given (see countSilence). */
+const QUIET_SHARE = 0.3;
 /** A table of more leaves is cut to the ones with most calls; what is cut is one leaf called `other`. */
 const MAX_LEAVES = 20_000;
 
@@ -32,8 +37,27 @@ export function drillDown(comparison: Comparison, walk: Walk): readonly Attribut
   const measure = MEASURE_OF[kind];
   return [...new Set(services)].flatMap((service) => {
     const table = service === undefined ? undefined : leavesOf(comparison, service, measure);
-    return table === undefined ? [] : [summary(service ?? '', attribute(table, measure))];
+    return table === undefined
+      ? []
+      : [summary(service ?? '', attribute(table, measure, noiseOf(comparison, service ?? '', measure)))];
   });
+}
+
+/**
+ * Noise of the baseline itself: windows are known to scatter by a few per cent; a mean duration of n calls scatters like
+ * the calls' own spread over n, read from how the window means scattered (median over leaves).
+ */
+function noiseOf(comparison: Comparison, service: string, measure: Measure): Noise {
+  if (measure !== 'mean') return { sigma2: FORECAST_SIGMA2, dispersion: COUNT_DISPERSION };
+  const spreads = comparison.calls
+    .filter((leaf) => leaf.callee === service && leaf.baseline.count >= MIN_CALLS)
+    .map(({ baseline: { count, durationSumUs, durationSquareUs2 } }) => {
+      const mean = durationSumUs / count;
+      return ((durationSquareUs2 / count - mean * mean) * (count / comparison.baseline.windows)) / (mean * mean);
+    })
+    .filter((spread) => Number.isFinite(spread) && spread >= 0)
+    .sort((a, b) => a - b);
+  return { sigma2: FORECAST_SIGMA2, dispersion: Math.max(1, spreads[Math.floor(spreads.length / 2)] ?? 1) };
 }
 
 function leavesOf(comparison: Comparison, service: string, measure: Measure): LeafTable | undefined {
@@ -50,6 +74,7 @@ function leavesOf(comparison: Comparison, service: string, measure: Measure): Le
   const names = Object.keys(DIMENSIONS).filter((name) => leaves.some((leaf) => DIMENSIONS[name]?.(leaf) !== undefined));
   const scale = comparison.baseline.windows > 0 ? comparison.current.windows / comparison.baseline.windows : 0;
   const rows = merge(leaves, names, measure, scale);
+  if (measure === 'ratio') countSilence(rows);
   if (rows.length === 0 || names.length === 0 || scale === 0) return undefined;
   const dictionaries = names.map((_, d) => [...new Set(rows.map((row) => row.key[d] ?? ''))].sort(compareNames));
   const column = (read: (row: Row) => number): Float64Array => Float64Array.from(rows, read);
@@ -69,6 +94,19 @@ function leavesOf(comparison: Comparison, service: string, measure: Measure): Le
           expectedDenominator: column((row) => row.expectedCount),
         }),
   };
+}
+
+/**
+ * Requests without an error are evidence: a combination that stayed at none did not move. With nothing before to compare
+ * with (the usual case: no errors at all) every combination is given the same small rate, before and now.
+ */
+function countSilence(rows: readonly Row[]): void {
+  const requests = rows.reduce((sum, row) => sum + row.actualCount, 0);
+  const rate = requests > 0 ? (QUIET_SHARE * rows.reduce((sum, row) => sum + row.actual, 0)) / requests : 0;
+  for (const row of rows) {
+    row.actual += rate * row.actualCount;
+    row.expected += rate * row.expectedCount;
+  }
 }
 
 interface Row {
