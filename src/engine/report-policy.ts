@@ -28,10 +28,10 @@ export function isProvisional(incident: Incident, window: ClosedWindow): boolean
   return incident.state === 'open' && window.startMs - incident.openedMs < EAGER_WINDOWS * window.windowMs;
 }
 
-/** The first report, a change of state, of the leading cause, or a confidence that moved by a visible step. */
+/** The first report, the final one, a change of state, of the leading cause, or a confidence that moved visibly. */
 export function isMaterial(previous: Report | undefined, next: Report): boolean {
   if (previous === undefined) return true;
-  if (previous.state !== next.state) return true;
+  if (previous.state !== next.state || previous.provisional !== next.provisional) return true;
   const before = previous.causes[0];
   const after = next.causes[0];
   if (headline(before) !== headline(after)) return true;
