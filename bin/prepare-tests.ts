@@ -54,7 +54,7 @@ if (missing.length > 0) {
   spawnSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 'ignore', 'inherit'], env });
   const installed = spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...env, POLICYRCD: '/bin/false' },
+    env,
   });
   if (installed.status !== 0) {
     console.error(`apt-get could not install: ${missing.join(' ')}`);
