@@ -97,6 +97,10 @@ function report(error: unknown): number {
   if (error instanceof Error && 'exitCode' in error && 'code' in error && String(error.code).startsWith('commander.')) {
     return error.exitCode === 0 ? 0 : 2;
   }
+  if (error instanceof Error && 'syscall' in error && 'code' in error) {
+    console.error(`rootwalk: ${error.message}`);
+    return 1;
+  }
   console.error(`rootwalk: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return 1;
 }

@@ -9,7 +9,9 @@ import type { Report } from './model/report.ts';
 const SHIPPED = fileURLToPath(new URL('../rules', import.meta.url));
 
 export function rulesCommand(): Command {
-  const command = new Command('rules').description('Checks, tests and explains the fault tree.');
+  const command = new Command('rules')
+    .description('Checks, tests and explains the fault tree.')
+    .addHelpText('after', '\nExample:\n  rootwalk rules check rules/');
   command
     .command('check')
     .description('every mistake of every rule file at once: shape, facts, operators, values, contradictions')

@@ -9,6 +9,7 @@ import { BUILT_IN_RULES } from '../src/engine/create.ts';
 import { replayMessages } from '../src/engine/replay.ts';
 import { RECORD_TYPES } from '../src/model/records.ts';
 import { createPipeline } from '../src/pipeline.ts';
+import { readJsonLines } from '../src/recording/index.ts';
 import { canonicalJson } from '../src/report/index.ts';
 import { createRandom, shuffled } from '../src/stats/index.ts';
 
@@ -69,6 +70,12 @@ describe('examples', () => {
     for (let i = 0; i < inOrder.length; i += 6) mixed.push(...shuffled(inOrder.slice(i, i + 6), random));
     expect(mixed.map((message) => message.offset)).not.toEqual(inOrder.map((message) => message.offset));
     const actual = await replayMessages(pipeline(), mixed);
+    expect(actual.reports.map(canonicalJson)).toEqual(expected.reports.map(canonicalJson));
+  });
+
+  it('replays from the file as from the bus', async () => {
+    const expected = await replayMessages(pipeline(), messages());
+    const actual = await replayMessages(pipeline(), readJsonLines(`${folder}/shop-with-fault.jsonl`));
     expect(actual.reports.map(canonicalJson)).toEqual(expected.reports.map(canonicalJson));
   });
 

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { pipelineOf, rulesOf } from '../engine/create.ts';
 import { replayMessages } from '../engine/replay.ts';
-import { readRecording } from '../recording/index.ts';
+import { readJsonLines, readRecording } from '../recording/index.ts';
 import { canonicalJson, toMarkdown } from '../report/index.ts';
 import { engineFlags } from './engine.ts';
 import type { CommonOptions } from './options.ts';
@@ -15,7 +15,7 @@ interface ReplayOptions extends CommonOptions {
 
 export function replayCommand(): Command {
   return new Command('replay')
-    .argument('<file>', 'recording (.rwrec) of "rootwalk record" or of the lab')
+    .argument('<file>', 'recording (.rwrec) of "rootwalk record" or of the lab, or JSON events (.jsonl), one a line')
     .description(
       'Runs a recording through the engine and writes its reports to standard output; byte-identical every time.',
     )
@@ -28,11 +28,13 @@ export function replayCommand(): Command {
     .addHelpText('after', '\nExample:\n  rootwalk replay datasets/packet-loss.rwrec --format markdown')
     .action(async (file: string, options: ReplayOptions) => {
       const config = configFrom(options, { engine: engineFlags(options) });
-      const messages = readRecording(file);
+      const messages = file.endsWith('.jsonl') ? readJsonLines(file) : readRecording(file);
       const result = await replayMessages(pipelineOf(config, rulesOf(config)), messages);
       const reports = options.all ? result.reports : result.last;
       for (const report of reports)
         process.stdout.write(options.format === 'json' ? `${canonicalJson(report)}\n` : `${toMarkdown(report)}\n`);
+      for (const { origin, reason, detail } of result.deadLetters.slice(0, 3))
+        console.error(`rootwalk: dead letter, message ${origin.offset}: ${reason}: ${detail}`);
       console.error(
         `rootwalk: ${messages.length} messages, ${result.windows} windows, ${result.last.length} incidents, ${result.deadLetters.length} dead letters`,
       );
