@@ -1,4 +1,5 @@
 /** Load statistics of a run by phase, as a table for the terminal. */
+import { quantileMs } from './load/latency.ts';
 import type { LoadWindow } from './load/load-config.ts';
 import type { RunResult } from './run-scenario.ts';
 
@@ -26,10 +27,8 @@ function line(name: string, windows: readonly LoadWindow[]): string {
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + count);
   }
   const good = [...outcomes].reduce((all, [outcome, count]) => all + (/^[23]/.test(outcome) ? count : 0), 0);
-  const mean = (value: (window: LoadWindow) => number | null): string => {
-    const values = windows.map(value).filter((one) => one !== null);
-    return values.length === 0 ? '-' : (values.reduce((all, one) => all + one, 0) / values.length).toFixed(1);
-  };
+  const rows = windows.flatMap(({ histogramUs }) => histogramUs).toSorted(([a], [b]) => a - b);
+  const quantile = (q: number): string => quantileMs(rows, q)?.toFixed(1) ?? '-';
   const bad = [...outcomes]
     .filter(([outcome]) => !/^[23]/.test(outcome))
     .map(([outcome, count]) => `${outcome}:${count}`);
@@ -37,15 +36,15 @@ function line(name: string, windows: readonly LoadWindow[]): string {
     name.padEnd(8),
     (sent / Math.max(seconds, 1)).toFixed(1).padStart(7),
     `${(100 * (1 - good / Math.max(sent, 1))).toFixed(2)} %`.padStart(9),
-    mean((window) => window.p50Ms).padStart(8),
-    mean((window) => window.p90Ms).padStart(8),
-    mean((window) => window.p99Ms).padStart(8),
+    quantile(0.5).padStart(8),
+    quantile(0.9).padStart(8),
+    quantile(0.99).padStart(8),
     ` ${bad.join(' ') || '-'}`,
   ];
   return columns.join(' ');
 }
 
-/** Latencies are means over 5 s windows of each window's quantile. A window belongs to the phase its middle is in. */
+/** A one-second window belongs to the phase its middle is in. */
 export function loadTable(result: RunResult): string {
   const head = 'phase      req/s    failed   p50 ms   p90 ms   p99 ms  failures';
   const rows = phases(result).map(({ name, fromMs, toMs }) => {

@@ -26,17 +26,17 @@ export const databaseLock: StartFault = async (lab, target, args) => {
   const lock = mode === 'rows' ? `UPDATE ${table} SET id = id` : `LOCK TABLE ${table} IN ${mode} MODE`;
   const session = await postgres.hold(['BEGIN', lock]);
   let mostWaiting = 0;
-  let over = false;
+  const over = new AbortController();
   const sample = async (): Promise<void> => {
-    while (!over) {
+    while (!over.signal.aborted) {
       mostWaiting = Math.max(mostWaiting, await postgres.waiting());
-      await sleep(SAMPLE_MS);
+      await sleep(SAMPLE_MS, undefined, { signal: over.signal });
     }
   };
   const sampling = sample().catch(() => undefined);
   return {
     stop: async () => {
-      over = true;
+      over.abort();
       mostWaiting = Math.max(mostWaiting, await postgres.waiting());
       await session.close();
       await sampling;

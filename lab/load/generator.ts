@@ -8,7 +8,8 @@ import { LatencyHistogram } from './latency.ts';
 import type { LoadConfig, LoadResult, LoadWindow } from './load-config.ts';
 import { arrivalTimes } from './schedule.ts';
 
-const WINDOW_MS = 5_000;
+const WINDOW_MS = 1_000;
+const WRITE_MS = 10_000;
 
 const config = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as LoadConfig;
 const random = seededRandom(config.seed);
@@ -43,6 +44,7 @@ class Tally {
       p90Ms: this.latency.quantileMs(0.9),
       p99Ms: this.latency.quantileMs(0.99),
       maxMs: this.latency.maxMs(),
+      histogramUs: this.latency.rows(),
     };
   }
 }
@@ -111,13 +113,12 @@ function result(): LoadResult {
     endedMs,
     windows,
     total: total.window(endedMs),
-    histogramUs: total.latency.rows(),
     worstLatenessMs,
   };
 }
 
 function write(): void {
-  writeFileSync(`${config.outFile}.part`, `${JSON.stringify(result(), null, 1)}\n`);
+  writeFileSync(`${config.outFile}.part`, `${JSON.stringify(result())}\n`);
   renameSync(`${config.outFile}.part`, config.outFile);
 }
 
@@ -131,7 +132,7 @@ let lastWrite = 0;
 for (const at of arrivalTimes(config.points, config.arrivals, random)) {
   for (let wait = at - (performance.now() - origin); wait > 0.5 && !stopped; wait = at - (performance.now() - origin)) {
     await sleep(Math.min(wait, 200));
-    if (performance.now() - lastWrite > WINDOW_MS) {
+    if (performance.now() - lastWrite > WRITE_MS) {
       lastWrite = performance.now();
       write();
     }

@@ -17,13 +17,8 @@ export class LatencyHistogram {
 
   /** Upper bound of the bucket that holds the quantile, milliseconds; null when empty. */
   quantileMs(q: number): number | null {
-    if (this.#count === 0) return null;
-    let seen = 0;
-    for (const [us, count] of this.rows()) {
-      seen += count;
-      if (seen >= q * this.#count) return Math.min(us, this.#max) / 1_000;
-    }
-    return this.#max / 1_000;
+    const ms = quantileMs(this.rows(), q);
+    return ms === null ? null : Math.min(ms, this.#max / 1_000);
   }
 
   maxMs(): number | null {
@@ -36,4 +31,19 @@ export class LatencyHistogram {
       .sort(([a], [b]) => a - b)
       .map(([bucket, count]) => [Math.round(Math.exp(bucket * LN_STEP)), count]);
   }
+}
+
+/**
+ * A quantile of histogram rows (upper bound in microseconds, count), ascending; rows of one bound may repeat.
+ *
+ * @returns milliseconds; null when there is no count
+ */
+export function quantileMs(rows: readonly (readonly [number, number])[], q: number): number | null {
+  const all = rows.reduce((sum, [, count]) => sum + count, 0);
+  let seen = 0;
+  for (const [us, count] of rows) {
+    seen += count;
+    if (seen >= q * all) return us / 1_000;
+  }
+  return null;
 }

@@ -36,6 +36,8 @@ export interface LoadWindow {
   readonly p90Ms: number | null;
   readonly p99Ms: number | null;
   readonly maxMs: number | null;
+  /** Answered requests by latency: upper bound in microseconds and count, ascending; about 2.5 % wide. */
+  readonly histogramUs: readonly (readonly [number, number])[];
 }
 
 export interface LoadResult {
@@ -43,8 +45,6 @@ export interface LoadResult {
   readonly endedMs: number;
   readonly windows: readonly LoadWindow[];
   readonly total: LoadWindow;
-  /** Answered requests by latency: upper bound in microseconds -> count; about 2.5 % wide. */
-  readonly histogramUs: readonly (readonly [number, number])[];
   /** By how much the generator was late with sending, worst case, milliseconds: a busy machine shows here. */
   readonly worstLatenessMs: number;
 }
