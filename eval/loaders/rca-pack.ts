@@ -1,0 +1,208 @@
+/** Reads a pack of root-cause cases (cases.csv, exclude.csv, streams/…, cases/…). The only place that knows its format. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import type { EdgeSeries, Family, NodeEvidence, NodeSeries } from '../../src/demarcate/fallback.ts';
+
+export interface RcaCase {
+  readonly id: string;
+  readonly evidence: NodeEvidence;
+}
+
+interface CaseRow {
+  readonly case_id: string;
+  readonly stream_id: string;
+  readonly normal_from_ms: string;
+  readonly normal_to_ms: string;
+  readonly abnormal_from_ms: string;
+  readonly abnormal_to_ms: string;
+}
+
+interface Stream {
+  readonly nodes: readonly { node: string; kind: string; metric: string; times: Float64Array; values: Float64Array }[];
+  readonly edges: readonly {
+    caller: string;
+    callee: string;
+    metric: string;
+    times: Float64Array;
+    values: Float64Array;
+  }[];
+  readonly calls: readonly (readonly [string, string])[];
+  readonly partOf: ReadonlyMap<string, string>;
+}
+
+/** Cases of one pack, one after the other; a stream is read once. truth.csv is never opened. */
+export function* readPack(dir: string): Generator<RcaCase> {
+  const cases = readCsv(join(dir, 'cases.csv')) as unknown as CaseRow[];
+  const exclude = existsSync(join(dir, 'exclude.csv')) ? readCsv(join(dir, 'exclude.csv')) : [];
+  const streams = new Map<string, Stream>();
+  for (const row of cases) {
+    if (row.stream_id === '' || row.stream_id === undefined) {
+      yield { id: row.case_id, evidence: alertEvidence(join(dir, 'cases', row.case_id)) };
+      continue;
+    }
+    const stream = streams.get(row.stream_id) ?? readStream(join(dir, 'streams', row.stream_id));
+    if (streams.size > 4) streams.clear();
+    streams.set(row.stream_id, stream);
+    const out = exclude
+      .filter(({ stream_id }) => stream_id === row.stream_id)
+      .map(({ from_ms, to_ms }) => [Number(from_ms), Number(to_ms)] as const);
+    yield { id: row.case_id, evidence: evidenceOf(stream, row, out) };
+  }
+}
+
+function evidenceOf(stream: Stream, row: CaseRow, exclude: readonly (readonly [number, number])[]): NodeEvidence {
+  const normal = [Number(row.normal_from_ms), Number(row.normal_to_ms)] as const;
+  const abnormal = [Number(row.abnormal_from_ms), Number(row.abnormal_to_ms)] as const;
+  const cut = (times: Float64Array, values: Float64Array): { baseline: Float64Array; current: Float64Array } => {
+    const inside = ([from, to]: readonly [number, number], t: number): boolean => t >= from && t < to;
+    return {
+      baseline: values.filter(
+        (_, i) => inside(normal, times[i] ?? 0) && !exclude.some((span) => inside(span, times[i] ?? 0)),
+      ),
+      current: values.filter((_, i) => inside(abnormal, times[i] ?? 0)),
+    };
+  };
+  const series: NodeSeries[] = stream.nodes.map(({ node, kind, metric, times, values }) => ({
+    node,
+    kind: kind === 'host' ? 'machine' : kind === 'instance' ? 'instance' : 'service',
+    metric,
+    ...meaning(metric),
+    ...cut(times, /availability|success/.test(metric) ? values.map((value) => 1 - value / 100) : values),
+  }));
+  const edges: EdgeSeries[] = stream.edges.flatMap(({ caller, callee, metric, times, values }) => {
+    const measure = /^gap_/.test(metric)
+      ? 'gap'
+      : /client_latency/.test(metric)
+        ? 'client'
+        : /server_latency/.test(metric)
+          ? 'server'
+          : undefined;
+    return measure === undefined ? [] : [{ caller, callee, measure, ...cut(times, values) }];
+  });
+  edges.push(...meshGaps(stream, cut));
+  return { series, edges, calls: stream.calls, partOf: stream.partOf };
+}
+
+/** Where a mesh reports both sides of an edge but no gap: client minus server at the same times. */
+function meshGaps(
+  stream: Stream,
+  cut: (times: Float64Array, values: Float64Array) => { baseline: Float64Array; current: Float64Array },
+): EdgeSeries[] {
+  const server = new Map(
+    stream.edges
+      .filter(({ metric }) => metric.startsWith('mesh_server_latency'))
+      .map((edge) => [`${edge.caller}\0${edge.callee}`, edge]),
+  );
+  return stream.edges.flatMap((client) => {
+    const other = client.metric.startsWith('mesh_client_latency')
+      ? server.get(`${client.caller}\0${client.callee}`)
+      : undefined;
+    if (other === undefined) return [];
+    const at = new Map([...other.times].map((time, i) => [time, other.values[i] ?? Number.NaN]));
+    const gap = client.values.map((value, i) => value - (at.get(client.times[i] ?? 0) ?? Number.NaN));
+    return [{ caller: client.caller, callee: client.callee, measure: 'gap' as const, ...cut(client.times, gap) }];
+  });
+}
+
+/** What a metric of these packs measures, and which way is worse. */
+function meaning(metric: string): { family: Family; worse: 1 | -1 | 0 } {
+  if (/availability|success/.test(metric)) return { family: 'errors', worse: 1 };
+  if (/self_time/.test(metric)) return { family: 'self_time', worse: 1 };
+  if (/^client_latency/.test(metric)) return { family: 'other', worse: 1 };
+  if (/latency|(^|_)p\d\d$/.test(metric)) return { family: 'latency', worse: 1 };
+  if (/cpu|load\d|schedstat|procs_running/.test(metric)) return { family: 'cpu', worse: 1 };
+  if (/mem|vmstat|page_fault/.test(metric)) return { family: 'memory', worse: 1 };
+  if (/disk|fs_usage/.test(metric)) return { family: 'disk', worse: 1 };
+  if (/network|net_|socket|retrans/.test(metric)) return { family: 'network', worse: 0 };
+  if (/request|qps|count/.test(metric)) return { family: 'traffic', worse: 0 };
+  return { family: 'other', worse: 0 };
+}
+
+/** Alerts alone: each is a series that was 0 and is 1. */
+function alertEvidence(dir: string): NodeEvidence {
+  const partOf = new Map<string, string>();
+  for (const { from, to, relation } of readCsv(join(dir, 'topology.csv')))
+    if (relation === 'part_of') partOf.set(from ?? '', to ?? '');
+  const counts = new Map<string, { node: string; family: Family; count: number }>();
+  for (const { node = '', metric = '', kind } of readCsv(join(dir, 'alerts.csv.gz'))) {
+    if (!partOf.has(node)) continue;
+    const family: Family = kind === 'trace' ? 'latency' : kind === 'log' ? 'errors' : meaning(metric).family;
+    const key = `${node}\0${family}`;
+    const entry = counts.get(key) ?? { node, family, count: 0 };
+    entry.count++;
+    counts.set(key, entry);
+  }
+  const series = [...counts.values()].map(({ node, family, count }) => ({
+    node,
+    kind: 'instance' as const,
+    family,
+    metric: family,
+    worse: 1 as const,
+    baseline: Float64Array.from([0, 0.5, 1, 0.5, 0, 1]),
+    current: Float64Array.from([3 + count]),
+  }));
+  return { series, edges: [], calls: [], partOf };
+}
+
+function readStream(dir: string): Stream {
+  const topology = readCsv(join(dir, 'topology.csv'));
+  const edgeFile = readdirSync(dir).includes('edges.csv.gz') ? grouped(join(dir, 'edges.csv.gz')) : [];
+  return {
+    nodes: grouped(join(dir, 'nodes.csv.gz')).map(({ key: [node = '', kind = '', metric = ''], ...rest }) => ({
+      node,
+      kind,
+      metric,
+      ...rest,
+    })),
+    edges: edgeFile.map(({ key: [caller = '', callee = '', metric = ''], ...rest }) => ({
+      caller,
+      callee,
+      metric,
+      ...rest,
+    })),
+    calls: topology.filter(({ relation }) => relation === 'calls').map(({ from = '', to = '' }) => [from, to] as const),
+    partOf: new Map(
+      topology.filter(({ relation }) => relation === 'part_of').map(({ from = '', to = '' }) => [from, to]),
+    ),
+  };
+}
+
+/** ts_ms, three key columns, value -> one entry per key. */
+function grouped(file: string): { key: string[]; times: Float64Array; values: Float64Array }[] {
+  const groups = new Map<string, { times: number[]; values: number[] }>();
+  for (const line of text(file).split('\n').slice(1)) {
+    if (line === '') continue;
+    const cells = line.split(',');
+    const key = cells.slice(1, 4).join('\0');
+    const group = groups.get(key) ?? { times: [], values: [] };
+    groups.set(key, group);
+    group.times.push(Number(cells[0]));
+    group.values.push(Number(cells[4]));
+  }
+  return [...groups].map(([key, { times, values }]) => ({
+    key: key.split('\0'),
+    times: Float64Array.from(times),
+    values: Float64Array.from(values),
+  }));
+}
+
+function readCsv(file: string): Record<string, string>[] {
+  const [head = '', ...lines] = text(file).split('\n');
+  const names = head.trim().split(',');
+  return lines
+    .filter((line) => line !== '')
+    .map((line) =>
+      Object.fromEntries(
+        line
+          .trim()
+          .split(',')
+          .map((cell, i) => [names[i] ?? '', cell]),
+      ),
+    );
+}
+
+function text(file: string): string {
+  const bytes = readFileSync(file);
+  return (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8').replaceAll('\r', '');
+}

@@ -1,0 +1,56 @@
+/**
+ * `npm run eval:rca`: our line beside each pack's baselines.
+ *   npm run eval:rca -- [--data DIR] [--scorer rca-score.py]
+ * DIR holds unpacked packs; by default ../shared/benchmarks/rca-dev.tar.xz is unpacked into a temporary folder.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { predict } from './command.ts';
+
+const benchmarks = fileURLToPath(new URL('../../../shared/benchmarks', import.meta.url));
+const { values } = parseArgs({
+  options: { data: { type: 'string' }, scorer: { type: 'string', default: join(benchmarks, 'rca-score.py') } },
+});
+const work = mkdtempSync(join(tmpdir(), 'rootwalk-rca-'));
+try {
+  const data = values.data ?? unpack();
+  const packs = readdirSync(data)
+    .sort()
+    .map((name) => join(data, name))
+    .filter((dir) => existsSync(join(dir, 'cases.csv')));
+  const out = join(work, 'predictions.csv');
+  const start = Date.now();
+  predict(packs, out);
+  const cases =
+    new Set(
+      readFileSync(out, 'utf8')
+        .split('\n')
+        .slice(1)
+        .map((line) => line.split(',')[0]),
+    ).size - 1;
+  console.log(`${cases} cases in ${((Date.now() - start) / 1000).toFixed(1)} s`);
+  for (const level of [[], ['--service']]) {
+    console.log(level.length > 0 ? '\nat service level' : '\nat the level of the truth');
+    process.stdout.write(
+      execFileSync('python3', [values.scorer, '--data', ...packs, '--pred', out, ...level], { encoding: 'utf8' }),
+    );
+  }
+  console.log('\nbaselines of the packs (method, level, AC@1, AC@3)');
+  for (const pack of packs) {
+    for (const line of readFileSync(join(pack, 'baselines.csv'), 'utf8').split('\n')) {
+      const cells = line.split(',');
+      if (cells[3] === 'ALL') console.log(`  ${cells[0]}  ${cells[1]}  ${cells[2]}  ${cells[5]}  ${cells[8]}`);
+    }
+  }
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+
+function unpack(): string {
+  execFileSync('tar', ['xJf', join(benchmarks, 'rca-dev.tar.xz'), '-C', work]);
+  return join(work, 'dev');
+}

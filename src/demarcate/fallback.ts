@@ -1,0 +1,221 @@
+/**
+ * The walk without call records: users who have metrics of nodes from elsewhere, some topology, perhaps measures of edges
+ * or only alerts. Every series is compared with its own past; a node's score adds what its families of measures say
+ * (resources are causes more often than symptoms); slowness that a callee explains is discounted; an edge's network time
+ * counts for the end that shares it on all its edges.
+ */
+import { compareNames } from '../model/entity.ts';
+
+/** What a series measures, whatever it is called at its source. */
+export const FAMILIES = [
+  'cpu',
+  'memory',
+  'disk',
+  'network',
+  'latency',
+  'self_time',
+  'errors',
+  'traffic',
+  'other',
+] as const;
+export type Family = (typeof FAMILIES)[number];
+
+export interface NodeSeries {
+  readonly node: string;
+  readonly kind: 'service' | 'instance' | 'machine';
+  readonly family: Family;
+  /** Series of one metric are comparable between nodes. */
+  readonly metric: string;
+  /** Which way is worse: 1 up, -1 down, 0 either. */
+  readonly worse: 1 | -1 | 0;
+  readonly baseline: Float64Array;
+  readonly current: Float64Array;
+}
+
+export interface EdgeSeries {
+  readonly caller: string;
+  readonly callee: string;
+  /** Client time minus server time, or a latency of one side. */
+  readonly measure: 'gap' | 'client' | 'server';
+  readonly baseline: Float64Array;
+  readonly current: Float64Array;
+}
+
+export interface NodeEvidence {
+  readonly series: readonly NodeSeries[];
+  readonly edges: readonly EdgeSeries[];
+  readonly calls: readonly (readonly [caller: string, callee: string])[];
+  readonly partOf: ReadonlyMap<string, string>;
+}
+
+export interface RankedNode {
+  readonly node: string;
+  readonly kind: 'service' | 'instance' | 'machine';
+  readonly score: number;
+  readonly family: Family;
+}
+
+/** Weights of families: a resource or a node's own time is nearer to a cause than what it does to others. */
+const WEIGHT: Readonly<Record<Family, number>> = {
+  cpu: 1,
+  memory: 1,
+  disk: 0.7,
+  self_time: 1,
+  errors: 1,
+  latency: 0.9,
+  network: 0.7,
+  traffic: 0.4,
+  other: 0.3,
+};
+/** A machine has many counters and many tenants: alone it is seldom the cause. */
+const MACHINE = 0.6;
+/** What the families beside the leading one count. */
+const REST = 0.3;
+/** Scatter below this share of the level is the resolution of most sources. */
+const MIN_SCATTER = 0.03;
+/** Of a metric's usual level over the nodes: moves below it are the noise of idle nodes. */
+const IDLE = 0.002;
+/** Deviations count from here on, in robust standard deviations. */
+const QUIET_Z = 3;
+/** Beyond this many, more says nothing: the series had hardly moved before. */
+const MAX_Z = 100;
+
+/** @returns nodes, most suspect first; ties by name. Cost: O(samples log samples). */
+export function rankNodes(evidence: NodeEvidence): RankedNode[] {
+  const levels = usualLevels(evidence.series);
+  const nodes = new Map<string, { kind: RankedNode['kind']; families: Map<Family, number> }>();
+  for (const series of evidence.series) {
+    const node = nodes.get(series.node) ?? { kind: series.kind, families: new Map<Family, number>() };
+    nodes.set(series.node, node);
+    const score = deviation(
+      series.baseline,
+      series.current,
+      series.worse,
+      levels.get(`${series.kind}/${series.metric}`) ?? 0,
+    );
+    node.families.set(series.family, Math.max(node.families.get(series.family) ?? 0, score));
+  }
+  const latency = new Map([...nodes].map(([name, { families }]) => [name, families.get('latency') ?? 0]));
+  const network = edgeNetwork(evidence);
+  return foldSingles(
+    evidence,
+    [...nodes].map(([name, { kind, families }]) => {
+      const own = new Map(families);
+      own.set('latency', latencyNotExplained(evidence, name, latency));
+      const gap = network.get(name) ?? network.get(evidence.partOf.get(name) ?? '') ?? 0;
+      if (gap > 0) own.set('network', Math.max(own.get('network') ?? 0, gap / WEIGHT.network));
+      let score = 0;
+      let lead: Family = 'other';
+      let leadScore = -1;
+      for (const family of FAMILIES) {
+        const part = WEIGHT[family] * (own.get(family) ?? 0);
+        score += part;
+        if (part > leadScore) [lead, leadScore] = [family, part];
+      }
+      const near = kind === 'machine' ? MACHINE : 1;
+      return { node: name, kind, score: near * (leadScore + REST * (score - leadScore)), family: lead };
+    }),
+  ).sort((a, b) => b.score - a.score || compareNames(a.node, b.node));
+}
+
+/** The only instance of a service that is observed as such is the service; with siblings it stays an instance. */
+function foldSingles({ partOf, series, edges }: NodeEvidence, ranked: readonly RankedNode[]): RankedNode[] {
+  const observed = new Set([
+    ...series.filter(({ kind }) => kind === 'service').map(({ node }) => node),
+    ...edges.flatMap(({ caller, callee }) => [caller, callee]),
+  ]);
+  const instances = new Map<string, number>();
+  for (const service of partOf.values()) instances.set(service, (instances.get(service) ?? 0) + 1);
+  const out = new Map<string, RankedNode>();
+  for (const node of ranked) {
+    const service = partOf.get(node.node);
+    const folded: RankedNode =
+      service !== undefined && observed.has(service) && instances.get(service) === 1
+        ? { ...node, node: service, kind: 'service' }
+        : node;
+    const known = out.get(`${folded.kind}/${folded.node}`);
+    if (known === undefined || folded.score > known.score) out.set(`${folded.kind}/${folded.node}`, folded);
+  }
+  return [...out.values()];
+}
+
+/** Upper quartile of a metric's usual level over the nodes: what moves far below it is idle noise. */
+function usualLevels(series: readonly NodeSeries[]): Map<string, number> {
+  const medians = new Map<string, number[]>();
+  for (const { kind, metric, baseline } of series) {
+    const past = finite(baseline);
+    if (past.length === 0) continue;
+    const key = `${kind}/${metric}`;
+    medians.set(key, [...(medians.get(key) ?? []), Math.abs(quantile(past, 0.5))]);
+  }
+  return new Map([...medians].map(([key, values]) => [key, quantile(Float64Array.from(values).sort(), 0.75)]));
+}
+
+/** Log of how many robust standard deviations the window lies off, above the quiet range; 0: as usual or unknown. */
+export function deviation(baseline: Float64Array, current: Float64Array, worse: 1 | -1 | 0, level = 0): number {
+  const past = finite(baseline);
+  const now = finite(current);
+  if (past.length < 5 || now.length === 0) return 0;
+  const middle = quantile(past, 0.5);
+  const spread = Math.max(
+    (quantile(past, 0.75) - quantile(past, 0.25)) / 1.349,
+    (quantile(past, 0.95) - quantile(past, 0.05)) / 3.29,
+  );
+  const scale = Math.max(spread, MIN_SCATTER * Math.abs(middle), IDLE * level, 1e-9);
+  const typical = (quantile(now, 0.5) - middle) / scale;
+  const high = (quantile(now, 0.9) - quantile(past, 0.9)) / scale;
+  const low = (quantile(now, 0.1) - quantile(past, 0.1)) / scale;
+  const up = Math.max(typical, high / 2);
+  const down = Math.max(-typical, -low / 2);
+  const z = worse === 1 ? up : worse === -1 ? down : Math.max(up, down);
+  return Math.log1p(Math.min(MAX_Z, Math.max(0, z - QUIET_Z)));
+}
+
+/** A node's slowness less what its slowest callee (or its own instances' callee) already shows. */
+function latencyNotExplained(evidence: NodeEvidence, name: string, latency: ReadonlyMap<string, number>): number {
+  const own = latency.get(name) ?? 0;
+  if (own === 0) return 0;
+  const service = evidence.partOf.get(name) ?? name;
+  let explained = 0;
+  for (const [caller, callee] of evidence.calls) {
+    if (caller !== service && caller !== name) continue;
+    for (const [other, score] of latency) {
+      if (other !== name && (other === callee || evidence.partOf.get(other) === callee))
+        explained = Math.max(explained, score);
+    }
+  }
+  // Time on the way to a callee explains the caller's slowness as well.
+  for (const { caller, callee, measure, baseline, current } of evidence.edges) {
+    if (measure === 'gap' && caller === service && callee !== service)
+      explained = Math.max(explained, deviation(baseline, current, 1));
+  }
+  return explained >= own ? own * 0.3 : own * (1 - (0.7 * explained) / own);
+}
+
+/** Per node: mean deviation of the network time over all its edges; a node alone on a slow edge shares it with the peer. */
+function edgeNetwork({ edges }: NodeEvidence): Map<string, number> {
+  const sums = new Map<string, { sum: number; count: number }>();
+  for (const { caller, callee, measure, baseline, current } of edges) {
+    if (measure !== 'gap') continue;
+    const score = deviation(baseline, current, 1);
+    for (const end of [caller, callee]) {
+      const entry = sums.get(end) ?? { sum: 0, count: 0 };
+      entry.sum += score;
+      entry.count++;
+      sums.set(end, entry);
+    }
+  }
+  return new Map([...sums].map(([name, { sum, count }]) => [name, sum / count]));
+}
+
+function finite(values: Float64Array): Float64Array {
+  return values.filter((value) => Number.isFinite(value)).sort();
+}
+
+/** Linear interpolation between order statistics (type 7); sorted input, length >= 1. */
+function quantile(sorted: Float64Array, q: number): number {
+  const at = q * (sorted.length - 1);
+  const below = Math.floor(at);
+  const a = sorted[below] ?? 0;
+  return a + (at - below) * ((sorted[below + 1] ?? a) - a);
+}

@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import type { NodeEvidence, NodeSeries } from '../../src/demarcate/fallback.ts';
+import { deviation, rankNodes } from '../../src/demarcate/fallback.ts';
+import { createRandom, normal, shuffled } from '../../src/stats/index.ts';
+
+const random = createRandom(11);
+const noise = (mean: number, scatter: number, n: number): Float64Array =>
+  Float64Array.from({ length: n }, () => mean + scatter * normal(random));
+
+function series(
+  node: string,
+  family: NodeSeries['family'],
+  before: number,
+  now: number,
+  kind: NodeSeries['kind'] = 'service',
+): NodeSeries {
+  return {
+    node,
+    kind,
+    family,
+    metric: family,
+    worse: 1,
+    baseline: noise(before, before * 0.05, 60),
+    current: noise(now, now * 0.05, 6),
+  };
+}
+
+const evidence = (list: readonly NodeSeries[], more: Partial<NodeEvidence> = {}): NodeEvidence => ({
+  series: list,
+  edges: [],
+  calls: [
+    ['web', 'api'],
+    ['api', 'db'],
+  ],
+  partOf: new Map(),
+  ...more,
+});
+
+describe('rankNodes', () => {
+  it('slowness that a callee explains is its callee’s', () => {
+    const ranked = rankNodes(
+      evidence([series('web', 'latency', 30, 200), series('api', 'latency', 20, 190), series('db', 'latency', 5, 175)]),
+    );
+    expect(ranked[0]?.node).toBe('db');
+  });
+
+  it('network time on all edges of a node is the node’s', () => {
+    const gap = (caller: string, callee: string, now: number) => ({
+      caller,
+      callee,
+      measure: 'gap' as const,
+      baseline: noise(1, 0.05, 60),
+      current: noise(now, 0.05, 6),
+    });
+    const ranked = rankNodes(
+      evidence([series('web', 'latency', 30, 60), series('api', 'latency', 20, 21), series('db', 'latency', 5, 5)], {
+        edges: [gap('web', 'api', 30), gap('api', 'db', 30), gap('web', 'other', 1)],
+      }),
+    );
+    expect(ranked[0]?.node).toBe('api');
+  });
+
+  it('the only instance of an observed service is the service; one of two stays an instance', () => {
+    const list = [
+      series('a-1', 'cpu', 10, 90, 'instance'),
+      series('b-1', 'cpu', 10, 80, 'instance'),
+      series('b-2', 'cpu', 10, 10, 'instance'),
+      series('a', 'traffic', 5, 5),
+      series('b', 'traffic', 5, 5),
+    ];
+    const partOf = new Map([
+      ['a-1', 'a'],
+      ['b-1', 'b'],
+      ['b-2', 'b'],
+    ]);
+    expect(
+      rankNodes(evidence(list, { partOf }))
+        .slice(0, 2)
+        .map(({ node, kind }) => `${kind} ${node}`),
+    ).toEqual(['service a', 'instance b-1']);
+  });
+
+  it('does not depend on the order of series', () => {
+    const list = [series('web', 'latency', 30, 200), series('api', 'cpu', 20, 90), series('db', 'memory', 5, 5)];
+    expect(rankNodes(evidence(shuffled(list, createRandom(3))))).toEqual(rankNodes(evidence(list)));
+  });
+});
+
+describe('deviation', () => {
+  it('is 0 for what is as usual, for the good direction, and when too little is known', () => {
+    expect(deviation(noise(10, 1, 60), noise(10, 1, 6), 0)).toBe(0);
+    expect(deviation(noise(10, 1, 60), noise(2, 0.1, 6), 1)).toBe(0);
+    expect(deviation(noise(10, 1, 4), noise(100, 1, 6), 0)).toBe(0);
+    expect(deviation(noise(10, 1, 60), new Float64Array(0), 0)).toBe(0);
+  });
+
+  it('a series that never moved is not infinitely surprising', () => {
+    expect(deviation(new Float64Array(60), Float64Array.from([1e-3, 1e-3]), 0, 100)).toBe(0);
+    expect(deviation(new Float64Array(60), Float64Array.from([50, 50]), 0, 100)).toBeLessThanOrEqual(Math.log1p(100));
+  });
+});
