@@ -27,8 +27,9 @@ export function* arrivalTimes(
   if (arrivals === 'fixed') {
     let due = 0;
     for (let at = 0; at < end; at++) {
-      due += rateAt(points, at) / 1_000;
-      for (; due >= 1; due--) yield at;
+      // In thousandths of a request; the tolerance is for rates that are no whole number.
+      due += rateAt(points, at);
+      for (; due >= 1_000 - 1e-6; due -= 1_000) yield at;
     }
     return;
   }
