@@ -20,6 +20,8 @@ export default defineConfig({
           name: 'system',
           include: ['test/**/*.system.test.ts'],
           fileParallelism: false,
+          // Real kernels, brokers and databases on shared machines: one more try, which the output names.
+          retry: 1,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -270,16 +270,20 @@ static __always_inline __u32 capture(struct scratch *scratch, const struct stash
 	}
 }
 
-/* Bytes after those kept from earlier calls of the same direction: a head may come in pieces. */
-__noinline int infer_joined(struct conn *conn, struct scratch *scratch, __u32 side, __u32 captured)
+/*
+ * Bytes after those kept from earlier calls of the same direction: a head may come in pieces. What was kept is all that
+ * those calls moved, so that length rules hold over the sum: MySQL servers read a packet's header and body apart.
+ */
+__noinline int infer_joined(struct conn *conn, struct scratch *scratch, __u32 side, __u32 captured, __u32 moved)
 {
-	__u32 have, slot;
+	__u32 have, slot, full;
 	__u8 *prefix;
 
 	if (!conn || !scratch)
 		return INFER_NONE;
 	prefix = conn->prefix[side & 1];
 	have = conn->prefix_length[side & 1];
+	full = have + moved;
 	for (__u32 i = 0; i < INFER_BYTES; i++) {
 		if (have >= INFER_BYTES || i >= captured)
 			break;
@@ -290,7 +294,7 @@ __noinline int infer_joined(struct conn *conn, struct scratch *scratch, __u32 si
 		have++;
 	}
 	conn->prefix_length[side & 1] = have;
-	return infer((struct first_bytes *)prefix, have, 0, conn->flags & CONN_FRESH);
+	return infer((struct first_bytes *)prefix, have, full, conn->flags & CONN_FRESH);
 }
 
 /*
@@ -311,9 +315,9 @@ static __always_inline bool determine(struct conn *conn, struct scratch *scratch
 	if (conn->prefix_length[side & 1] == 0) {
 		verdict = infer((struct first_bytes *)scratch->head, captured, moved, fresh);
 		if (verdict == INFER_MORE)
-			infer_joined(conn, scratch, side, captured);
+			infer_joined(conn, scratch, side, captured, moved);
 	} else {
-		verdict = infer_joined(conn, scratch, side, captured);
+		verdict = infer_joined(conn, scratch, side, captured, moved);
 		first = conn->prefix[side & 1];
 	}
 	if (verdict > 0) {

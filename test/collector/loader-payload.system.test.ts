@@ -194,15 +194,18 @@ out.send(b'GET / HTTP/1.1\\r\\n\\r\\n'); inn.recv(100)`;
     const script = `
 import os, signal, socket, subprocess
 subprocess.run(['/bin/sh', '-c', 'exit 23'])
-child = subprocess.Popen(['/bin/sleep', '60']); child.send_signal(signal.SIGTERM); child.wait()
+child = subprocess.Popen(['/bin/cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+# Its echo proves that exec is over: a signal in the middle of one ends it untold.
+os.write(child.stdin.fileno(), b'x'); os.read(child.stdout.fileno(), 1)
+child.send_signal(signal.SIGTERM); child.wait()
 socket.create_server(('10.77.0.2', 7006)).close()`;
     pair.run(pair.server, 'python3', pair.file('process.py', script));
     await watch.stop();
     const processes = watch.of('process');
-    expect(processes.find((frame) => frame.kind === 'exec' && frame.path === '/bin/sleep')).toBeDefined();
+    expect(processes.find((frame) => frame.kind === 'exec' && frame.path === '/bin/cat')).toBeDefined();
     const exits = processes.filter((frame) => frame.kind === 'exit');
     expect(exits.find((frame) => frame.comm === 'sh')).toMatchObject({ exitCode: 23, signal: 0 });
-    expect(exits.find((frame) => frame.comm === 'sleep')).toMatchObject({ exitCode: 0, signal: 15 });
+    expect(exits.find((frame) => frame.comm === 'cat')).toMatchObject({ exitCode: 0, signal: 15 });
     expect(
       watch
         .of('listener')
@@ -316,6 +319,45 @@ describe('protocols of real servers', () => {
         );
         expect(found).toHaveLength(1);
         expect(found[0]).toMatchObject({ protocol: 'postgresql', role: direction === 'send' ? 'client' : 'server' });
+      }
+    }
+  });
+
+  it.runIf(existsSync('/usr/sbin/mariadbd'))('knows MySQL, from the greeting and in mid-life', async () => {
+    const data = `${pair.dir}/my`;
+    pair.run(pair.server, 'sh', '-c', `mkdir ${data} && chmod 755 ${pair.dir} && chown mysql ${data}`);
+    pair.run(pair.server, 'mariadb-install-db', '--no-defaults', '--user=mysql', `--datadir=${data}`, '--skip-test-db');
+    pair.start(
+      pair.server,
+      'mariadbd',
+      ...['--no-defaults', '--user=mysql', `--datadir=${data}`, `--socket=${data}/s`, `--pid-file=${data}/p`],
+      ...['--bind-address=10.77.0.2', '--port=3306', '--skip-grant-tables', '--skip-name-resolve'],
+    );
+    await pair.listening(pair.server, 3306);
+    const client = ['mariadb', '--no-defaults', '--skip-ssl', '-N', '-h', '10.77.0.2', '-u', 'root'] as const;
+    const go = `${pair.dir}/go`;
+    const late = pair.start(
+      pair.client,
+      'sh',
+      '-c',
+      `(echo 'select 1;'; while ! test -e ${go}; do sleep 0.05; done; echo "select 'late';") | ${client.join(' ')} -n`,
+    );
+    await new Promise<void>((done) => late.stdout?.once('data', () => done()));
+    const watch = await Watch.start([pair.client, pair.server]);
+    pair.run(pair.client, ...client, '-e', "select 'fresh'");
+    pair.file('go', '');
+    await until('the late client ended', () => late.exitCode !== null);
+    await watch.stop();
+    for (const [netns, direction, role] of [
+      [pair.client.inode, 'send', 'client'],
+      [pair.server.inode, 'recv', 'server'],
+    ] as const) {
+      for (const word of ['fresh', 'late']) {
+        const found = watch
+          .of('data')
+          .filter((frame) => frame.netns === netns && frame.direction === direction)
+          .filter((frame) => head(frame).includes(`select '${word}'`));
+        expect(found).toMatchObject([{ protocol: 'mysql', role }]);
       }
     }
   });

@@ -65,6 +65,13 @@ function totals(watch: Watch, where: Namespace): TcpTotals[] {
   return [...last.values()];
 }
 
+/** Until no connection is under way: a lost FIN is sent again for seconds after the program has ended. */
+async function settled(): Promise<void> {
+  const open = (where: Namespace): string =>
+    pair.run(where, 'ss', '-Htan', 'state', 'connected', 'exclude', 'time-wait').trim();
+  await until('all connections ended', () => open(pair.client) + open(pair.server) === '', 60_000);
+}
+
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 const flows = (watch: Watch, where: Namespace, kind: FlowFrame['kind'], reason = ''): FlowFrame[] =>
   watch.of('flow').filter((frame) => frame.netns === where.inode && frame.kind === kind && frame.reason === reason);
@@ -80,6 +87,7 @@ describe('retransmits and drops', () => {
     iptables(pair.client, '-A', 'INPUT', '-p', 'tcp', '--sport', '9000', ...lossy);
     const watch = await Watch.start([pair.client, pair.server]);
     await pair.node(pair.client, SENDER, '9000', '31', '200000');
+    await settled();
     await wait(300);
     await watch.stop();
 
@@ -108,6 +116,7 @@ describe('retransmits and drops', () => {
     iptables(pair.client, '-A', 'OUTPUT', '-p', 'tcp', ...lossy);
     const watch = await Watch.start([pair.client, pair.server]);
     await pair.node(pair.client, SENDER, '9000', '13', '100000');
+    await settled();
     await wait(300);
     await watch.stop();
     const dropped = counts(flows(watch, pair.client, 'drop', 'NETFILTER_DROP'));
