@@ -18,6 +18,11 @@ const P99_VOLUME = 200;
 const P99_MIN_RATIO = 2;
 const P99_MIN_US = 10_000;
 const P99_SPREAD_FLOOR = 0.2;
+/**
+ * Tails answer load harder than means: an M/M/1 server's 99th percentile grows by (1 - u) / (1 - r u), which r^3 covers
+ * up to twice the traffic of a server 47 % busy. What overload does beyond that shows in the mean.
+ */
+const P99_LOAD_EXPONENT = 3;
 /** Network time of an edge: smallest spread, and smallest rise, in µs and relative. */
 const GAP_FLOOR_US = 500;
 const GAP_FLOOR_RATIO = 0.25;
@@ -90,7 +95,15 @@ export class CallSeries {
     this.#p99 = new DurationFamily(
       { entity: 'service', side: 'server', metric: 'duration_p99_us', symptoms: ['latency_rise'], opens: [0] },
       config,
-      { minRatio: P99_MIN_RATIO, minUs: P99_MIN_US, minVolume: P99_VOLUME, spreadFloor: P99_SPREAD_FLOOR },
+      {
+        minRatio: P99_MIN_RATIO,
+        minUs: P99_MIN_US,
+        minVolume: P99_VOLUME,
+        spreadFloor: P99_SPREAD_FLOOR,
+        loadExponent: P99_LOAD_EXPONENT,
+      },
+      // A quantile of few requests wobbles: one window more than the mean, which tells a real shift first.
+      { open: config.openWindows + 1, of: config.openOfWindows + 1 },
     );
     this.#gap = new GaugeFamily(
       { entity: 'edge', side: 'client', metric: 'network_time_us', symptoms: ['latency_rise'] },

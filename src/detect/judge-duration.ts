@@ -7,6 +7,7 @@ import type { DetectConfig } from './config.ts';
 import type { FamilySpec, Moment } from './family.ts';
 import { Family } from './family.ts';
 import { LevelPool } from './level-pool.ts';
+import type { TrackRule } from './tracks.ts';
 
 /** Smallest spread of a log mean: 10 %. Quiet systems have MADs near 0, and a 10 % wobble matters to nobody. */
 const SPREAD_FLOOR = 0.1;
@@ -25,18 +26,26 @@ export interface DurationLimits {
   readonly minUs: number;
   readonly minVolume: number;
   readonly spreadFloor: number;
+  /** Exponent of traffic in what is allowed for. */
+  readonly loadExponent: number;
 }
 
 export class DurationFamily extends Family<LevelPool> {
   readonly #limits: DurationLimits;
 
-  constructor(spec: FamilySpec, config: DetectConfig, limits: Partial<DurationLimits> = {}) {
-    super(spec, config, new LevelPool());
+  constructor(
+    spec: FamilySpec,
+    config: DetectConfig,
+    limits: Partial<DurationLimits> = {},
+    rule: Partial<TrackRule> = {},
+  ) {
+    super(spec, config, new LevelPool(), rule);
     this.#limits = {
       minRatio: config.minLatencyRatio,
       minUs: config.minLatencyUs,
       minVolume: config.minVolume,
       spreadFloor: SPREAD_FLOOR,
+      loadExponent: LOAD_EXPONENT,
       ...limits,
     };
   }
@@ -61,12 +70,12 @@ export class DurationFamily extends Family<LevelPool> {
   }
 
   #judge(i: number, x: number, value: number, n: number, cv2: number, load: number): void {
-    const { minRatio, minUs, spreadFloor } = this.#limits;
+    const { minRatio, minUs, spreadFloor, loadExponent } = this.#limits;
     const center = this.pool.median[i]!;
     const spread = Math.max(this.pool.spread[i]!, spreadFloor);
     const z = (x - center) / Math.sqrt(spread * spread + cv2 / n);
     const baseline = Math.exp(center);
-    const allowance = load > LOAD_FROM ? Math.min(load, LOAD_TO) ** LOAD_EXPONENT : 1;
+    const allowance = load > LOAD_FROM ? Math.min(load, LOAD_TO) ** loadExponent : 1;
     const rise = value / baseline;
     const judged = this.judged;
     judged.z = allowance > 1 ? z - Math.log(allowance) / spread : z;
