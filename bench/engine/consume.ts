@@ -39,6 +39,7 @@ function take(message: BusMessage): void {
     for (const window of closed) events += detector.step(window).length;
     if (closed.length > 0) slowestWindowMs = Math.max(slowestWindowMs, performance.now() - started);
   }
+  decoded.lease?.release();
 }
 
 const kafka = /^kafka:(.+):(\d+)$/.exec(dir);

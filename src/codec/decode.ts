@@ -31,7 +31,7 @@ export function decodeMessage(value: Uint8Array, headers: Readonly<Record<string
     return reject('unknown_version', `header ${SCHEMA_HEADER}: expected ${SCHEMA_VERSION}, found ${version}`);
   }
   try {
-    return { ok: true, batches: isJson(value, headers['content-type']) ? decodeJson(value) : [decodeProtobuf(value)] };
+    return isJson(value, headers['content-type']) ? { ok: true, batches: decodeJson(value) } : decodeProtobuf(value);
   } catch (problem) {
     if (problem instanceof CodecProblem) return reject(problem.reason, problem.message);
     return reject('bad_encoding', `cannot decode: ${(problem as Error).message}`);
@@ -69,7 +69,7 @@ function decodeJson(value: Uint8Array): DecodedBatch[] {
 }
 
 /** Calls and TCP counters become columns, the rest rows. */
-function decodeProtobuf(value: Uint8Array): DecodedBatch {
+function decodeProtobuf(value: Uint8Array): DecodeResult {
   const reader = new WireReader(value);
   const strings: string[] = [];
   const head = {
@@ -105,7 +105,9 @@ function decodeProtobuf(value: Uint8Array): DecodedBatch {
       'unknown_version',
       `schema_version: expected ${SCHEMA_VERSION}, found ${head.schemaVersion}`,
     );
-  if (head.type !== 'call' && head.type !== 'tcp') return toBatch(decodeRows(value), DEFAULT_WINDOW_MS);
+  if (head.type !== 'call' && head.type !== 'tcp') {
+    return { ok: true, batches: [toBatch(decodeRows(value), DEFAULT_WINDOW_MS)] };
+  }
   checkEnvelope(head);
   if (head.rows > value.byteLength)
     throw new CodecProblem('bad_encoding', `rows: ${head.rows} rows do not fit ${value.byteLength} bytes`);
@@ -113,7 +115,14 @@ function decodeProtobuf(value: Uint8Array): DecodedBatch {
     throw new CodecProblem('missing_field', `${head.type}: the columns are missing`);
   if (strings[0] !== '') strings[0] = strings[0] === undefined ? '' : fail();
   const header: Header = { ...head, schemaVersion: SCHEMA_VERSION, strings };
-  return head.type === 'call' ? decodeCallColumns(header, body!) : decodeTcpColumns(header, body!);
+  const lease = body!.loadColumns();
+  try {
+    const batch = head.type === 'call' ? decodeCallColumns(header, body!) : decodeTcpColumns(header, body!);
+    return { ok: true, batches: [batch], lease };
+  } catch (problem) {
+    lease.release();
+    throw problem;
+  }
 }
 
 function fail(): never {

@@ -1,6 +1,7 @@
 /** What decoding a message gives. Bad input is a value, never an exception. */
 import type { CallColumns, TcpColumns } from '../model/columns.ts';
 import type { AnyBatch } from '../model/records.ts';
+import type { Lease } from './column-arena.ts';
 
 export const REJECT_REASONS = [
   'bad_encoding',
@@ -24,7 +25,15 @@ export interface Rejection {
 }
 
 export type DecodedBatch = AnyBatch | CallColumns | TcpColumns;
-export type DecodeResult = { readonly ok: true; readonly batches: readonly DecodedBatch[] } | Rejection;
+
+export interface Decoded {
+  readonly ok: true;
+  readonly batches: readonly DecodedBatch[];
+  /** Of columns: release it when they have been read, and their memory serves the next message. Optional. */
+  readonly lease?: Lease;
+}
+
+export type DecodeResult = Decoded | Rejection;
 
 export function reject(reason: RejectReason, detail: string): Rejection {
   return { ok: false, reason, detail };

@@ -1,10 +1,14 @@
 /** A minimal protobuf reader for the hot path. Throws CodecProblem on anything that does not fit its bounds. */
+import type { Lease } from './column-arena.ts';
+import { buffer, column, load } from './column-arena.ts';
 import { CodecProblem } from './result.ts';
+import { textOf } from './text-cache.ts';
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
 export class WireReader {
   readonly #buffer: Buffer;
+  readonly #view: DataView;
   #at: number;
   readonly #end: number;
   /** Field number and wire type of the tag just read. */
@@ -13,6 +17,7 @@ export class WireReader {
 
   constructor(bytes: Uint8Array, at = 0, end = bytes.byteLength) {
     this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#at = at;
     this.#end = end;
   }
@@ -51,14 +56,14 @@ export class WireReader {
   double(): number {
     this.#expect(1);
     const at = this.#take(8);
-    return this.#buffer.readDoubleLE(at);
+    return this.#view.getFloat64(at, true);
   }
 
   string(): string {
     this.#expect(2);
     const length = this.varint();
     const at = this.#take(length);
-    return this.#buffer.toString('utf8', at, at + length);
+    return textOf(this.#buffer, this.#view, at, length);
   }
 
   message(): WireReader {
@@ -68,23 +73,30 @@ export class WireReader {
     return new WireReader(this.#buffer, at, at + length);
   }
 
-  bytes(): Uint8Array {
-    this.#expect(2);
-    const length = this.varint();
-    const at = this.#take(length);
-    return Uint8Array.prototype.slice.call(this.#buffer, at, at + length);
+  /** Call before the first column is read; the columns of one message are read before those of the next. */
+  loadColumns(): Lease {
+    if (!LITTLE_ENDIAN) throw new Error('needs a little-endian machine');
+    return load(this.#buffer, this.#at, this.#end);
+  }
+
+  bytes(): Uint8Array<ArrayBuffer> {
+    const length = this.#packed(1);
+    return new Uint8Array(buffer(), column(this.#at - length, length), length);
   }
 
   packedUint32(): Uint32Array {
-    return new Uint32Array(this.#packed(4));
+    const length = this.#packed(4);
+    return new Uint32Array(buffer(), column(this.#at - length, length), length >> 2);
   }
 
   packedInt32(): Int32Array {
-    return new Int32Array(this.#packed(4));
+    const length = this.#packed(4);
+    return new Int32Array(buffer(), column(this.#at - length, length), length >> 2);
   }
 
   packedDouble(): Float64Array {
-    return new Float64Array(this.#packed(8));
+    const length = this.#packed(8);
+    return new Float64Array(buffer(), column(this.#at - length, length), length >> 3);
   }
 
   skip(): void {
@@ -95,14 +107,13 @@ export class WireReader {
     else throw broken(`wire type ${this.wireType}`);
   }
 
-  #packed(width: number): ArrayBuffer {
-    if (!LITTLE_ENDIAN) throw new Error('needs a little-endian machine');
+  /** Takes a packed field; returns its length in bytes. */
+  #packed(width: number): number {
     this.#expect(2);
     const length = this.varint();
     if (length % width !== 0) throw broken(`a packed field of ${length} bytes is not a multiple of ${width}`);
-    const at = this.#take(length);
-    const { buffer, byteOffset } = this.#buffer;
-    return buffer.slice(byteOffset + at, byteOffset + at + length) as ArrayBuffer;
+    this.#take(length);
+    return length;
   }
 
   #expect(wireType: number): void {

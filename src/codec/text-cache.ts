@@ -1,0 +1,140 @@
+/**
+ * UTF-8 bytes -> text, remembered by the bytes: dictionaries repeat the same names message after message, and finding
+ * one takes a tenth of decoding it. Only a cache: the same bytes give the same text with or without it.
+ */
+
+/** Longer texts are decoded each time. */
+const MAX_TEXT_BYTES = 128;
+/** Bounds of the cache; it starts anew when one is reached. About 16 MB with the texts. */
+const MAX_TEXTS = 131_072;
+const MAX_WORDS = MAX_TEXTS * 6;
+/** A text not found after so many slots is decoded and not kept, so that colliding names cannot slow the engine down. */
+const MAX_PROBES = 16;
+
+const SLOTS = MAX_TEXTS * 4;
+/** Per text: hash, first word, length in bytes, text that followed last time + 1. */
+const WIDTH = 4;
+
+const texts: string[] = [];
+let entries = new Int32Array(1_024 * WIDTH);
+let words = new Int32Array(8_192);
+let slots = new Int32Array(4_096);
+let wordsUsed = 0;
+let previous = 0;
+
+const scratch = new Int32Array(MAX_TEXT_BYTES / 4 + 1);
+
+/** @param view of the same bytes as `buffer`. Cost: O(length). */
+export function textOf(buffer: Buffer, view: DataView, at: number, length: number): string {
+  if (length === 0) return '';
+  if (length > MAX_TEXT_BYTES) return buffer.toString('utf8', at, at + length);
+  const guess = entries[previous * WIDTH + 3]! - 1;
+  if (guess >= 0 && entries[guess * WIDTH + 2] === length && isSame(view, at, length, entries[guess * WIDTH + 1]!)) {
+    previous = guess;
+    return texts[guess]!;
+  }
+  return lookUp(buffer, view, at, length);
+}
+
+/** Words of four bytes, the last one overlapping; below four bytes one word. */
+function isSame(view: DataView, at: number, length: number, word: number): boolean {
+  if (length < 4) return words[word] === shortWord(view, at, length);
+  const last = at + length - 4;
+  if (words[word + ((length - 1) >> 2)] !== view.getInt32(last, true)) return false;
+  for (let k = at; k < last; k += 4) if (words[word++] !== view.getInt32(k, true)) return false;
+  return true;
+}
+
+function shortWord(view: DataView, at: number, length: number): number {
+  let word = view.getUint8(at);
+  if (length > 1) word |= view.getUint8(at + 1) << 8;
+  if (length > 2) word |= view.getUint8(at + 2) << 16;
+  return word;
+}
+
+function lookUp(buffer: Buffer, view: DataView, at: number, length: number): string {
+  const count = (length + 3) >> 2;
+  const last = at + length - 4;
+  if (length < 4) scratch[0] = shortWord(view, at, length);
+  else {
+    for (let k = at, w = 0; k < last; k += 4) scratch[w++] = view.getInt32(k, true);
+    scratch[count - 1] = view.getInt32(last, true);
+  }
+  const hash = hashOf(count, length);
+  const mask = slots.length - 1;
+  for (let probe = 0, slot = hash & mask; probe < MAX_PROBES; probe++, slot = (slot + 1) & mask) {
+    const id = slots[slot]! - 1;
+    if (id < 0) return insert(buffer.toString('utf8', at, at + length), hash, length, count, slot);
+    if (entries[id * WIDTH] !== hash || entries[id * WIDTH + 2] !== length) continue;
+    const word = entries[id * WIDTH + 1]!;
+    let k = 0;
+    while (k < count && words[word + k] === scratch[k]) k++;
+    if (k === count) return follow(id);
+  }
+  return buffer.toString('utf8', at, at + length);
+}
+
+function follow(id: number): string {
+  entries[previous * WIDTH + 3] = id + 1;
+  previous = id;
+  return texts[id]!;
+}
+
+/** Murmur3's mixing (A. Appleby, public domain). */
+function hashOf(count: number, length: number): number {
+  let h = length;
+  for (let i = 0; i < count; i++) {
+    let k = Math.imul(scratch[i]!, 0xcc9e2d51);
+    k = (k << 15) | (k >>> 17);
+    h ^= Math.imul(k, 0x1b873593);
+    h = (h << 13) | (h >>> 19);
+    h = (Math.imul(h, 5) + 0xe6546b64) | 0;
+  }
+  h ^= h >>> 16;
+  h = Math.imul(h, 0x85ebca6b);
+  return h ^ (h >>> 13);
+}
+
+function insert(text: string, hash: number, length: number, count: number, slot: number): string {
+  if (texts.length >= MAX_TEXTS || wordsUsed + count > MAX_WORDS) {
+    clear();
+    return text;
+  }
+  const id = texts.length;
+  if ((id + 1) * WIDTH > entries.length) entries = grown(entries);
+  while (wordsUsed + count > words.length) words = grown(words);
+  texts.push(text);
+  for (let k = 0; k < count; k++) words[wordsUsed + k] = scratch[k]!;
+  entries[id * WIDTH] = hash;
+  entries[id * WIDTH + 1] = wordsUsed;
+  entries[id * WIDTH + 2] = length;
+  entries[id * WIDTH + 3] = 0;
+  wordsUsed += count;
+  slots[slot] = id + 1;
+  if (texts.length * 4 > slots.length && slots.length < SLOTS) rehash();
+  return follow(id);
+}
+
+function rehash(): void {
+  slots = new Int32Array(slots.length * 2);
+  const mask = slots.length - 1;
+  for (let id = 0; id < texts.length; id++) {
+    let slot = entries[id * WIDTH]! & mask;
+    while (slots[slot] !== 0) slot = (slot + 1) & mask;
+    slots[slot] = id + 1;
+  }
+}
+
+function clear(): void {
+  texts.length = 0;
+  entries.fill(0);
+  slots.fill(0);
+  wordsUsed = 0;
+  previous = 0;
+}
+
+function grown(from: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const to = new Int32Array(from.length * 2);
+  to.set(from);
+  return to;
+}
