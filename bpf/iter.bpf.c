@@ -100,6 +100,9 @@ int list_conns(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	conn->segs_reported = segs;
 	conn->quiet = 0;
+	/* A connect's local port is chosen after its state changed; one that blocks returns only when it has failed. */
+	if (conn->tuple.local_port == 0)
+		read_tuple(&conn->tuple, sk);
 	event.ts_ns = bpf_ktime_get_ns();
 	event.conn_id = conn->id;
 	event.tuple = conn->tuple;

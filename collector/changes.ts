@@ -2,6 +2,8 @@
 import type { ChangeKind, ChangeRecord } from '../src/model/records.ts';
 import type { ListenerFrame, ProcessFrame } from './frames/types.ts';
 import type { Identity, Namer } from './naming/namer.ts';
+import type { PortRange } from './naming/ports.ts';
+import { isEphemeral } from './naming/ports.ts';
 
 /** A process that listened within this time after its exec has just been started. */
 const START_MS = 60_000;
@@ -18,6 +20,7 @@ interface Listening {
 
 export class Changes {
   readonly #namer: Namer;
+  readonly #ephemeral: PortRange;
   readonly #emit: (change: ChangeRecord) => void;
   /** exec seen: pid -> time and path. */
   readonly #started = new Map<number, { readonly atMs: number; readonly path: string }>();
@@ -26,8 +29,9 @@ export class Changes {
   readonly #forget: { readonly pid: number; readonly atMs: number }[] = [];
   readonly #oomKilled = new Set<number>();
 
-  constructor(namer: Namer, emit: (change: ChangeRecord) => void) {
+  constructor(namer: Namer, ephemeral: PortRange, emit: (change: ChangeRecord) => void) {
     this.#namer = namer;
+    this.#ephemeral = ephemeral;
     this.#emit = emit;
   }
 
@@ -44,9 +48,11 @@ export class Changes {
   onListener(frame: ListenerFrame): void {
     const address = `${frame.tuple.localAddress}:${frame.tuple.localPort}`;
     if (frame.kind === 'closed') {
-      const owner = this.#namer.endpoint(frame.tuple.localAddress, frame.tuple.localPort, frame.netns);
+      const { localAddress, localPort } = frame.tuple;
+      const owner = this.#namer.endpoint(localAddress, localPort, frame.netns, frame.netns);
       const identity = owner ?? this.#listening.get(frame.pid)?.identity;
       if (identity !== undefined) this.#change('listener_closed', frame.atMs, identity, { detail: { address } });
+      if (isEphemeral(this.#ephemeral, localPort)) this.#namer.forgetListener(frame);
       return;
     }
     const identity = this.#namer.learnListener(frame);
@@ -73,13 +79,14 @@ export class Changes {
       this.#change('oom_kill', frame.atMs, victim, { signal: 9, detail: { pid: String(frame.pid), comm: frame.comm } });
       return;
     }
+    const wasOomKilled = this.#oomKilled.delete(frame.pid);
     this.#started.delete(frame.pid);
     this.#forget.push({ pid: frame.pid, atMs: frame.atMs + FORGET_AFTER_MS });
     if (identity === undefined) return;
     this.#listening.delete(frame.pid);
     this.#change('process_exit', frame.atMs, identity, {
       ...(frame.signal === 0 ? { exitCode: frame.exitCode } : { signal: frame.signal }),
-      detail: { pid: String(frame.pid), ...(this.#oomKilled.delete(frame.pid) ? { cause: 'oom_kill' } : {}) },
+      detail: { pid: String(frame.pid), ...(wasOomKilled ? { cause: 'oom_kill' } : {}) },
     });
   }
 

@@ -12,6 +12,7 @@ import { EdgeResolver } from './naming/edges.ts';
 import type { Identity } from './naming/namer.ts';
 import { Namer } from './naming/namer.ts';
 import { NamingFile } from './naming/naming-file.ts';
+import { ephemeralPorts } from './naming/ports.ts';
 import { ResourceSampler } from './resources/sampler.ts';
 import { Tracker } from './tracker/tracker.ts';
 import { WindowAggregator } from './windows/aggregator.ts';
@@ -75,6 +76,7 @@ export class CollectorPipeline {
       cpuLimitRatio: options.cpuLimitRatio ?? 0.5,
       memoryLimitBytes: options.memoryLimitBytes ?? 512 * 1024 * 1024,
     });
+    const ephemeral = ephemeralPorts(procRoot);
     const sink: { recorder?: Recorder } = {};
     this.tracker = new Tracker({
       onCall: (connection, call) => sink.recorder?.onCall(connection, call),
@@ -83,18 +85,19 @@ export class CollectorPipeline {
       onClosed: () => {},
       onTraffic: (connection, delta, totals, atMs) => sink.recorder?.onTraffic(connection, delta, totals, atMs),
     });
-    this.recorder = new Recorder(this.aggregator, new EdgeResolver(this.namer, this.tracker.index), {
+    this.recorder = new Recorder(this.aggregator, new EdgeResolver(this.namer, this.tracker.index, ephemeral), {
       excludedPorts: new Set(options.excludedPorts ?? []),
       excludedPids: options.excludedPids ?? new Set(),
     });
     this.recorder.index = this.tracker.index;
     sink.recorder = this.recorder;
-    this.#changes = new Changes(this.namer, (change) => this.aggregator.addChange(change));
+    this.#changes = new Changes(this.namer, ephemeral, (change) => this.aggregator.addChange(change));
     this.#sampler = new ResourceSampler({
       hostName: this.name,
       procRoot,
       cgroupRoot: options.cgroupRoot ?? '/sys/fs/cgroup',
       identify: (pid) => this.#servicePids.get(pid) ?? this.namer.namedProcess(pid),
+      onProcesses: (pids) => this.namer.retain(pids),
     });
     this.#refreshNames();
   }
@@ -225,6 +228,7 @@ export class CollectorPipeline {
       requests: losses.requests,
       evicted_connections: evicted,
       unnamed_calls: this.recorder.unnamed,
+      unattributed_packets: this.recorder.unattributed,
       late_events: this.aggregator.late,
       ...this.#options.lost?.(),
     };

@@ -1,9 +1,11 @@
 /** Which edge a connection belongs to: both ends named, the remote one joined by tuple or by address. */
 import type { Side } from '../../src/model/records.ts';
 import type { Tuple } from '../frames/types.ts';
-import type { Connection } from '../tracker/connection.ts';
+import type { Connection, ConnectionRole } from '../tracker/connection.ts';
 import type { TupleIndex } from '../tracker/tuple-index.ts';
 import type { Identity, Namer } from './namer.ts';
+import type { PortRange } from './ports.ts';
+import { isEphemeral } from './ports.ts';
 
 /** Interned: the same ends and side are the same object. */
 export interface Edge {
@@ -55,10 +57,13 @@ export class EdgeResolver {
   #nextId = 0;
   /** Unknown ends that became `external` because too many addresses were named already. */
   capped = 0;
+  readonly #ephemeral: PortRange;
 
-  constructor(namer: Namer, index: TupleIndex) {
+  /** @param ephemeral  ports the kernel gives to clients */
+  constructor(namer: Namer, index: TupleIndex, ephemeral: PortRange) {
     this.#namer = namer;
     this.#index = index;
+    this.#ephemeral = ephemeral;
   }
 
   /** The edge of a connection; undefined while its tuple or role is not known. Cached on the connection. */
@@ -69,10 +74,10 @@ export class EdgeResolver {
     }
     const tuple = connection.tuple;
     if (tuple === undefined) return undefined;
+    this.#namer.learnAddress(tuple.localAddress, connection.netns);
     if (connection.role === 'unknown') this.#inferRole(connection, tuple);
     if (connection.role === 'unknown') return undefined;
-    this.#namer.learnAddress(tuple.localAddress, connection.netns);
-    const own = this.own(connection);
+    const own = this.#ownEnd(connection, tuple);
     const isClient = connection.role === 'client';
     const peer = this.#index.peer(connection);
     const joined = peer === undefined ? this.#byAddress(connection) : this.own(peer);
@@ -82,19 +87,50 @@ export class EdgeResolver {
       : this.intern('server', other, own, tuple.localPort);
     const attempts = (cached?.attempts ?? 0) + 1;
     const again = attempts < EAGER_ATTEMPTS ? -Infinity : nowMs + RETRY_MS;
-    connection.edge = { edge, attempts, retryAtMs: joined === undefined ? again : Infinity } satisfies Cached;
+    // Joined by the client's port alone, the true other end may still become known.
+    const isSure = joined !== undefined && (peer === undefined || this.#index.hasMirror(connection));
+    connection.edge = { edge, attempts, retryAtMs: isSure ? Infinity : again } satisfies Cached;
     connection.edgeVersion = this.#namer.version;
     return edge;
   }
 
-  /** Identity of the connection's own end. */
-  own(connection: Connection): Identity {
-    const tuple = connection.tuple;
+  /** Rises whenever a name may have changed. */
+  get version(): number {
+    return this.#namer.version;
+  }
+
+  /** Identity of the connection's own end; undefined when nothing tells it: no listener, no owner. */
+  own(connection: Connection): Identity | undefined {
+    const { tuple, netns, pid, comm } = connection;
     if (connection.role === 'server' && tuple !== undefined) {
-      const listener = this.#namer.endpoint(tuple.localAddress, tuple.localPort, connection.netns);
+      const listener = this.#namer.endpoint(tuple.localAddress, tuple.localPort, netns, netns);
       if (listener !== undefined) return listener;
     }
-    return this.#namer.process(connection.pid, connection.netns, connection.comm);
+    // Sockets outlive their process (what it sent is still retransmitted): they keep the name it had.
+    const found = this.#namer.findProcess(pid, netns) ?? (connection.owner as Identity | undefined);
+    if (found !== undefined) {
+      connection.owner = found;
+      return found;
+    }
+    return pid === 0 && comm === '' ? undefined : this.#namer.process(pid, netns, comm);
+  }
+
+  /**
+   * Which end of a flow serves, where neither end's record tells: the one that is known to listen, else the one whose
+   * port is not of those the kernel gives to clients, else the one with the lower port.
+   *
+   * @param netns  namespace in which the flow was seen
+   * @returns the role of the local end; `unknown` when the callee's port would be a client's
+   */
+  roleOf(tuple: Tuple, netns: number): ConnectionRole {
+    const local = this.isEndpoint(tuple.localAddress, tuple.localPort, netns);
+    const remote = this.isEndpoint(tuple.remoteAddress, tuple.remotePort, netns);
+    if (local !== remote) return local ? 'server' : 'client';
+    const localEphemeral = isEphemeral(this.#ephemeral, tuple.localPort);
+    const remoteEphemeral = isEphemeral(this.#ephemeral, tuple.remotePort);
+    if (localEphemeral !== remoteEphemeral) return remoteEphemeral ? 'server' : 'client';
+    if (localEphemeral || tuple.localPort === tuple.remotePort) return 'unknown';
+    return tuple.localPort < tuple.remotePort ? 'server' : 'client';
   }
 
   /** True when something is known to listen there. */
@@ -141,12 +177,19 @@ export class EdgeResolver {
     return edge;
   }
 
-  /** A connection older than the collector: the end with a listener is the server's. */
+  /** A connection older than the collector whose bytes have not told. */
   #inferRole(connection: Connection, tuple: Tuple): void {
-    if (this.isEndpoint(tuple.localAddress, tuple.localPort, connection.netns)) connection.role = 'server';
-    else if (this.isEndpoint(tuple.remoteAddress, tuple.remotePort, connection.netns)) connection.role = 'client';
-    else return;
+    const role = this.roleOf(tuple, connection.netns);
+    if (role === 'unknown') return;
+    connection.role = role;
     this.#index.add(connection);
+  }
+
+  #ownEnd(connection: Connection, tuple: Tuple): End {
+    const own = this.own(connection);
+    if (own !== undefined) return own;
+    const named = this.#named(tuple.localAddress, connection.role === 'server' ? tuple.localPort : undefined);
+    return { ...named, machine: this.#namer.machine(connection.netns) };
   }
 
   #byAddress(connection: Connection): End | undefined {

@@ -34,7 +34,7 @@ export class Namer {
   readonly #processes = new Map<number, Identity>();
   /** Processes looked at that the naming file does not speak of. */
   readonly #unnamed = new Set<number>();
-  /** Learnt from listeners: `address:port`, and `netns/*:port` for wildcard ones. Kept when the listener is gone. */
+  /** Learnt from listeners: `netns/address:port`, and `netns/*:port` for wildcard ones. Kept when the listener is gone. */
   readonly #listeners = new Map<string, Identity>();
   readonly #listenerFrames = new Map<string, ListenerFrame>();
   /** Processes that listen at an endpoint of the naming file. */
@@ -90,10 +90,20 @@ export class Namer {
 
   /** Identity of a process; by its pid's or an ancestor's entry in the naming file, else from /proc, else its comm. */
   process(pid: number, netns: number, comm: string): Identity {
+    const found = this.findProcess(pid, netns);
+    if (found !== undefined) return found;
+    const service = comm || 'unknown';
+    const machine = this.machine(netns);
+    return { service, machine, instance: `${service}@${machine}` };
+  }
+
+  /** As `process`, but undefined when the process is gone and nothing else names it. */
+  findProcess(pid: number, netns: number): Identity | undefined {
+    if (pid === 0) return undefined;
     const known = this.#processes.get(pid);
     if (known !== undefined) return known;
-    const found = this.#fromAncestors(pid) ?? this.#fromProc(pid, netns, comm);
-    if (pid !== 0) this.#remember(this.#processes, pid, found);
+    const found = this.#fromAncestors(pid) ?? this.#fromProc(pid, netns);
+    if (found !== undefined) this.#remember(this.#processes, pid, found);
     return found;
   }
 
@@ -103,6 +113,11 @@ export class Namer {
     const found = this.#fromAncestors(pid);
     if (found === undefined) this.#unnamed.add(pid);
     return found;
+  }
+
+  /** Pids that live now; of others nothing is kept that their next owner would inherit (exits may go by unseen). */
+  retain(alive: ReadonlySet<number>): void {
+    for (const pid of this.#unnamed) if (!alive.has(pid)) this.#unnamed.delete(pid);
   }
 
   /** True when the naming file names this very process, or the endpoint it listens at. */
@@ -117,17 +132,20 @@ export class Namer {
     this.#owners.delete(pid);
   }
 
-  /** Who listens at an address, undefined when not known. */
-  endpoint(address: string, port: number, netns?: number): Identity | undefined {
+  /**
+   * Who listens at an address, undefined when not known.
+   *
+   * @param netns  namespace in which the address was seen: what loopback addresses mean depends on it
+   * @param owner  namespace the address belongs to, when known; else the one it was learnt to belong to
+   */
+  endpoint(address: string, port: number, netns?: number, owner?: number): Identity | undefined {
+    const loopback = isLoopback(address);
     const named = this.#endpoints.get(`${address}:${port}`);
     if (named !== undefined) return named;
-    const loopback = address.startsWith('127.') || address === '::1';
-    const where = loopback ? netns : this.#netnsByAddress.get(address);
-    if (loopback) return where === undefined ? undefined : this.#listeners.get(`${where}/*:${port}`);
-    return (
-      this.#listeners.get(`${address}:${port}`) ??
-      (where === undefined ? undefined : this.#listeners.get(`${where}/*:${port}`))
-    );
+    const where = loopback ? netns : (owner ?? this.#netnsByAddress.get(address));
+    if (where === undefined) return undefined;
+    const exact = loopback ? undefined : this.#listeners.get(`${where}/${address}:${port}`);
+    return exact ?? this.#listeners.get(`${where}/*:${port}`);
   }
 
   /** The network namespace an address belongs to, from connections and the naming file. */
@@ -142,10 +160,19 @@ export class Namer {
     return this.#learn(frame);
   }
 
+  /** A listener is gone whose port may be a client's next: nobody is behind it any more. */
+  forgetListener(frame: ListenerFrame): void {
+    const { localAddress, localPort } = frame.tuple;
+    if (!this.#listenerFrames.delete(`${frame.netns}/${localAddress}:${localPort}`)) return;
+    const anywhere = isWildcard(localAddress) || isLoopback(localAddress);
+    this.#listeners.delete(`${frame.netns}/${anywhere ? '*' : localAddress}:${localPort}`);
+    this.version++;
+  }
+
   #learn(frame: ListenerFrame): Identity {
     const { localAddress, localPort } = frame.tuple;
-    const wildcard = localAddress === '0.0.0.0' || localAddress === '::';
-    const loopback = localAddress.startsWith('127.') || localAddress === '::1';
+    const wildcard = isWildcard(localAddress);
+    const loopback = isLoopback(localAddress);
     const named = wildcard
       ? this.#endpointOfMachine(this.#machineByNetns.get(frame.netns), localPort)
       : this.#endpoints.get(`${localAddress}:${localPort}`);
@@ -155,7 +182,7 @@ export class Namer {
       this.#forgetAll();
     }
     const found = named ?? this.process(frame.pid, frame.netns, frame.comm);
-    const key = wildcard || loopback ? `${frame.netns}/*:${localPort}` : `${localAddress}:${localPort}`;
+    const key = `${frame.netns}/${wildcard || loopback ? '*' : localAddress}:${localPort}`;
     this.#remember(this.#listeners, key, found);
     if (!wildcard && !loopback) this.learnAddress(localAddress, frame.netns);
     return found;
@@ -179,7 +206,7 @@ export class Namer {
   /** An address seen as a socket's own belongs to that socket's namespace. */
   learnAddress(address: string, netns: number): void {
     if (this.#netnsByAddress.get(address) === netns) return;
-    if (address.startsWith('127.') || address === '::1' || address === '') return;
+    if (isLoopback(address) || address === '') return;
     this.#remember(this.#netnsByAddress, address, netns);
   }
 
@@ -194,11 +221,12 @@ export class Namer {
     return undefined;
   }
 
-  #fromProc(pid: number, netns: number, comm: string): Identity {
-    const info = pid === 0 ? undefined : readProcess(this.procRoot, pid);
-    const machine = this.machine(info?.netns || netns);
-    const service = info === undefined ? comm || 'unknown' : serviceName(info, this.procRoot);
-    const container = info === undefined ? undefined : containerId(info.cgroup);
+  #fromProc(pid: number, netns: number): Identity | undefined {
+    const info = readProcess(this.procRoot, pid);
+    if (info === undefined) return undefined;
+    const machine = this.machine(info.netns || netns);
+    const service = serviceName(info, this.procRoot);
+    const container = containerId(info.cgroup);
     return {
       service,
       machine,
@@ -215,11 +243,21 @@ export class Namer {
     return { service: named.service, machine, instance: named.instance ?? `${named.service}@${machine}` };
   }
 
+  /** The entry told last stays longest. */
   #remember<K, V>(map: Map<K, V>, name: K, value: V): void {
-    if (map.size >= this.#maxEntries && !map.has(name)) {
+    map.delete(name);
+    if (map.size >= this.#maxEntries) {
       const oldest = map.keys().next().value;
       if (oldest !== undefined) map.delete(oldest);
     }
     map.set(name, value);
   }
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
+}
+
+function isWildcard(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
 }

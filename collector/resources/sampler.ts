@@ -20,6 +20,8 @@ export interface SamplerOptions {
   readonly cgroupRoot?: string;
   /** Who a process is, when it is part of a service; undefined for all others. */
   readonly identify: (pid: number) => Identity | undefined;
+  /** Told at each sample: the processes that live. */
+  readonly onProcesses?: (pids: ReadonlySet<number>) => void;
 }
 
 export interface Sample {
@@ -68,7 +70,7 @@ export class ResourceSampler {
   #lastMs = Number.NaN;
 
   constructor(options: SamplerOptions) {
-    this.#options = { procRoot: '/proc', cgroupRoot: '/sys/fs/cgroup', ...options };
+    this.#options = { procRoot: '/proc', cgroupRoot: '/sys/fs/cgroup', onProcesses: () => {}, ...options };
   }
 
   /**
@@ -94,7 +96,9 @@ export class ResourceSampler {
     const { procRoot, identify } = this.#options;
     const instances = new Map<string, InstanceSum>();
     const seen = new Map<number, Previous>();
-    for (const pid of listProcesses(procRoot)) {
+    const alive = listProcesses(procRoot);
+    this.#options.onProcesses(new Set(alive));
+    for (const pid of alive) {
       const identity = identify(pid);
       if (identity === undefined) continue;
       const process = processCounters(procRoot, pid);
@@ -199,6 +203,8 @@ export class ResourceSampler {
     });
     const gauges = { ...hostGauges(procRoot), ...netnsGauges(procRoot, 'self') };
     found.push({ entityKind: 'machine', entity: hostName, ...network({ ...host, ...gauges }) });
+    for (const key of this.#counters.keys())
+      if (key !== `host ${hostName}` && !pids.has(key)) this.#counters.delete(key);
     return found.sort((a, b) => (a.entity < b.entity ? -1 : 1));
   }
 

@@ -42,6 +42,13 @@ export class Connection implements CallOwner {
   totals: TcpTotals | undefined = undefined;
   /** An active open that has no answer yet. */
   connecting = false;
+  /** The handshake was seen to be done. */
+  established = false;
+  /** When its handshake was done; NaN when that was not seen. */
+  handshakeMs = Number.NaN;
+  /** Where the index keeps it. */
+  indexed: { readonly exact: string; readonly client: string | undefined; readonly role: ConnectionRole } | undefined =
+    undefined;
   lastSeenMs = 0;
   /** An open that is not counted yet: the other end may become known a moment later. */
   opened: { readonly atMs: number; readonly connectUs: number } | undefined = undefined;
@@ -51,6 +58,8 @@ export class Connection implements CallOwner {
   /** Set by whoever names connections: resolved edge, and the state of knowledge it was resolved with. */
   edge: unknown = undefined;
   edgeVersion = -1;
+  /** Name of the owner while its process could be looked at. */
+  owner: unknown = undefined;
   readonly #sink: ConnectionSink;
   readonly #losses: MatchLosses;
   /** TCP sequence of the next byte per direction; -1 before the first event. */
@@ -100,6 +109,7 @@ export class Connection implements CallOwner {
   /** Ends the connection: unanswered requests failed. */
   finish(): void {
     this.layer7?.close(this.closedMs, this.closeError);
+    this.layer7 = undefined;
     this.#ignored = true;
     this.#held = undefined;
   }

@@ -3,7 +3,7 @@
  * separate rings, so either may be first: data of an unknown connection opens it, and a closed connection takes data
  * for a moment longer. Bounded: idle and surplus connections are evicted and counted.
  */
-import type { ConnFrame, ConnStatsFrame, DataFrame, TcpTotals, WireProtocol } from '../frames/types.ts';
+import type { ConnFrame, ConnStatsFrame, DataFrame, TcpTotals, Tuple, WireProtocol } from '../frames/types.ts';
 import { http1 } from '../protocols/http1/index.ts';
 import { mysql } from '../protocols/mysql/index.ts';
 import { postgresql } from '../protocols/postgresql/index.ts';
@@ -49,6 +49,8 @@ export interface TrackerCounters {
   readonly losses: MatchLosses;
   evicted: number;
   dataEvents: number;
+  /** Data events that came while payload was not looked at. */
+  shedEvents: number;
   connections: number;
 }
 
@@ -56,6 +58,8 @@ export interface TrackerCounters {
 const SYN_SENT = 2;
 /** The loader reports statistics once a second (--interval-ms). */
 export const STATS_INTERVAL_MS = 1000;
+/** Counts per packet flow come once per interval: how long after its end a connection is still found by its addresses. */
+const LATE_PACKETS_MS = 3 * STATS_INTERVAL_MS;
 /** With the server's end out of sight: a client that closes after this long without an answer gave up waiting. */
 const GAVE_UP_MS = 1000;
 
@@ -64,6 +68,7 @@ export class Tracker {
     losses: { requests: 0, responses: 0, bytes: 0 },
     evicted: 0,
     dataEvents: 0,
+    shedEvents: 0,
     connections: 0,
   };
   readonly index = new TupleIndex();
@@ -92,8 +97,13 @@ export class Tracker {
 
   data(frame: DataFrame): void {
     this.counters.dataEvents++;
-    if (this.shedding) return;
+    if (this.shedding) {
+      this.counters.shedEvents++;
+      return;
+    }
     const connection = this.#get(frame.connId, frame.netns);
+    const roleBefore = connection.role;
+    connection.established = true;
     if (connection.pid === 0) connection.pid = frame.pid;
     if (connection.role === 'unknown' && frame.role !== 'unknown') connection.role = frame.role;
     const head = frame.head;
@@ -113,6 +123,8 @@ export class Tracker {
       frame.streamSeq,
       atMs,
     );
+    // The first bytes may have told it.
+    if (connection.role !== roleBefore) this.index.add(connection);
   }
 
   conn(frame: ConnFrame): void {
@@ -122,9 +134,12 @@ export class Tracker {
       case 'opened':
         connection.totals ??= ZERO;
         connection.connecting = false;
+        connection.established = true;
+        connection.handshakeMs = connection.role === 'server' ? frame.startMs : frame.atMs;
         this.#sink.onOpened(connection, frame);
         break;
       case 'discovered':
+        connection.established = true;
         connection.totals ??= frame.totals;
         break;
       case 'failed':
@@ -132,9 +147,10 @@ export class Tracker {
         connection.closedMs = frame.atMs;
         this.#traffic(connection, frame.totals, frame.atMs);
         this.#sink.onFailed(connection, frame);
-        this.#remove(connection);
+        this.#end(connection);
         break;
       case 'closed':
+        connection.established = true;
         connection.closedMs = frame.atMs;
         this.#traffic(connection, frame.totals, frame.atMs);
         this.#sink.onClosed(connection, frame);
@@ -146,11 +162,13 @@ export class Tracker {
 
   stats(frame: ConnStatsFrame): void {
     const connection = this.#get(frame.connId, frame.netns);
-    if (connection.tuple === undefined) {
+    const roleBefore = connection.role;
+    if (connection.role === 'unknown') connection.role = frame.role;
+    if (!isWhole(connection.tuple)) {
       connection.tuple = frame.tuple;
       this.index.add(connection);
-    }
-    if (connection.role === 'unknown') connection.role = frame.role;
+    } else if (connection.role !== roleBefore) this.index.add(connection);
+    if (frame.state !== SYN_SENT) connection.established = true;
     if (connection.pid === 0) connection.pid = frame.pid;
     if (frame.state === SYN_SENT && connection.totals === undefined) {
       // A connect that waits for its answer: its retransmissions count as they happen.
@@ -166,8 +184,9 @@ export class Tracker {
     for (const connection of this.#closing) {
       if (connection.closedMs + this.#options.closeGraceMs > nowMs) continue;
       connection.finish();
-      this.#remove(connection);
+      this.#end(connection);
     }
+    this.index.expire(nowMs);
     const idleBefore = nowMs - this.#options.openResponseIdleMs;
     const expireBefore = nowMs - this.#options.requestTimeoutMs;
     for (const connection of this.#connections.values()) {
@@ -184,7 +203,7 @@ export class Tracker {
   drain(): void {
     for (const connection of this.#closing) {
       connection.finish();
-      this.#remove(connection);
+      this.#end(connection);
     }
     for (const connection of this.#connections.values()) connection.layer7?.finishOpenResponse();
   }
@@ -221,8 +240,12 @@ export class Tracker {
     if (frame.pid !== 0) connection.pid = frame.pid;
     if (frame.comm !== '') connection.comm = frame.comm;
     if (frame.cgroupId !== 0) connection.cgroupId = frame.cgroupId;
+    const roleBefore = connection.role;
     if (frame.role !== 'unknown') connection.role = frame.role;
-    if (connection.tuple !== undefined) return;
+    if (isWhole(connection.tuple)) {
+      if (connection.role !== roleBefore) this.index.add(connection);
+      return;
+    }
     connection.tuple = frame.tuple;
     this.index.add(connection);
   }
@@ -264,13 +287,19 @@ export class Tracker {
 
   #evict(connection: Connection): void {
     this.counters.evicted++;
-    this.#remove(connection);
+    this.#forget(connection);
+    this.index.remove(connection);
   }
 
-  #remove(connection: Connection): void {
+  /** What is told of its packets comes at the end of the interval, and names no connection but its addresses. */
+  #end(connection: Connection): void {
+    this.#forget(connection);
+    this.index.removeLater(connection, connection.closedMs + LATE_PACKETS_MS);
+  }
+
+  #forget(connection: Connection): void {
     this.#connections.delete(connection.id);
     this.#closing.delete(connection);
-    this.index.remove(connection);
     this.counters.connections = this.#connections.size;
   }
 }
@@ -290,6 +319,11 @@ const ZERO: TcpTotals = {
   unsentBytes: 0,
   unknownBytes: 0,
 };
+
+/** A connect's local port is chosen a moment after it is first seen. */
+function isWhole(tuple: Tuple | undefined): boolean {
+  return tuple !== undefined && tuple.localPort !== 0;
+}
 
 function rise(now: number, before: number): number {
   return now > before ? now - before : 0;

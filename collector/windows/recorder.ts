@@ -22,6 +22,13 @@ interface DeferredCall {
   readonly call: Call;
 }
 
+/** Edge last resolved for a pair of addresses; another caller under the same names makes it ambiguous. */
+interface Pair {
+  readonly edge: Edge;
+  readonly version: number;
+  readonly isAmbiguous: boolean;
+}
+
 /** Calls kept until their connection's control event has come. */
 const MAX_DEFERRED = 10_000;
 const DEFER_MS = 2_000;
@@ -36,8 +43,10 @@ export class Recorder implements TrackerSink {
   readonly #resolver: EdgeResolver;
   readonly #options: Required<RecorderOptions>;
   #deferred: DeferredCall[] = [];
-  /** Client's and server's address and the server's port -> edge last resolved for them, by side. */
-  readonly #pairs = new Map<string, Edge>();
+  /** Packets of flows whose connection, or which end of it served, nobody knows. */
+  unattributed = 0;
+  /** Client's and server's address and the server's port -> who was found to call there, by side. */
+  readonly #pairs = new Map<string, Pair>();
   index: TupleIndex | undefined = undefined;
 
   constructor(aggregator: WindowAggregator, resolver: EdgeResolver, options: RecorderOptions = {}) {
@@ -93,7 +102,13 @@ export class Recorder implements TrackerSink {
   onFlow(frame: FlowFrame): void {
     const { tuple } = frame;
     if (this.#options.excludedPorts.has(tuple.localPort) || this.#options.excludedPorts.has(tuple.remotePort)) return;
-    const edge = frame.kind === 'drop' ? this.#dropEdge(frame) : this.#serverEdge(frame);
+    const near = this.#connectionOf(frame);
+    if (near !== undefined && this.#excluded(near)) return;
+    const edge = (near === undefined ? undefined : this.#edgeAt(near, frame)) ?? this.#edgeByAddresses(frame);
+    if (edge === undefined) {
+      this.unattributed += frame.count;
+      return;
+    }
     const cell = this.#aggregator.tcp(frame.atMs - STATS_INTERVAL_MS / 2, edge);
     if (cell === undefined) return;
     if (frame.kind === 'drop') increase(cell.drops, frame.reason, frame.count);
@@ -147,8 +162,7 @@ export class Recorder implements TrackerSink {
       const pair = isClient
         ? `client ${localAddress}>${remoteAddress}:${remotePort}`
         : `server ${remoteAddress}>${localAddress}:${localPort}`;
-      if (this.#pairs.size >= MAX_PAIRS) this.#pairs.clear();
-      this.#pairs.set(pair, edge);
+      this.#learnPair(pair, edge);
     }
     return edge;
   }
@@ -176,68 +190,70 @@ export class Recorder implements TrackerSink {
     return tuple !== undefined && (excludedPorts.has(tuple.localPort) || excludedPorts.has(tuple.remotePort));
   }
 
-  /** Edge of a dropped packet, seen from the end in whose namespace it was dropped (the sender's when in neither). */
-  #dropEdge(frame: FlowFrame): Edge {
-    const { tuple, netns, atMs } = frame;
+  /** Names change with the state of knowledge; what differs within one state is two callers. */
+  #learnPair(name: string, edge: Edge): void {
+    const { version } = this.#resolver;
+    const known = this.#pairs.get(name);
+    if (known === undefined && this.#pairs.size >= MAX_PAIRS) this.#pairs.clear();
+    // An end that is only an address will get its name, or has none.
+    if (known !== undefined && known.edge.callerInstance !== undefined && edge.callerInstance === undefined) return;
+    const isSame = known === undefined || known.version !== version || known.edge.callerInstance === undefined;
+    const isAmbiguous = !isSame && (known.isAmbiguous || !haveSameCaller(known.edge, edge));
+    this.#pairs.set(name, { edge, version, isAmbiguous });
+  }
+
+  /**
+   * The end that tells of a flow: of a dropped packet the one in whose namespace it was dropped (the sender's when in
+   * neither), else the one that sent. Only its own record says whose it is: what process runs while a packet is handled
+   * has nothing to do with it.
+   */
+  #connectionOf(frame: FlowFrame): Connection | undefined {
+    const { tuple, netns } = frame;
     const sender = this.index?.find(netns, tuple);
     const receiver = sender === undefined ? this.index?.find(netns, mirror(tuple)) : this.index?.peer(sender);
-    const near = receiver?.netns === netns && sender?.netns !== netns ? receiver : (sender ?? receiver);
-    const edge = near === undefined ? undefined : this.#resolve(near, atMs);
-    if (near !== undefined && edge !== undefined) {
-      // Dropped at the other end, whose socket is not there (a filtered SYN): that side saw it.
-      const far = near === sender ? tuple.remoteAddress : tuple.localAddress;
-      const atFar = near.netns !== netns && this.#resolver.netnsOf(far) === netns;
-      return atFar ? this.#resolver.fromSide(edge.side === 'client' ? 'server' : 'client', edge) : edge;
-    }
-    const toServer = this.#isEndpoint(tuple.remoteAddress, tuple.remotePort, netns)
-      ? true
-      : this.#isEndpoint(tuple.localAddress, tuple.localPort, netns)
-        ? false
-        : tuple.remotePort <= tuple.localPort;
-    const client = toServer ? tuple.localAddress : tuple.remoteAddress;
-    const server = toServer ? tuple.remoteAddress : tuple.localAddress;
-    const port = toServer ? tuple.remotePort : tuple.localPort;
-    const atServer = this.#resolver.netnsOf(server) === netns && this.#resolver.netnsOf(client) !== netns;
-    return this.#byPair(
-      atServer ? 'server' : 'client',
-      client,
-      toServer ? tuple.localPort : tuple.remotePort,
-      server,
-      port,
-      netns,
-    );
+    if (frame.kind !== 'drop') return sender ?? receiver;
+    return receiver?.netns === netns && sender?.netns !== netns ? receiver : (sender ?? receiver);
   }
 
-  #serverEdge(frame: FlowFrame): Edge {
+  #edgeAt(near: Connection, frame: FlowFrame): Edge | undefined {
+    const edge = this.#resolve(near, frame.atMs);
+    if (edge === undefined) return undefined;
     const { tuple, netns } = frame;
-    return this.#byPair('server', tuple.remoteAddress, tuple.remotePort, tuple.localAddress, tuple.localPort, netns);
+    const isSender = near.tuple?.localPort === tuple.localPort && near.tuple.localAddress === tuple.localAddress;
+    const other = (): Edge => this.#resolver.fromSide(edge.side === 'client' ? 'server' : 'client', edge);
+    // Told by the sender whose own record is not there.
+    if (frame.kind !== 'drop') return isSender ? edge : other();
+    // Dropped at the other end, whose socket is not there (a filtered SYN): that side saw it.
+    const far = isSender ? tuple.remoteAddress : tuple.localAddress;
+    return near.netns !== netns && this.#resolver.netnsOf(far) === netns ? other() : edge;
   }
 
-  #byPair(
-    side: 'client' | 'server',
-    client: string,
-    clientPort: number,
-    server: string,
-    port: number,
-    netns: number,
-  ): Edge {
+  /** A flow of no connection that is known: by who listens, and who else was seen between these addresses. */
+  #edgeByAddresses(frame: FlowFrame): Edge | undefined {
+    const { tuple, netns, kind } = frame;
+    const role = kind === 'synack_retransmit' ? 'server' : this.#resolver.roleOf(tuple, netns);
+    if (role === 'unknown') return undefined;
+    const { localAddress, localPort, remoteAddress, remotePort } = role === 'client' ? tuple : mirror(tuple);
+    const isAtServer =
+      this.#resolver.netnsOf(remoteAddress) === netns && this.#resolver.netnsOf(localAddress) !== netns;
+    const side = kind === 'drop' ? (isAtServer ? 'server' : 'client') : role;
+    const pair = `${localAddress}>${remoteAddress}:${remotePort}`;
     const known =
-      this.#pairs.get(`${side} ${client}>${server}:${port}`) ??
-      this.#pairs.get(`${side === 'client' ? 'server' : 'client'} ${client}>${server}:${port}`);
+      this.#pairs.get(`${side} ${pair}`) ?? this.#pairs.get(`${side === 'client' ? 'server' : 'client'} ${pair}`);
     const caller =
-      known === undefined
-        ? this.#resolver.byAddress(client, clientPort, netns, false)
-        : { service: known.caller, instance: known.callerInstance, machine: known.callerMachine };
+      known === undefined || known.isAmbiguous
+        ? this.#resolver.byAddress(localAddress, localPort, netns, false)
+        : { service: known.edge.caller, instance: known.edge.callerInstance, machine: known.edge.callerMachine };
     const callee =
       known === undefined
-        ? this.#resolver.byAddress(server, port, netns, true)
-        : { service: known.callee, instance: known.calleeInstance, machine: known.calleeMachine };
-    return this.#resolver.intern(side, caller, callee, port);
+        ? this.#resolver.byAddress(remoteAddress, remotePort, netns, true)
+        : { service: known.edge.callee, instance: known.edge.calleeInstance, machine: known.edge.calleeMachine };
+    return this.#resolver.intern(side, caller, callee, remotePort);
   }
+}
 
-  #isEndpoint(address: string, port: number, netns: number): boolean {
-    return this.#resolver.isEndpoint(address, port, netns);
-  }
+function haveSameCaller(one: Edge, other: Edge): boolean {
+  return one.caller === other.caller && one.callerInstance === other.callerInstance;
 }
 
 function mirror(tuple: FlowFrame['tuple']): FlowFrame['tuple'] {
