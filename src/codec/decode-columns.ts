@@ -45,6 +45,7 @@ export interface Header {
   readonly sequence: number;
   readonly rows: number;
   readonly strings: readonly string[];
+  readonly tokens?: { readonly epoch: number; readonly of: readonly number[] };
 }
 
 const CALL_NAME_OF = invert(CALL_NAMES);

@@ -6,6 +6,7 @@ import { decodeCallColumns, decodeTcpColumns } from './decode-columns.ts';
 import { decodeRows } from './proto-rows.ts';
 import type { DecodedBatch, DecodeResult } from './result.ts';
 import { CodecProblem, reject } from './result.ts';
+import { lastToken, tokenEpoch } from './text-cache.ts';
 import { checkEnvelope, SCHEMA_VERSION, toBatch } from './validate.ts';
 import { WireReader } from './wire-reader.ts';
 
@@ -72,6 +73,8 @@ function decodeJson(value: Uint8Array): DecodedBatch[] {
 function decodeProtobuf(value: Uint8Array): DecodeResult {
   const reader = new WireReader(value);
   const strings: string[] = [];
+  const tokens: number[] = [];
+  const epoch = tokenEpoch();
   const head = {
     schemaVersion: 0,
     type: '',
@@ -86,8 +89,10 @@ function decodeProtobuf(value: Uint8Array): DecodeResult {
   let bodyField = 0;
   while (reader.next()) {
     const { field } = reader;
-    if (field === ENVELOPE_FIELD.strings) strings.push(reader.string());
-    else if (field === ENVELOPE_FIELD.type) head.type = reader.string();
+    if (field === ENVELOPE_FIELD.strings) {
+      strings.push(reader.string());
+      tokens.push(lastToken());
+    } else if (field === ENVELOPE_FIELD.type) head.type = reader.string();
     else if (field === ENVELOPE_FIELD.environment) head.environment = reader.string();
     else if (field === ENVELOPE_FIELD.collector) head.collector = reader.string();
     else if (field === ENVELOPE_FIELD.windowStartMs) head.windowStartMs = reader.double();
@@ -114,7 +119,10 @@ function decodeProtobuf(value: Uint8Array): DecodeResult {
   if (bodyField !== ENVELOPE_FIELD[head.type])
     throw new CodecProblem('missing_field', `${head.type}: the columns are missing`);
   if (strings[0] !== '') strings[0] = strings[0] === undefined ? '' : fail();
-  const header: Header = { ...head, schemaVersion: SCHEMA_VERSION, strings };
+  if (tokens.length === 0) tokens.push(-1);
+  // The cache started anew meanwhile: numbers of two epochs do not mix.
+  const known = epoch === tokenEpoch() ? { tokens: { epoch, of: tokens } } : {};
+  const header: Header = { ...head, schemaVersion: SCHEMA_VERSION, strings, ...known };
   const lease = body!.loadColumns();
   try {
     const batch = head.type === 'call' ? decodeCallColumns(header, body!) : decodeTcpColumns(header, body!);

@@ -21,16 +21,30 @@ let words = new Int32Array(8_192);
 let slots = new Int32Array(4_096);
 let wordsUsed = 0;
 let previous = 0;
+/** Counts how often the cache started anew: numbers of texts hold within one epoch. */
+let epoch = 0;
+let token = -1;
 
 const scratch = new Int32Array(MAX_TEXT_BYTES / 4 + 1);
 
+/** Number of the text handed out last; -1: it has none. */
+export function lastToken(): number {
+  return token;
+}
+
+export function tokenEpoch(): number {
+  return epoch;
+}
+
 /** @param view of the same bytes as `buffer`. Cost: O(length). */
 export function textOf(buffer: Buffer, view: DataView, at: number, length: number): string {
+  token = -1;
   if (length === 0) return '';
   if (length > MAX_TEXT_BYTES) return buffer.toString('utf8', at, at + length);
   const guess = entries[previous * WIDTH + 3]! - 1;
   if (guess >= 0 && entries[guess * WIDTH + 2] === length && isSame(view, at, length, entries[guess * WIDTH + 1]!)) {
     previous = guess;
+    token = guess;
     return texts[guess]!;
   }
   return lookUp(buffer, view, at, length);
@@ -77,6 +91,7 @@ function lookUp(buffer: Buffer, view: DataView, at: number, length: number): str
 function follow(id: number): string {
   entries[previous * WIDTH + 3] = id + 1;
   previous = id;
+  token = id;
   return texts[id]!;
 }
 
@@ -131,6 +146,7 @@ function clear(): void {
   slots.fill(0);
   wordsUsed = 0;
   previous = 0;
+  epoch++;
 }
 
 function grown(from: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {

@@ -16,80 +16,110 @@ import {
   KEY_STATUS,
   KEY_TAGS,
 } from '../model/window.ts';
-import { DENSE_SCALE, denseBucket, HISTOGRAM_BUCKETS } from '../stats/histogram.ts';
-import type { Directory } from './directory.ts';
 import { Doubles, exact, RowIndex, Words } from './growable.ts';
-
-/** Header of a sketch in the log: edge, first dense bucket, number of buckets; the counts follow. */
-const LOG_HEADER = 3;
-const MAX_COUNT = 0xffffffff;
+import { SketchLog } from './sketch-log.ts';
+import type { Identities } from './window-builder.ts';
 
 const key = new Uint32Array(CALL_KEY_WIDTH);
 const edgeKey = new Uint32Array(3);
 
 export class CallBuilder {
-  readonly #directory: Directory;
-  readonly #edges: Directory;
+  readonly #identities: Identities;
   readonly #rowOf: RowIndex;
   readonly #leaf: Words;
   readonly #count: Doubles;
   readonly #errors: Doubles;
   readonly #duration: Doubles;
-  /** Sketches as they came; merged per edge when the window closes. */
-  readonly #log: Words;
-  #logged = 0;
+  readonly #sketches: SketchLog;
 
-  /** @param rows expected rows, from the window before; logWords the same for sketches */
-  constructor(directory: Directory, edges: Directory, rows: number, logWords: number) {
-    this.#directory = directory;
-    this.#edges = edges;
-    this.#rowOf = new RowIndex(directory.size + 64);
+  /** @param rows expected rows, from the window before */
+  constructor(identities: Identities, rows: number) {
+    this.#identities = identities;
+    this.#rowOf = new RowIndex(identities.calls.size + 64);
     this.#leaf = new Words(rows);
     this.#count = new Doubles(rows);
     this.#errors = new Doubles(rows);
     this.#duration = new Doubles(rows);
-    this.#log = new Words(logWords);
-  }
-
-  get logWords(): number {
-    return this.#log.length;
+    this.#sketches = identities.spareLogs.pop() ?? new SketchLog();
   }
 
   /** @param ids dictionary index -> name id */
   add(batch: CallColumns, ids: Uint32Array, collector: number): void {
-    const { caller, callee, callerInstance, calleeInstance, callerMachine, calleeMachine } = batch;
-    const { side, protocol, operation, status, errorType, tags, histogramStart } = batch;
-    for (let r = 0; r < batch.rows; r++) {
-      key[KEY_CALLER] = ids[caller[r]!]!;
-      key[KEY_CALLEE] = ids[callee[r]!]!;
-      key[KEY_CALLER_INSTANCE] = ids[callerInstance[r]!]!;
-      key[KEY_CALLEE_INSTANCE] = ids[calleeInstance[r]!]!;
-      key[KEY_CALLER_MACHINE] = ids[callerMachine[r]!]!;
-      key[KEY_CALLEE_MACHINE] = ids[calleeMachine[r]!]!;
-      key[KEY_SIDE] = side[r]!;
-      key[KEY_PROTOCOL] = ids[protocol[r]!]!;
-      key[KEY_OPERATION] = ids[operation[r]!]!;
-      key[KEY_STATUS] = ids[status[r]!]!;
-      key[KEY_ERROR_TYPE] = ids[errorType[r]!]!;
-      key[KEY_TAGS] = ids[tags[r]!]!;
-      this.#sum(
-        this.#directory.intern(key, collector),
-        batch.count[r]!,
-        batch.errors[r]!,
-        exact(batch.durationSumUs[r]!),
-      );
-      if (histogramStart[r + 1]! > histogramStart[r]! || batch.histogramZeroCount[r]! > 0) this.#sketch(batch, r);
+    const { rows, count, errors, durationSumUs, histogramStart, histogramZeroCount } = batch;
+    // Room for every row to be a new one.
+    for (const column of [this.#leaf, this.#count, this.#errors, this.#duration]) column.reserve(rows);
+    for (let r = 0; r < rows; r++) {
+      const leaf = this.#leafOf(batch, ids, collector, r);
+      this.#sum(leaf, count[r]!, errors[r]!, exact(durationSumUs[r]!));
+      if (histogramStart[r + 1]! > histogramStart[r]! || histogramZeroCount[r]! > 0) {
+        this.#sketches.add(this.#edgeOf(leaf), batch, r);
+      }
     }
+    for (const column of [this.#count, this.#errors, this.#duration]) column.length = this.#leaf.length;
+  }
+
+  /** The row's leaf: one comparison with the one expected, else by its key. */
+  #leafOf(batch: CallColumns, ids: Uint32Array, collector: number, r: number): number {
+    const directory = this.#identities.calls;
+    const caller = ids[batch.caller[r]!]!;
+    const callee = ids[batch.callee[r]!]!;
+    const callerInstance = ids[batch.callerInstance[r]!]!;
+    const calleeInstance = ids[batch.calleeInstance[r]!]!;
+    const callerMachine = ids[batch.callerMachine[r]!]!;
+    const calleeMachine = ids[batch.calleeMachine[r]!]!;
+    const side = batch.side[r]!;
+    const protocol = ids[batch.protocol[r]!]!;
+    const operation = ids[batch.operation[r]!]!;
+    const status = ids[batch.status[r]!]!;
+    const errorType = ids[batch.errorType[r]!]!;
+    const tags = ids[batch.tags[r]!]!;
+    const guess = directory.guess();
+    if (guess >= 0) {
+      const keys = directory.keys;
+      const at = guess * CALL_KEY_WIDTH;
+      if (
+        keys[at + KEY_CALLER] === caller &&
+        keys[at + KEY_CALLEE] === callee &&
+        keys[at + KEY_CALLER_INSTANCE] === callerInstance &&
+        keys[at + KEY_CALLEE_INSTANCE] === calleeInstance &&
+        keys[at + KEY_CALLER_MACHINE] === callerMachine &&
+        keys[at + KEY_CALLEE_MACHINE] === calleeMachine &&
+        keys[at + KEY_SIDE] === side &&
+        keys[at + KEY_PROTOCOL] === protocol &&
+        keys[at + KEY_OPERATION] === operation &&
+        keys[at + KEY_STATUS] === status &&
+        keys[at + KEY_ERROR_TYPE] === errorType &&
+        keys[at + KEY_TAGS] === tags
+      ) {
+        directory.follow(guess, collector);
+        return guess;
+      }
+    }
+    key[KEY_CALLER] = caller;
+    key[KEY_CALLEE] = callee;
+    key[KEY_CALLER_INSTANCE] = callerInstance;
+    key[KEY_CALLEE_INSTANCE] = calleeInstance;
+    key[KEY_CALLER_MACHINE] = callerMachine;
+    key[KEY_CALLEE_MACHINE] = calleeMachine;
+    key[KEY_SIDE] = side;
+    key[KEY_PROTOCOL] = protocol;
+    key[KEY_OPERATION] = operation;
+    key[KEY_STATUS] = status;
+    key[KEY_ERROR_TYPE] = errorType;
+    key[KEY_TAGS] = tags;
+    return directory.intern(key, collector);
   }
 
   #sum(leaf: number, count: number, errors: number, durationSumUs: number): void {
     const row = this.#rowOf.get(leaf);
     if (row < 0) {
-      this.#rowOf.set(leaf, this.#leaf.length);
-      this.#leaf.push(leaf);
-      this.#count.push(count);
-      this.#errors.push(errors);
-      this.#duration.push(durationSumUs);
+      const next = this.#leaf.length;
+      this.#rowOf.set(leaf, next);
+      this.#leaf.data[next] = leaf;
+      this.#leaf.length = next + 1;
+      this.#count.data[next] = count;
+      this.#errors.data[next] = errors;
+      this.#duration.data[next] = durationSumUs;
       return;
     }
     this.#count.data[row] = this.#count.data[row]! + count;
@@ -97,38 +127,17 @@ export class CallBuilder {
     this.#duration.data[row] = this.#duration.data[row]! + durationSumUs;
   }
 
-  #sketch(batch: CallColumns, row: number): void {
-    const from = batch.histogramStart[row]!;
-    const to = batch.histogramStart[row + 1]!;
-    const offset = batch.histogramOffset[row]!;
-    const scale = batch.histogramScale[row]!;
-    const zeros = batch.histogramZeroCount[row]!;
-    const empty = to === from;
-    const first = zeros > 0 || empty ? 0 : denseBucket(offset, scale);
-    const last = empty ? 0 : denseBucket(offset + to - from - 1, scale);
-    edgeKey[0] = key[KEY_CALLER]!;
-    edgeKey[1] = key[KEY_CALLEE]!;
-    edgeKey[2] = key[KEY_SIDE]!;
-    const edge = this.#edges.intern(edgeKey, 1);
-    const length = last - first + 1;
-    const log = this.#log;
-    log.reserve(LOG_HEADER + length);
-    const data = log.data;
-    let at = log.length;
-    data[at++] = edge;
-    data[at++] = first;
-    data[at++] = length;
-    if (zeros > 0) data[at] = Math.min(zeros, MAX_COUNT);
-    if (scale === DENSE_SCALE && !(zeros > 0) && offset >= 0 && offset + to - from <= HISTOGRAM_BUCKETS) {
-      for (let i = from; i < to; i++) data[at + i - from] = batch.histogramCounts[i]!;
-    } else {
-      for (let i = from; i < to; i++) {
-        const bucket = at + denseBucket(offset + i - from, scale) - first;
-        data[bucket] = Math.min(data[bucket]! + batch.histogramCounts[i]!, MAX_COUNT);
-      }
-    }
-    log.length = at + length;
-    this.#logged++;
+  #edgeOf(leaf: number): number {
+    const { calls, edges, edgeOf } = this.#identities;
+    const known = edgeOf.get(leaf);
+    if (known >= 0) return known;
+    const at = leaf * CALL_KEY_WIDTH;
+    edgeKey[0] = calls.keys[at + KEY_CALLER]!;
+    edgeKey[1] = calls.keys[at + KEY_CALLEE]!;
+    edgeKey[2] = calls.keys[at + KEY_SIDE]!;
+    const edge = edges.intern(edgeKey, 1);
+    edgeOf.set(leaf, edge);
+    return edge;
   }
 
   table(): CallTable {
@@ -141,51 +150,9 @@ export class CallBuilder {
     };
   }
 
-  /** Merges the logged sketches per edge: counting sort by edge, then one dense pass each. */
   histograms(): HistogramTable {
-    const log = this.#log.data;
-    const perEdge = new Uint32Array(this.#edges.size + 1);
-    for (let at = 0; at < this.#log.length; at += LOG_HEADER + log[at + 2]!) perEdge[log[at]! + 1]!++;
-    let rows = 0;
-    for (let edge = 0; edge < this.#edges.size; edge++) {
-      if (perEdge[edge + 1]! > 0) rows++;
-      perEdge[edge + 1] = perEdge[edge + 1]! + perEdge[edge]!;
-    }
-    const order = new Uint32Array(this.#logged);
-    const fill = perEdge.slice();
-    for (let at = 0; at < this.#log.length; at += LOG_HEADER + log[at + 2]!) order[fill[log[at]!]!++] = at;
-
-    const out = {
-      rows,
-      caller: new Uint32Array(rows),
-      callee: new Uint32Array(rows),
-      side: new Uint8Array(rows),
-      first: new Int32Array(rows),
-      start: new Uint32Array(rows + 1),
-    };
-    const counts = new Doubles(rows * 24 + 1);
-    const dense = new Float64Array(HISTOGRAM_BUCKETS);
-    let row = 0;
-    for (let edge = 0; edge < this.#edges.size; edge++) {
-      if (perEdge[edge + 1] === perEdge[edge]) continue;
-      let low = HISTOGRAM_BUCKETS;
-      let high = 0;
-      for (let k = perEdge[edge]!; k < perEdge[edge + 1]!; k++) {
-        const at = order[k]!;
-        const first = log[at + 1]!;
-        const length = log[at + 2]!;
-        for (let i = 0; i < length; i++) dense[first + i] = dense[first + i]! + log[at + LOG_HEADER + i]!;
-        if (first < low) low = first;
-        if (first + length > high) high = first + length;
-      }
-      out.caller[row] = this.#edges.keys[edge * 3]!;
-      out.callee[row] = this.#edges.keys[edge * 3 + 1]!;
-      out.side[row] = this.#edges.keys[edge * 3 + 2]!;
-      out.first[row] = low;
-      for (let i = low; i < high; i++) counts.push(dense[i]!);
-      dense.fill(0, low, high);
-      out.start[++row] = counts.length;
-    }
-    return { ...out, counts: counts.trim() };
+    const table = this.#sketches.merge(this.#identities.edges);
+    this.#identities.spareLogs.push(this.#sketches);
+    return table;
   }
 }

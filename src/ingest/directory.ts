@@ -12,7 +12,9 @@ export class Directory implements LeafDirectory {
   keys: Uint32Array;
   collector: Uint32Array;
   #hash: Uint32Array;
+  /** The two leaves that followed last, the later one first: a row that comes and goes leaves both ways known. */
   #next: Int32Array;
+  #other: Int32Array;
   #slots: Int32Array;
   #previous = -1;
 
@@ -22,22 +24,44 @@ export class Directory implements LeafDirectory {
     this.collector = new Uint32Array(capacity);
     this.#hash = new Uint32Array(capacity);
     this.#next = new Int32Array(capacity).fill(-1);
+    this.#other = new Int32Array(capacity).fill(-1);
     this.#slots = new Int32Array(capacity * 2).fill(-1);
+  }
+
+  /** The leaf that will probably come next; -1: no idea. When it is the one, `follow` takes it without a key. */
+  guess(): number {
+    return this.#previous >= 0 ? this.#next[this.#previous]! : -1;
+  }
+
+  follow(id: number, collector: number): void {
+    if (this.collector[id] !== collector) this.#report(id, collector);
+    this.#previous = id;
   }
 
   /** Id of the key (its first `width` numbers), made when new. Cost: O(width). */
   intern(key: Uint32Array, collector: number): number {
     const id = this.#find(key);
-    const seen = this.collector[id]!;
-    if (seen !== collector) this.collector[id] = seen === 0 ? collector : MANY_COLLECTORS;
-    if (this.#previous >= 0) this.#next[this.#previous] = id;
+    if (this.collector[id] !== collector) this.#report(id, collector);
+    const previous = this.#previous;
+    if (previous >= 0 && this.#next[previous] !== id) {
+      this.#other[previous] = this.#next[previous]!;
+      this.#next[previous] = id;
+    }
     this.#previous = id;
     return id;
   }
 
+  #report(id: number, collector: number): void {
+    this.collector[id] = this.collector[id] === 0 ? collector : MANY_COLLECTORS;
+  }
+
   #find(key: Uint32Array): number {
-    const guess = this.#previous >= 0 ? this.#next[this.#previous]! : -1;
-    if (guess >= 0 && this.#equals(guess, key)) return guess;
+    if (this.#previous >= 0) {
+      const next = this.#next[this.#previous]!;
+      if (next >= 0 && this.#equals(next, key)) return next;
+      const other = this.#other[this.#previous]!;
+      if (other >= 0 && this.#equals(other, key)) return other;
+    }
     const hash = hashKey(key, this.width);
     const mask = this.#slots.length - 1;
     let slot = hash & mask;
@@ -82,6 +106,7 @@ export class Directory implements LeafDirectory {
     this.collector = grown(this.collector, new Uint32Array(capacity));
     this.#hash = grown(this.#hash, new Uint32Array(capacity));
     this.#next = grown(this.#next, new Int32Array(capacity).fill(-1));
+    this.#other = grown(this.#other, new Int32Array(capacity).fill(-1));
     this.#slots = new Int32Array(capacity * 2).fill(-1);
     for (let id = 0; id < old; id++) this.#place(id);
   }

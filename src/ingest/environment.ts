@@ -26,6 +26,8 @@ export class Environment {
   readonly #open = new Map<number, WindowBuilder>();
   /** Window start -> keys of the batches taken. */
   readonly #seen = new Map<number, Set<string>>();
+  /** A source got on since the watermark was last taken. */
+  #moved = false;
   /** Windows that start before this are closed. */
   #closedBeforeMs = -Infinity;
 
@@ -49,12 +51,17 @@ export class Environment {
     seen.add(key);
     this.#add(this.#window(startMs), batch);
     const end = startMs + this.windowMs;
-    if (end > (this.#sources.get(batch.collector) ?? -Infinity)) this.#sources.set(batch.collector, end);
+    if (end > (this.#sources.get(batch.collector) ?? -Infinity)) {
+      this.#sources.set(batch.collector, end);
+      this.#moved = true;
+    }
     return 'accepted';
   }
 
   /** Closes what the watermark has passed, oldest first. */
   advance(): readonly ClosedWindow[] {
+    if (!this.#moved) return NONE;
+    this.#moved = false;
     let newest = -Infinity;
     for (const end of this.#sources.values()) if (end > newest) newest = end;
     let watermark = Infinity;

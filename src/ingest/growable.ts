@@ -14,12 +14,16 @@ export class Doubles {
   }
 
   push(value: number): void {
-    if (this.length === this.data.length) {
-      const data = new Float64Array(this.data.length * 2);
-      data.set(this.data);
-      this.data = data;
-    }
+    if (this.length === this.data.length) this.reserve(1);
     this.data[this.length++] = value;
+  }
+
+  /** Makes room for `count` more. */
+  reserve(count: number): void {
+    if (this.length + count <= this.data.length) return;
+    const data = new Float64Array(Math.max(this.data.length * 2, this.length + count));
+    data.set(this.data);
+    this.data = data;
   }
 
   trim(): Float64Array {
@@ -58,8 +62,10 @@ export class Words {
  * (100 days in µs, 8 TB in bytes) fit a double without rounding.
  */
 export function exact(value: number): number {
-  return Math.round(value * 1024) / 1024;
+  return Math.round(value * 1024) * STEP;
 }
+
+const STEP = 1 / 1024;
 
 /** Row of a leaf in a window's table: leaf id -> row + 1, grown on demand. */
 export class RowIndex {

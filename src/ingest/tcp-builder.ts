@@ -20,6 +20,7 @@ import { Doubles, exact, RowIndex, trimmed, Words } from './growable.ts';
 const FIELDS = TCP_FIELDS.length;
 const RTT_MIN = TCP_FIELDS.indexOf('rttMinUs');
 const key = new Uint32Array(TCP_KEY_WIDTH);
+let places = new Uint32Array(256);
 
 export class TcpBuilder {
   readonly #directory: Directory;
@@ -42,64 +43,137 @@ export class TcpBuilder {
   }
 
   add(batch: TcpColumns, ids: Uint32Array, collector: number): void {
-    const rows = new Uint32Array(batch.rows);
-    for (let r = 0; r < batch.rows; r++) {
-      key[KEY_CALLER] = ids[batch.caller[r]!]!;
-      key[KEY_CALLEE] = ids[batch.callee[r]!]!;
-      key[KEY_CALLER_INSTANCE] = ids[batch.callerInstance[r]!]!;
-      key[KEY_CALLEE_INSTANCE] = ids[batch.calleeInstance[r]!]!;
-      key[KEY_CALLER_MACHINE] = ids[batch.callerMachine[r]!]!;
-      key[KEY_CALLEE_MACHINE] = ids[batch.calleeMachine[r]!]!;
-      key[KEY_SIDE] = batch.side[r]!;
-      const port = batch.calleePort[r]!;
-      key[KEY_PORT] = port >= 0 ? port + 1 : 0;
-      rows[r] = this.#sum(this.#directory.intern(key, collector), batch, r);
+    const { dropRow, dropKey, dropValue, failureRow, failureKey, failureValue } = batch;
+    const before = this.#leaf.length;
+    const rows = this.#place(batch, ids, collector);
+    this.#reserve();
+    // Mostly every row is a new one, and the columns are copied one by one.
+    if (this.#leaf.length - before === batch.rows) this.#copy(batch, before);
+    else this.#merge(batch, rows, before);
+    for (let i = 0; i < dropRow.length; i++) {
+      this.#drops.add(rows[dropRow[i]!]!, ids[dropKey[i]!]!, dropValue[i]!);
     }
-    for (let i = 0; i < batch.dropRow.length; i++) {
-      this.#drops.add(rows[batch.dropRow[i]!]!, ids[batch.dropKey[i]!]!, batch.dropValue[i]!);
-    }
-    for (let i = 0; i < batch.failureRow.length; i++) {
-      this.#failures.add(rows[batch.failureRow[i]!]!, ids[batch.failureKey[i]!]!, batch.failureValue[i]!);
+    for (let i = 0; i < failureRow.length; i++) {
+      this.#failures.add(rows[failureRow[i]!]!, ids[failureKey[i]!]!, failureValue[i]!);
     }
   }
 
-  #sum(leaf: number, batch: TcpColumns, r: number): number {
-    const has = (batch.hasDrops[r]! ? 1 : 0) | (batch.hasConnectFailures[r]! ? 2 : 0);
-    const columns = batch.values;
-    let row = this.#rowOf.get(leaf);
-    if (row < 0) {
-      row = this.#leaf.length;
-      this.#rowOf.set(leaf, row);
-      this.#leaf.push(leaf);
-      this.#has.push(has);
-      if ((row + 1) * FIELDS > this.#values.length) {
-        const values = new Float64Array(this.#values.length * 2);
-        values.set(this.#values);
-        this.#values = values;
+  /** Row of the table for each row of the batch; new ones at the end, in order. */
+  #place(batch: TcpColumns, ids: Uint32Array, collector: number): Uint32Array {
+    const { hasDrops, hasConnectFailures } = batch;
+    if (places.length < batch.rows) places = new Uint32Array(batch.rows * 2);
+    this.#leaf.reserve(batch.rows);
+    this.#has.reserve(batch.rows);
+    for (let r = 0; r < batch.rows; r++) {
+      const leaf = this.#leafOf(batch, ids, collector, r);
+      const has = (hasDrops[r]! ? 1 : 0) | (hasConnectFailures[r]! ? 2 : 0);
+      let row = this.#rowOf.get(leaf);
+      if (row < 0) {
+        row = this.#leaf.length++;
+        this.#has.length++;
+        this.#rowOf.set(leaf, row);
+        this.#leaf.data[row] = leaf;
+        this.#has.data[row] = has;
+      } else this.#has.data[row]! |= has;
+      places[r] = row;
+    }
+    return places;
+  }
+
+  /** The row's leaf: one comparison with the one expected, else by its key. */
+  #leafOf(batch: TcpColumns, ids: Uint32Array, collector: number, r: number): number {
+    const directory = this.#directory;
+    const caller = ids[batch.caller[r]!]!;
+    const callee = ids[batch.callee[r]!]!;
+    const callerInstance = ids[batch.callerInstance[r]!]!;
+    const calleeInstance = ids[batch.calleeInstance[r]!]!;
+    const callerMachine = ids[batch.callerMachine[r]!]!;
+    const calleeMachine = ids[batch.calleeMachine[r]!]!;
+    const side = batch.side[r]!;
+    const number = batch.calleePort[r]!;
+    const port = number >= 0 ? (number + 1) >>> 0 : 0;
+    const guess = directory.guess();
+    if (guess >= 0) {
+      const keys = directory.keys;
+      const at = guess * TCP_KEY_WIDTH;
+      if (
+        keys[at + KEY_CALLER] === caller &&
+        keys[at + KEY_CALLEE] === callee &&
+        keys[at + KEY_CALLER_INSTANCE] === callerInstance &&
+        keys[at + KEY_CALLEE_INSTANCE] === calleeInstance &&
+        keys[at + KEY_CALLER_MACHINE] === callerMachine &&
+        keys[at + KEY_CALLEE_MACHINE] === calleeMachine &&
+        keys[at + KEY_SIDE] === side &&
+        keys[at + KEY_PORT] === port
+      ) {
+        directory.follow(guess, collector);
+        return guess;
       }
-      for (let f = 0, at = row * FIELDS; f < FIELDS; f++, at++) this.#values[at] = exact(columns[f]![r]!);
-      return row;
     }
-    this.#has.data[row] = this.#has.data[row]! | has;
+    key[KEY_CALLER] = caller;
+    key[KEY_CALLEE] = callee;
+    key[KEY_CALLER_INSTANCE] = callerInstance;
+    key[KEY_CALLEE_INSTANCE] = calleeInstance;
+    key[KEY_CALLER_MACHINE] = callerMachine;
+    key[KEY_CALLEE_MACHINE] = calleeMachine;
+    key[KEY_SIDE] = side;
+    key[KEY_PORT] = port;
+    return directory.intern(key, collector);
+  }
+
+  #reserve(): void {
+    const needed = this.#leaf.length * FIELDS;
+    if (needed <= this.#values.length) return;
+    const values = new Float64Array(Math.max(needed, this.#values.length * 2));
+    values.set(this.#values);
+    this.#values = values;
+  }
+
+  #copy(batch: TcpColumns, first: number): void {
     const data = this.#values;
-    for (let f = 0, at = row * FIELDS; f < FIELDS; f++, at++) {
-      const value = columns[f]![r]!;
-      if (Number.isNaN(value)) continue;
-      const old = data[at]!;
-      if (Number.isNaN(old)) data[at] = exact(value);
-      else data[at] = f === RTT_MIN ? Math.min(old, exact(value)) : old + exact(value);
+    const end = (first + batch.rows) * FIELDS;
+    for (let f = 0; f < FIELDS; f++) {
+      const column = batch.values[f]!;
+      for (let at = first * FIELDS + f, r = 0; at < end; at += FIELDS, r++) data[at] = exact(column[r]!);
     }
-    return row;
+  }
+
+  /** @param fresh first row that is new: the first to name it sets it, the others add to it */
+  #merge(batch: TcpColumns, rows: Uint32Array, fresh: number): void {
+    const data = this.#values;
+    const columns = batch.values;
+    for (let r = 0; r < batch.rows; r++) {
+      const row = rows[r]!;
+      const at = row * FIELDS;
+      if (row === fresh) {
+        for (let f = 0; f < FIELDS; f++) data[at + f] = exact(columns[f]![r]!);
+        fresh++;
+        continue;
+      }
+      for (let f = 0; f < FIELDS; f++) {
+        const value = columns[f]![r]!;
+        if (Number.isNaN(value)) continue;
+        const old = data[at + f]!;
+        if (Number.isNaN(old)) data[at + f] = exact(value);
+        else data[at + f] = f === RTT_MIN ? Math.min(old, exact(value)) : old + exact(value);
+      }
+    }
   }
 
   table(): TcpTable {
-    const has = this.#has.trim();
+    const rows = this.#leaf.length;
+    const hasDrops = new Uint8Array(rows);
+    const hasConnectFailures = new Uint8Array(rows);
+    for (let row = 0; row < rows; row++) {
+      hasDrops[row] = this.#has.data[row]! & 1;
+      hasConnectFailures[row] = this.#has.data[row]! >> 1;
+    }
     return {
-      rows: this.#leaf.length,
+      rows,
       leaf: this.#leaf.trim(),
-      values: trimmed(this.#values, this.#leaf.length * FIELDS),
-      hasDrops: Uint8Array.from(has, (bits) => bits & 1),
-      hasConnectFailures: Uint8Array.from(has, (bits) => bits >> 1),
+      values: trimmed(this.#values, rows * FIELDS),
+      hasDrops,
+      hasConnectFailures,
       dropRow: this.#drops.row.trim(),
       dropReason: this.#drops.reason.trim(),
       dropValue: this.#drops.value.trim(),

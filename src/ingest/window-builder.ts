@@ -5,9 +5,11 @@ import type { ChangeRecord, LogRecord, ResourceRecord, SampleRecord, TopologyRec
 import type { ClosedWindow, CollectorHealth, ResourceIdentity, ResourceTable } from '../model/window.ts';
 import { CALL_KEY_WIDTH, TCP_KEY_WIDTH } from '../model/window.ts';
 import { CallBuilder } from './call-builder.ts';
+import { Dictionaries } from './dictionaries.ts';
 import { Directory } from './directory.ts';
-import { Doubles, exact, Words } from './growable.ts';
+import { Doubles, exact, RowIndex, Words } from './growable.ts';
 import { NameTable } from './names.ts';
+import type { SketchLog } from './sketch-log.ts';
 import { TcpBuilder } from './tcp-builder.ts';
 
 /** Identities shared by all windows of an environment. */
@@ -19,28 +21,13 @@ export class Identities {
   readonly edges = new Directory(3);
   readonly resources: ResourceIdentity[] = [];
   readonly #resourceIds = new Map<string, number>();
-  /** Last dictionary of each collector, type and sequence number: the next one is mostly the same. */
-  readonly #dictionaries = new Map<string, { strings: readonly string[]; ids: Uint32Array }>();
+  readonly dictionaries = new Dictionaries(this.names);
+  /** Call leaf -> its edge, once a sketch asked for it. */
+  readonly edgeOf = new RowIndex();
+  /** Sketch logs of closed windows, to be used again. */
+  readonly spareLogs: SketchLog[] = [];
   /** Sizes of the last closed window, with some room: the next one is built without growing. */
-  readonly expected = { calls: 256, tcp: 256, logWords: 1024 };
-
-  /** Ids of a batch's dictionary. Comparing with the last one is cheaper than hashing every name again. */
-  dictionary({ collector, type, sequence, strings }: CallColumns | TcpColumns): Uint32Array {
-    const source = `${collector}/${type}/${sequence}`;
-    const last = this.#dictionaries.get(source);
-    const ids = new Uint32Array(strings.length);
-    let at = 0;
-    for (let i = 0; i < strings.length; i++) {
-      const name = strings[i]!;
-      if (last !== undefined && last.strings[at] === name) ids[i] = last.ids[at++]!;
-      else if (last !== undefined && last.strings[at + 1] === name) {
-        ids[i] = last.ids[at + 1]!;
-        at += 2;
-      } else ids[i] = this.names.id(name);
-    }
-    this.#dictionaries.set(source, { strings, ids });
-    return ids;
-  }
+  readonly expected = { calls: 256, tcp: 256 };
 
   resource(record: ResourceRecord, collector: string): number {
     const key = `${record.entityKind}\0${record.entity}`;
@@ -81,8 +68,8 @@ export class WindowBuilder {
     this.startMs = startMs;
     this.windowMs = windowMs;
     this.#identities = identities;
-    const { calls, tcp, edges, expected } = identities;
-    this.#calls = new CallBuilder(calls, edges, expected.calls, expected.logWords);
+    const { tcp, expected } = identities;
+    this.#calls = new CallBuilder(identities, expected.calls);
     this.#tcp = new TcpBuilder(tcp, expected.tcp);
   }
 
@@ -96,11 +83,11 @@ export class WindowBuilder {
   }
 
   addCalls(batch: CallColumns): void {
-    this.#calls.add(batch, this.#identities.dictionary(batch), this.#identities.names.id(batch.collector));
+    this.#calls.add(batch, this.#identities.dictionaries.ids(batch), this.#identities.names.id(batch.collector));
   }
 
   addTcp(batch: TcpColumns): void {
-    this.#tcp.add(batch, this.#identities.dictionary(batch), this.#identities.names.id(batch.collector));
+    this.#tcp.add(batch, this.#identities.dictionaries.ids(batch), this.#identities.names.id(batch.collector));
   }
 
   /** The same metric of the same entity from two collectors is one fact seen twice: the larger is kept. */
@@ -149,7 +136,6 @@ export class WindowBuilder {
     const tcpTable = this.#tcp.table();
     expected.calls = roomy(callTable.rows);
     expected.tcp = roomy(tcpTable.rows);
-    expected.logWords = roomy(this.#calls.logWords);
     return {
       environment: this.#environment,
       startMs: this.startMs,

@@ -11,6 +11,8 @@ interface ColumnBatchHeader {
   readonly sequence: number;
   readonly rows: number;
   readonly strings: readonly string[];
+  /** Running numbers of the strings in the decoder's cache: within one epoch equal numbers are equal text; -1: none. */
+  readonly tokens?: { readonly epoch: number; readonly of: readonly number[] };
 }
 
 /** Columns are indexes into `strings` (0: absent) unless they are Float64Array. All have `rows` items. */
