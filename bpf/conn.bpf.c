@@ -59,13 +59,17 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, int oldstate, int newst
 	if (!is_tcp(sk))
 		return 0;
 	if (newstate == TCP_LISTEN) {
+		if (netns_wanted(netns_of_sock(sk)))
+			follow_listener(sk, netns_of_sock(sk), bpf_get_current_pid_tgid() >> 32);
 		send_listener(sk, RW_LISTENER_OPENED);
 		return 0;
 	}
 	if (oldstate == TCP_LISTEN) {
 		/* A new connection begins as a copy of its listener: LISTEN to SYN_RECV is not the listener's end. */
-		if (newstate == TCP_CLOSE)
+		if (newstate == TCP_CLOSE) {
+			forget_listener(sk);
 			send_listener(sk, RW_LISTENER_CLOSED);
+		}
 		return 0;
 	}
 	if (newstate == TCP_SYN_SENT) {

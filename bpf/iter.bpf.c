@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Two iterators the loader reads; both write whole frames.
+ * Iterators the loader reads; they write whole frames.
  *
  * list_sockets (iter/task_file), once at the start: connections and listeners that existed before, with their owners,
  * in all namespaces. list_conns (iter/bpf_map_elem over conns), every interval: RW_FRAME_CONN_STATS of each connection
- * that changed, and of every one each 12th interval.
+ * that changed, and of every one each 12th interval. list_listeners (iter/bpf_map_elem over listeners), every interval:
+ * RW_FRAME_LISTENER_STATS of each listener that lost connections. What it counts is sk_drops of the listening socket, which
+ * tcp_listendrop() raises with TcpExtListenDrops: a full accept queue (TcpExtListenOverflows) and, seldom, no memory or a
+ * full SYN queue without cookies.
  */
 #include "conn.bpf.h"
 
@@ -35,6 +38,7 @@ static __always_inline void list_listener(struct seq_file *seq, struct task_stru
 	event.tgid = BPF_CORE_READ(task, tgid);
 	event.backlog = BPF_CORE_READ(sk, sk_max_ack_backlog);
 	event.kind = RW_LISTENER_DISCOVERED;
+	follow_listener(sk, event.netns, event.tgid);
 	BPF_CORE_READ_STR_INTO(&event.comm, task, group_leader, comm);
 	bpf_seq_write(seq, &event, sizeof(event));
 }
@@ -71,6 +75,39 @@ int list_sockets(struct bpf_iter__task_file *ctx)
 	conn->flags |= CONN_OPENED_SENT;
 	fill_owner(conn, task);
 	fill_conn_event(&event, sk, conn, RW_CONN_DISCOVERED, RW_REASON_NONE, 0);
+	bpf_seq_write(seq, &event, sizeof(event));
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int list_listeners(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct rw_listener_stats event = {};
+	struct followed_listener *listener;
+	struct sock *sk;
+	const __u64 *key = ctx->key;
+	__u64 address, drops;
+
+	if (!key)
+		return 0;
+	address = *key;
+	sk = (struct sock *)address;
+	listener = bpf_map_lookup_elem(&listeners, &address);
+	if (!listener || BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN)
+		return 0;
+	drops = (__u32)BPF_CORE_READ(sk, sk_drops.counter);
+	if (drops == listener->drops)
+		return 0;
+	event.drops = (__u32)(drops - listener->drops);
+	listener->drops = drops;
+	frame_header(&event.frame, sizeof(event), RW_FRAME_LISTENER_STATS);
+	event.ts_ns = bpf_ktime_get_ns();
+	event.tuple = listener->tuple;
+	event.netns = listener->netns;
+	event.tgid = listener->tgid;
+	event.queue = BPF_CORE_READ(sk, sk_ack_backlog);
+	event.backlog = BPF_CORE_READ(sk, sk_max_ack_backlog);
 	bpf_seq_write(seq, &event, sizeof(event));
 	return 0;
 }

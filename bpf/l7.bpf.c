@@ -44,6 +44,9 @@ struct {
 	__type(value, struct scratch);
 } scratches __weak SEC(".maps");
 
+/* 1: calls are not followed, the collector sheds load. Written by the loader. */
+volatile __u32 capture_paused __weak = 0;
+
 struct user_iovec {
 	__u64 base;
 	__u64 length;
@@ -131,6 +134,17 @@ static __always_inline void open_if_new(const struct sock *sk, struct conn *conn
 	send_conn(sk, conn, RW_CONN_OPENED, RW_REASON_NONE, 0);
 }
 
+/* The call goes by unseen: what comes later is no beginning any more. */
+static __always_inline void shed_call(struct conn *conn)
+{
+	COUNT(shed_calls, 1);
+	if (conn->tuple.protocol != RW_PROTO_UNDETERMINED)
+		return;
+	conn->flags &= ~CONN_FRESH;
+	conn->prefix_length[0] = 0;
+	conn->prefix_length[1] = 0;
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 {
@@ -161,6 +175,10 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 		open_if_new(sk, conn);
 		if (conn->tuple.protocol >= RW_PROTO_OTHER) {
 			COUNT(unknown_calls, 1);
+			return 0;
+		}
+		if (capture_paused) {
+			shed_call(conn);
 			return 0;
 		}
 	}

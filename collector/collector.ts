@@ -80,6 +80,7 @@ export async function runCollector(options: CollectorOptions): Promise<Collector
     excludedPids,
     excludedPorts: options.excludePorts ?? [],
     lost: () => ({ publish_failed: unpublished }),
+    onShed: (isShedding) => loader.pauseCapture(isShedding),
     usage: () => {
       const { user, system } = process.cpuUsage();
       return { cpuUs: user + system, memoryBytes: process.memoryUsage.rss() };

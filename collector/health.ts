@@ -98,6 +98,8 @@ export class Health {
       connections: (before.connections ?? 0) + tick.lostConns,
       flows: (before.flows ?? 0) + tick.lostFlows,
       calls_in_flight: (before.calls_in_flight ?? 0) + tick.lostStash,
+      missed_runs: (before.missed_runs ?? 0) + tick.missedRuns,
+      shed_calls: (before.shed_calls ?? 0) + tick.shedCalls,
       unreadable_heads: (before.unreadable_heads ?? 0) + tick.faults,
     };
   }

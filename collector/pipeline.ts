@@ -35,6 +35,8 @@ export interface PipelineOptions {
   readonly memoryLimitBytes?: number;
   /** Further losses as totals (messages the bus did not take). */
   readonly lost?: () => Readonly<Record<string, number>>;
+  /** The breaker opened or closed: whether the kernel side shall leave payload alone. */
+  readonly onShed?: (isShedding: boolean) => void;
   /** CPU µs and resident bytes of this process; injectable for tests. */
   readonly usage?: () => { readonly cpuUs: number; readonly memoryBytes: number };
   /** One batch per type and window; empty ones are left out. */
@@ -42,6 +44,8 @@ export interface PipelineOptions {
 }
 
 const DEFAULT_FLUSH_DELAY_MS = 500;
+/** Tells what listeners lost. */
+const LISTENER_PROBE = 'list_listeners';
 
 export class CollectorPipeline {
   readonly name: string;
@@ -116,6 +120,9 @@ export class CollectorPipeline {
       case 'flow':
         this.recorder.onFlow(frame);
         break;
+      case 'listenerStats':
+        this.recorder.onListenerStats(frame);
+        break;
       case 'process':
         this.#changes.onProcess(frame);
         break;
@@ -129,9 +136,11 @@ export class CollectorPipeline {
         // A new run of the loader: connection ids start anew.
         this.health.onHello();
         this.tracker.reset();
+        this.aggregator.knowsOverflows = false;
         break;
       case 'probe':
         this.health.onProbe(frame);
+        if (frame.name === LISTENER_PROBE && frame.attached) this.aggregator.knowsOverflows = true;
         break;
       default:
         break;
@@ -206,8 +215,10 @@ export class CollectorPipeline {
     if (!Number.isNaN(this.#lastCheckMs)) {
       const ratio = (cpuUs - this.#lastCheckCpuUs) / ((nowMs - this.#lastCheckMs) * 1000);
       if (this.breaker.check(ratio, usage.memoryBytes)) {
-        if (this.breaker.state === 'closed') this.tracker.shedding = false;
-        else this.tracker.shed();
+        const isShedding = this.breaker.state !== 'closed';
+        if (isShedding) this.tracker.shed();
+        else this.tracker.shedding = false;
+        this.#options.onShed?.(isShedding);
       }
     }
     this.#lastCheckMs = nowMs;
@@ -215,6 +226,7 @@ export class CollectorPipeline {
   }
 
   #flush(startMs: number): void {
+    this.recorder.settleOverflows(this.tracker.connections);
     const window = this.aggregator.flush(startMs);
     this.#emit('call', startMs, window.calls);
     this.#emit('tcp', startMs, window.tcp);
@@ -223,12 +235,13 @@ export class CollectorPipeline {
     this.#emit('resource', startMs, this.#resources.get(startMs) ?? []);
     for (const start of this.#resources.keys()) if (start <= startMs) this.#resources.delete(start);
     const usage = this.#options.usage?.() ?? { cpuUs: 0, memoryBytes: 0 };
-    const { losses, evicted } = this.tracker.counters;
+    const { losses, evicted, shedEvents } = this.tracker.counters;
     const lost = {
       requests: losses.requests,
+      shed_events: shedEvents,
       evicted_connections: evicted,
       unnamed_calls: this.recorder.unnamed,
-      unattributed_packets: this.recorder.unattributed,
+      unattributed_flows: this.recorder.unattributed,
       late_events: this.aggregator.late,
       ...this.#options.lost?.(),
     };

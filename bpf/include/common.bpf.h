@@ -73,6 +73,22 @@ struct {
 	__type(value, struct conn);
 } conns __weak SEC(".maps");
 
+/* What we know of a listener. */
+struct followed_listener {
+	struct rw_tuple tuple;
+	__u32 netns;
+	__u32 tgid;
+	__u64 drops; /* of its socket, as told so far */
+};
+
+/* key: address of struct sock. value: struct followed_listener. bound: 8192, more are not followed; entries leave with LISTEN. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct followed_listener);
+} listeners __weak SEC(".maps");
+
 /* Frames RW_FRAME_CONN, _PROCESS, _LISTENER. bound: --control-ring bytes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -96,6 +112,7 @@ struct counters {
 	__u64 faults;
 	__u64 unknown_calls;
 	__u64 unknown_bytes;
+	__u64 shed_calls;
 	__u64 next_conn; /* numbers connections of this CPU */
 };
 

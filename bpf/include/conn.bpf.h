@@ -34,6 +34,26 @@ static __always_inline void forget_conn(const struct sock *sk)
 	bpf_map_delete_elem(&conns, &key);
 }
 
+/* From now on the losses of a listener are told; what it lost before is not. */
+static __always_inline void follow_listener(const struct sock *sk, __u32 netns, __u32 tgid)
+{
+	__u64 key = (__u64)sk;
+	struct followed_listener listener = {};
+
+	read_tuple(&listener.tuple, sk);
+	listener.netns = netns;
+	listener.tgid = tgid;
+	listener.drops = (__u32)BPF_CORE_READ(sk, sk_drops.counter);
+	bpf_map_update_elem(&listeners, &key, &listener, BPF_ANY);
+}
+
+static __always_inline void forget_listener(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	bpf_map_delete_elem(&listeners, &key);
+}
+
 static __always_inline __u64 next_conn_id(void)
 {
 	struct counters *c = counters_of_cpu();

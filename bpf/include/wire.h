@@ -12,7 +12,7 @@
 #ifndef ROOTWALK_WIRE_H
 #define ROOTWALK_WIRE_H
 
-#define RW_WIRE_VERSION 1
+#define RW_WIRE_VERSION 2
 
 /* Longest payload head of one data event; --capture may ask for less. */
 #define RW_CAPTURE_MAX 4096
@@ -31,6 +31,7 @@ enum rw_frame_type {
 	RW_FRAME_DATA = 20,
 	RW_FRAME_CONN_STATS = 30,
 	RW_FRAME_FLOW = 31,
+	RW_FRAME_LISTENER_STATS = 32,
 };
 
 enum rw_role {
@@ -119,6 +120,13 @@ enum rw_flow_kind {
 enum rw_name_space {
 	RW_NAME_DROP_REASON = 1,
 };
+
+/*
+ * Commands, one byte each, on the loader's standard input; everything else there is passed over. Paused, payload is not
+ * looked at: connections, counters and owners go on.
+ */
+#define RW_COMMAND_PAUSE 'P'
+#define RW_COMMAND_RESUME 'R'
 
 struct rw_frame {
 	__u32 length;
@@ -216,6 +224,8 @@ struct rw_tick {
 	__u64 loader_cpu_us;
 	__u32 conns; /* connections followed now, as of this interval's statistics */
 	__u32 final;
+	__u64 shed_calls; /* calls with payload while capture was paused (RW_COMMAND_PAUSE) */
+	__u64 missed_runs; /* runs of a probe that the kernel left out, because it was running on that CPU already */
 };
 
 struct rw_conn_event {
@@ -311,6 +321,18 @@ struct rw_flow_event {
 	__u32 reserved;
 };
 
+/* Connections that a listener lost in one interval; told only when there are any. */
+struct rw_listener_stats {
+	struct rw_frame frame;
+	__u64 ts_ns;
+	__u64 drops; /* SYNs and handshakes that the listener could not take: its accept queue was full (TcpExtListenDrops) */
+	struct rw_tuple tuple; /* remote is zero */
+	__u32 netns;
+	__u32 tgid;
+	__u32 queue; /* connections that wait for accept now */
+	__u32 backlog;
+};
+
 _Static_assert(sizeof(struct rw_frame) == 8, "rw_frame");
 _Static_assert(sizeof(struct rw_tuple) == 40, "rw_tuple");
 _Static_assert(sizeof(struct rw_tcp_totals) == 72, "rw_tcp_totals");
@@ -318,12 +340,13 @@ _Static_assert(sizeof(struct rw_hello) == 112, "rw_hello");
 _Static_assert(sizeof(struct rw_probe) == 336, "rw_probe");
 _Static_assert(sizeof(struct rw_name) == 80, "rw_name");
 _Static_assert(sizeof(struct rw_ready) == 24, "rw_ready");
-_Static_assert(sizeof(struct rw_tick) == 152, "rw_tick");
+_Static_assert(sizeof(struct rw_tick) == 168, "rw_tick");
 _Static_assert(sizeof(struct rw_conn_event) == 200, "rw_conn_event");
 _Static_assert(sizeof(struct rw_process_event) == 208, "rw_process_event");
 _Static_assert(sizeof(struct rw_listener_event) == 96, "rw_listener_event");
 _Static_assert(sizeof(struct rw_data_event) == 64, "rw_data_event");
 _Static_assert(sizeof(struct rw_conn_stats) == 152, "rw_conn_stats");
 _Static_assert(sizeof(struct rw_flow_event) == 80, "rw_flow_event");
+_Static_assert(sizeof(struct rw_listener_stats) == 80, "rw_listener_stats");
 
 #endif

@@ -60,7 +60,7 @@ function text(frame: Frame): string {
       return (
         `conns=${frame.conns} control=${frame.controlEvents} data=${frame.dataEvents} ` +
         `lost=${frame.lostControl}/${frame.lostData}/${frame.lostConns}/${frame.lostFlows}/${frame.lostStash} ` +
-        `unknown=${frame.unknownCalls} bpf=${(frame.bpfRunNs / 1e6).toFixed(1)}ms cpu=${(frame.loaderCpuUs / 1e3).toFixed(1)}ms`
+        `missed=${frame.missedRuns} shed=${frame.shedCalls} unknown=${frame.unknownCalls} bpf=${(frame.bpfRunNs / 1e6).toFixed(1)}ms cpu=${(frame.loaderCpuUs / 1e3).toFixed(1)}ms`
       );
     case 'conn':
       return (
@@ -79,6 +79,8 @@ function text(frame: Frame): string {
       );
     case 'connStats':
       return `#${frame.connId} state=${frame.state} ${frame.role} ${tupleText(frame.tuple, '->')} ${totalsText(frame.totals)}`;
+    case 'listenerStats':
+      return `${frame.tuple.localAddress}:${frame.tuple.localPort} lost=${frame.drops} queue=${frame.queue}/${frame.backlog}`;
     case 'flow':
       return `${frame.kind} ${frame.reason} x${frame.count} ${tupleText(frame.tuple, '=>')}`;
   }

@@ -3,7 +3,7 @@
  * with what clang -target bpf and the host's compiler make of the header.
  */
 
-export const WIRE_VERSION = 1;
+export const WIRE_VERSION = 2;
 export const CAPTURE_MAX_BYTES = 4096;
 /** A u32 that is not known on this kernel. */
 export const UNKNOWN_U32 = 0xffffffff;
@@ -20,6 +20,7 @@ export const FRAME_TYPE = {
   data: 20,
   connStats: 30,
   flow: 31,
+  listenerStats: 32,
 } as const;
 
 export const RW_FRAME = { size: 8, length: 0, type: 4, reserved: 6 } as const;
@@ -77,7 +78,7 @@ export const RW_NAME = { size: 80, frame: 0, name_space: 8, id: 12, name: 16 } a
 export const RW_READY = { size: 24, frame: 0, ktime_ns: 8, probes_attached: 16, probes_missing: 20 } as const;
 
 export const RW_TICK = {
-  size: 152,
+  size: 168,
   frame: 0,
   ktime_ns: 8,
   boot_offset_ns: 16,
@@ -98,6 +99,8 @@ export const RW_TICK = {
   loader_cpu_us: 136,
   conns: 144,
   final: 148,
+  shed_calls: 152,
+  missed_runs: 160,
 } as const;
 
 export const RW_CONN_EVENT = {
@@ -197,6 +200,21 @@ export const RW_FLOW_EVENT = {
   reserved: 76,
 } as const;
 
+export const RW_LISTENER_STATS = {
+  size: 80,
+  frame: 0,
+  ts_ns: 8,
+  drops: 16,
+  tuple: 24,
+  netns: 64,
+  tgid: 68,
+  queue: 72,
+  backlog: 76,
+} as const;
+
+/** One byte each, on the loader's standard input. */
+export const COMMAND = { pause: 'P', resume: 'R' } as const;
+
 /** Every struct by its name in C. */
 export const LAYOUT: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   rw_frame: RW_FRAME,
@@ -213,4 +231,5 @@ export const LAYOUT: Readonly<Record<string, Readonly<Record<string, number>>>> 
   rw_data_event: RW_DATA_EVENT,
   rw_conn_stats: RW_CONN_STATS,
   rw_flow_event: RW_FLOW_EVENT,
+  rw_listener_stats: RW_LISTENER_STATS,
 };

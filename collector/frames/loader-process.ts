@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { RcaError } from '../../src/model/errors.ts';
 import type { ProbeState } from '../../src/model/records.ts';
+import { COMMAND } from './layout.ts';
 import type { Frame, HelloFrame, ReadyFrame, TickFrame } from './types.ts';
 import { FrameDecoder } from './wire.ts';
 
@@ -103,6 +104,7 @@ export class LoaderProcess {
   #restartMs = FIRST_RESTART_MS;
   #restartTimer: NodeJS.Timeout | undefined;
   #lastError: string | undefined;
+  #isPaused = false;
 
   constructor(options: LoaderOptions, sink: (frame: Frame) => void) {
     this.#options = options;
@@ -138,6 +140,16 @@ export class LoaderProcess {
       clearTimeout(timer);
     }
     this.#state = 'stopped';
+  }
+
+  /**
+   * Tells the loader whether payload shall be looked at: paused, the kernel side leaves the calls alone and counts them
+   * (`shedCalls`); connections and counters go on. A loader that starts again is told again.
+   */
+  pauseCapture(isPaused: boolean): void {
+    if (this.#isPaused === isPaused) return;
+    this.#isPaused = isPaused;
+    this.#child?.stdin.write(isPaused ? COMMAND.pause : COMMAND.resume);
   }
 
   health(): LoaderHealth {
@@ -177,6 +189,7 @@ export class LoaderProcess {
         child.kill('SIGKILL');
       }, this.#options.startTimeoutMs ?? 20_000);
       child.stdin.on('error', () => undefined);
+      if (this.#isPaused) child.stdin.write(COMMAND.pause);
       child.stderr.on('data', (chunk: Buffer) => {
         words = (words + chunk.toString()).slice(-STDERR_BYTES);
       });

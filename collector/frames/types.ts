@@ -122,6 +122,10 @@ export interface TickFrame {
   readonly loaderCpuUs: number;
   /** Connections followed now. */
   readonly conns: number;
+  /** Calls with payload that went by while capture was paused. */
+  readonly shedCalls: number;
+  /** Runs of a probe that the kernel left out because it was running on that CPU already. */
+  readonly missedRuns: number;
 }
 
 export interface ConnFrame {
@@ -232,6 +236,20 @@ export interface FlowFrame {
   readonly count: number;
 }
 
+/** Connections a listener lost in one interval, because it could not take them: not totals. */
+export interface ListenerStatsFrame {
+  readonly type: 'listenerStats';
+  readonly atMs: EpochMs;
+  readonly netns: number;
+  readonly tuple: Tuple;
+  readonly pid: number;
+  /** SYNs and finished handshakes dropped for a full accept queue (the kernel's ListenDrops of this socket). */
+  readonly drops: number;
+  /** Connections that wait for accept now, and how many may. */
+  readonly queue: number;
+  readonly backlog: number;
+}
+
 export type Frame =
   | HelloFrame
   | ProbeFrame
@@ -243,4 +261,5 @@ export type Frame =
   | ListenerFrame
   | DataFrame
   | ConnStatsFrame
-  | FlowFrame;
+  | FlowFrame
+  | ListenerStatsFrame;

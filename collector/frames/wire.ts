@@ -9,6 +9,7 @@ import {
   RW_FRAME,
   RW_HELLO,
   RW_LISTENER_EVENT,
+  RW_LISTENER_STATS,
   RW_NAME,
   RW_PROBE,
   RW_PROCESS_EVENT,
@@ -30,6 +31,7 @@ import type {
   HelloFrame,
   ListenerFrame,
   ListenerKind,
+  ListenerStatsFrame,
   NameFrame,
   ProbeFrame,
   ProcessFrame,
@@ -111,6 +113,8 @@ export class FrameDecoder {
         return this.#connStats(at, length);
       case FRAME_TYPE.flow:
         return this.#flow(at, length);
+      case FRAME_TYPE.listenerStats:
+        return this.#listenerStats(at, length);
       case FRAME_TYPE.process:
         return this.#process(at, length);
       case FRAME_TYPE.listener:
@@ -202,6 +206,8 @@ export class FrameDecoder {
       bpfRunCount: this.#read.u64(at + RW_TICK.bpf_run_count),
       loaderCpuUs: this.#read.u64(at + RW_TICK.loader_cpu_us),
       conns: this.#read.u32(at + RW_TICK.conns),
+      shedCalls: this.#read.u64(at + RW_TICK.shed_calls),
+      missedRuns: this.#read.u64(at + RW_TICK.missed_runs),
     };
   }
 
@@ -301,6 +307,20 @@ export class FrameDecoder {
       tuple: this.#read.tuple(at + RW_CONN_STATS.tuple),
       state: this.#read.u8(at + RW_CONN_STATS.state),
       totals: this.#read.totals(at + RW_CONN_STATS.totals),
+    };
+  }
+
+  #listenerStats(at: number, length: number): ListenerStatsFrame {
+    expectSize('listener statistics', length, RW_LISTENER_STATS.size);
+    return {
+      type: 'listenerStats',
+      atMs: this.#read.ms(at + RW_LISTENER_STATS.ts_ns),
+      netns: this.#read.u32(at + RW_LISTENER_STATS.netns),
+      tuple: this.#read.tuple(at + RW_LISTENER_STATS.tuple),
+      pid: this.#read.u32(at + RW_LISTENER_STATS.tgid),
+      drops: this.#read.u64(at + RW_LISTENER_STATS.drops),
+      queue: this.#read.u32(at + RW_LISTENER_STATS.queue),
+      backlog: this.#read.u32(at + RW_LISTENER_STATS.backlog),
     };
   }
 

@@ -44,6 +44,7 @@ struct counters {
 	__u64 faults;
 	__u64 unknown_calls;
 	__u64 unknown_bytes;
+	__u64 shed_calls;
 	__u64 next_conn;
 };
 
@@ -224,6 +225,7 @@ static void read_counters(struct drain *drain, struct rw_tick *tick)
 			tick->faults += each[i].faults;
 			tick->unknown_calls += each[i].unknown_calls;
 			tick->unknown_bytes += each[i].unknown_bytes;
+			tick->shed_calls += each[i].shed_calls;
 		}
 	}
 	free(each);
@@ -241,6 +243,7 @@ static void read_run_time(struct drain *drain, struct rw_tick *tick)
 		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &length) == 0) {
 			tick->bpf_run_ns += info.run_time_ns;
 			tick->bpf_run_count += info.run_cnt;
+			tick->missed_runs += info.recursion_misses;
 		}
 	}
 }
@@ -271,6 +274,8 @@ int drain_interval(struct drain *drain, bool final)
 		return moved;
 	skeleton->bss->conns_listed = 0;
 	err = read_iterator(link_of(drain->probes, "list_conns"), &drain->staged);
+	if (!err)
+		err = read_iterator(link_of(drain->probes, "list_listeners"), &drain->staged);
 	if (!err)
 		err = write_staged(drain);
 	if (!err)

@@ -25,6 +25,7 @@
 #include "options.h"
 #include "output.h"
 #include "probes.h"
+#include "rootwalk.skel.h"
 #include "wire.h"
 
 /* Without traffic the ring buffers are looked at less often. */
@@ -40,6 +41,15 @@ static void on_signal(int signal)
 }
 
 static bool verbose;
+static struct probes probes;
+
+static void take_command(char command)
+{
+	if (command == RW_COMMAND_PAUSE)
+		probes.skeleton->bss->capture_paused = 1;
+	else if (command == RW_COMMAND_RESUME)
+		probes.skeleton->bss->capture_paused = 0;
+}
 
 static int on_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -164,7 +174,6 @@ int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 	struct rlimit memory = { RLIM_INFINITY, RLIM_INFINITY };
-	static struct probes probes;
 	struct options options;
 	struct kernel kernel;
 	struct drain drain = {};
@@ -203,6 +212,7 @@ int main(int argc, char **argv)
 		probes_stop(&probes);
 		return 1;
 	}
+	on_command = take_command;
 	if (options.bpf_stats)
 		stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	err = drain_init(&drain, &probes);
@@ -216,6 +226,7 @@ int main(int argc, char **argv)
 		err = output_flush(&drain.out);
 	if (!err)
 		err = run(&drain, &options);
+	on_command = NULL;
 	drain_free(&drain);
 	probes_stop(&probes);
 	if (stats_fd >= 0)

@@ -15,6 +15,7 @@
 #define SEND_BUFFER_BYTES (1 << 20)
 
 __u64 stdout_blocked_ns;
+void (*on_command)(char command);
 
 __u64 now_ns(void)
 {
@@ -63,12 +64,14 @@ int output_init(void)
 	return 0;
 }
 
-/* Reads what is there and throws it away. Returns 1 at the end of the file. */
+/* Reads the commands that are there. Returns 1 at the end of the file. */
 static int stdin_ended(void)
 {
 	char rest[256];
 	ssize_t n = read(STDIN_FILENO, rest, sizeof(rest));
 
+	for (ssize_t i = 0; i < n && on_command; i++)
+		on_command(rest[i]);
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 

@@ -19,6 +19,9 @@ void buffer_free(struct buffer *buffer);
 /* Time spent waiting for the reader of standard output. */
 extern __u64 stdout_blocked_ns;
 
+/* Called with each byte that standard input brings. */
+extern void (*on_command)(char command);
+
 int output_init(void);
 /*
  * Writes all of the buffer to standard output and empties it. Waits while the reader does not read; the kernel's ring

@@ -227,8 +227,10 @@ static struct bpf_link *attach(struct probes *probes, struct bpf_program *progra
 	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, iter);
 	union bpf_iter_link_info info = {};
 
-	if (program == probes->skeleton->progs.list_conns) {
-		info.map.map_fd = bpf_map__fd(probes->skeleton->maps.conns);
+	if (program == probes->skeleton->progs.list_conns || program == probes->skeleton->progs.list_listeners) {
+		info.map.map_fd = program == probes->skeleton->progs.list_conns ?
+					  bpf_map__fd(probes->skeleton->maps.conns) :
+					  bpf_map__fd(probes->skeleton->maps.listeners);
 		iter.link_info = &info;
 		iter.link_info_len = sizeof(info);
 		return bpf_program__attach_iter(program, &iter);

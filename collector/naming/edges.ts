@@ -149,6 +149,13 @@ export class EdgeResolver {
     return known ?? this.#named(address, isCallee ? port : undefined);
   }
 
+  /** The edge of a listener's callers that nobody knows; undefined when the listener has no name. */
+  listenerEdge(tuple: Tuple, netns: number, pid: number): Edge | undefined {
+    const callee =
+      this.#namer.endpoint(tuple.localAddress, tuple.localPort, netns, netns) ?? this.#namer.findProcess(pid, netns);
+    return callee === undefined ? undefined : this.intern('server', { service: EXTERNAL }, callee, tuple.localPort);
+  }
+
   /** The same edge as the other side sees it. */
   fromSide(side: Side, edge: Edge): Edge {
     const caller = { service: edge.caller, instance: edge.callerInstance, machine: edge.callerMachine };

@@ -63,6 +63,14 @@ export class TupleIndex {
     if (this.#ended.length - this.#firstEnded > MAX_ENDED) this.#removeFirstEnded();
   }
 
+  /** Connections that ended a moment ago. */
+  *ended(): Iterable<Connection> {
+    for (let i = this.#firstEnded; i < this.#ended.length; i++) {
+      const ended = this.#ended[i];
+      if (ended !== undefined) yield ended.connection;
+    }
+  }
+
   /** Forgets the ended connections whose time is over. */
   expire(nowMs: number): void {
     while ((this.#ended[this.#firstEnded]?.untilMs ?? Infinity) <= nowMs) this.#removeFirstEnded();

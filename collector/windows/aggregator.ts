@@ -54,6 +54,8 @@ export class WindowAggregator {
   readonly windowMs: number;
   /** Events that came after their window was flushed. */
   late = 0;
+  /** Listeners are watched: an edge without accept queue overflows has none. */
+  knowsOverflows = false;
   readonly #options: Required<AggregatorOptions>;
   readonly #windows = new Map<number, Window>();
   readonly #topology = new Topology();
@@ -142,7 +144,7 @@ export class WindowAggregator {
     const tcp: TcpRecord[] = [];
     for (const { edge, cell } of window.tcp.values()) {
       edges.add(edge);
-      tcp.push(cell.record(edge));
+      tcp.push(cell.record(edge, this.knowsOverflows));
     }
     return {
       windowStartMs: startMs,

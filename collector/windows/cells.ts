@@ -89,10 +89,12 @@ export class TcpCell {
   rttCount = 0;
   rttMinUs = Infinity;
   activeConnections = 0;
+  acceptQueueOverflows = 0;
   readonly drops = new Map<string, number>();
   readonly connectFailures = new Map<string, number>();
 
-  record(edge: Edge): TcpRecord {
+  /** @param knowsOverflows  whether listeners are watched: without that, none counted is not none */
+  record(edge: Edge, knowsOverflows: boolean): TcpRecord {
     return {
       ...edgeFields(edge),
       calleePort: edge.calleePort,
@@ -110,6 +112,9 @@ export class TcpCell {
       resetsSent: this.resetsSent,
       resetsReceived: this.resetsReceived,
       zeroWindows: this.zeroWindows,
+      ...(edge.side === 'server' && (knowsOverflows || this.acceptQueueOverflows > 0)
+        ? { acceptQueueOverflows: this.acceptQueueOverflows }
+        : {}),
       activeConnections: this.activeConnections,
     };
   }

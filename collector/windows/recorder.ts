@@ -1,5 +1,5 @@
 /** Turns what the tracker reports into sums of windows: resolves the edge, then adds. */
-import type { ConnFrame, ConnReason, FlowFrame, TcpTotals } from '../frames/types.ts';
+import type { ConnFrame, ConnReason, FlowFrame, ListenerStatsFrame, TcpTotals } from '../frames/types.ts';
 import type { Edge, EdgeResolver } from '../naming/edges.ts';
 import type { Connection } from '../tracker/connection.ts';
 import type { Call } from '../tracker/layer7.ts';
@@ -9,6 +9,7 @@ import type { TupleIndex } from '../tracker/tuple-index.ts';
 import type { WindowAggregator } from './aggregator.ts';
 import type { TcpCell } from './cells.ts';
 import { increase } from './cells.ts';
+import { overflowShares } from './overflows.ts';
 
 export interface RecorderOptions {
   /** Connections from or to these ports are not reported (the bus itself). */
@@ -32,6 +33,7 @@ interface Pair {
 /** Calls kept until their connection's control event has come. */
 const MAX_DEFERRED = 10_000;
 const DEFER_MS = 2_000;
+const MAX_OVERFLOWS = 10_000;
 const MAX_PAIRS = 20_000;
 /** An active open that the application gave up after this long without an answer timed out. */
 const ABORT_TIMEOUT_MS = 200;
@@ -43,7 +45,8 @@ export class Recorder implements TrackerSink {
   readonly #resolver: EdgeResolver;
   readonly #options: Required<RecorderOptions>;
   #deferred: DeferredCall[] = [];
-  /** Packets of flows whose connection, or which end of it served, nobody knows. */
+  #overflows: ListenerStatsFrame[] = [];
+  /** Flows (per interval) whose connection, or which end of it served, nobody knows. */
   unattributed = 0;
   /** Client's and server's address and the server's port -> who was found to call there, by side. */
   readonly #pairs = new Map<string, Pair>();
@@ -106,7 +109,7 @@ export class Recorder implements TrackerSink {
     if (near !== undefined && this.#excluded(near)) return;
     const edge = (near === undefined ? undefined : this.#edgeAt(near, frame)) ?? this.#edgeByAddresses(frame);
     if (edge === undefined) {
-      this.unattributed += frame.count;
+      this.unattributed++;
       return;
     }
     const cell = this.#aggregator.tcp(frame.atMs - STATS_INTERVAL_MS / 2, edge);
@@ -114,6 +117,32 @@ export class Recorder implements TrackerSink {
     if (frame.kind === 'drop') increase(cell.drops, frame.reason, frame.count);
     else if (frame.kind === 'reset_sent') cell.resetsSent += frame.count;
     else cell.retransmits += frame.count;
+  }
+
+  /** Kept until the connections that waited for the listener are known. */
+  onListenerStats(frame: ListenerStatsFrame): void {
+    if (this.#options.excludedPorts.has(frame.tuple.localPort) || this.#options.excludedPids.has(frame.pid)) return;
+    if (this.#overflows.length < MAX_OVERFLOWS) this.#overflows.push(frame);
+    else this.unattributed++;
+  }
+
+  /** Gives what listeners lost to the edges to them. */
+  settleOverflows(connections: Iterable<Connection>): void {
+    const { index } = this;
+    if (this.#overflows.length === 0 || index === undefined) return;
+    const frames = this.#overflows;
+    this.#overflows = [];
+    const all = [...connections, ...index.ended()];
+    for (const frame of frames) {
+      const shares = overflowShares(frame, all, this.#resolver, index, (connection) =>
+        this.#excluded(connection) ? undefined : this.#resolve(connection, frame.atMs),
+      );
+      if (shares.length === 0) this.unattributed++;
+      for (const { edge, count } of shares) {
+        const cell = this.#aggregator.tcp(frame.atMs - STATS_INTERVAL_MS / 2, edge);
+        if (cell !== undefined) cell.acceptQueueOverflows += count;
+      }
+    }
   }
 
   /** Adds the calls whose connection has become known, gives up those that waited too long. */

@@ -65,6 +65,7 @@ describe('loader', () => {
       'inet_sock_set_state',
       'kfree_skb',
       'list_conns',
+      'list_listeners',
       'list_sockets',
       'mark_victim',
       'sched_process_exec',

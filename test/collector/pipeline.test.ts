@@ -301,6 +301,8 @@ describe('collector pipeline', () => {
       lostConns: 0,
       lostFlows: 0,
       lostStash: 0,
+      shedCalls: 0,
+      missedRuns: 0,
       faults: 0,
       unknownCalls: 0,
       unknownBytes: 0,
@@ -357,6 +359,41 @@ describe('collector pipeline', () => {
       ['listener_opened', 'node@m2', undefined],
       ['process_exit', 'order-1', 9],
     ]);
+  });
+
+  it('tells the kernel side to leave payload alone while the breaker is open, and counts what went by', () => {
+    let cpuUs = 0;
+    let load = 2;
+    const told: [number, boolean][] = [];
+    batches = [];
+    const made = new CollectorPipeline({
+      environment: 'test',
+      name: 'host',
+      procRoot: join(dir, 'none'),
+      cgroupRoot: join(dir, 'none'),
+      usage: () => ({ cpuUs, memoryBytes: 1 }),
+      onShed: (isShedding) => told.push([nowMs - T0, isShedding]),
+      onBatch: (batch) => batches.push(batch),
+    });
+    let nowMs = T0;
+    for (; nowMs <= T0 + 12_000; nowMs += 1_000) {
+      if (told.length === 1 && load === 2) {
+        for (const frame of exchange(nowMs, 1, 1)) made.frame(frame);
+        load = 0;
+      }
+      made.advance(nowMs);
+      cpuUs += load * 1e6;
+    }
+    expect(told).toEqual([
+      [2_000, true],
+      [9_000, false],
+    ]);
+    const health = batches.flatMap((batch) => (batch.type === 'health' ? batch.records : []));
+    expect(health.map((record) => [record.breaker, record.lost.shed_events])).toEqual([
+      ['shedding_l7', 4],
+      ['closed', 0],
+    ]);
+    expect(calls()).toEqual([]);
   });
 
   it('leaves out excluded ports and processes', () => {

@@ -11,6 +11,7 @@ import {
   RW_TCP_TOTALS,
   RW_TUPLE,
   UNKNOWN_U32,
+  WIRE_VERSION,
 } from '../../../collector/frames/layout.ts';
 import type { ConnFrame, DataFrame, FlowFrame, Frame } from '../../../collector/frames/types.ts';
 import { FrameDecoder } from '../../../collector/frames/wire.ts';
@@ -28,7 +29,7 @@ function frame(type: number, size: number, fill: (view: DataView, bytes: Uint8Ar
 
 const text = (bytes: Uint8Array, at: number, value: string): void => bytes.set(new TextEncoder().encode(value), at);
 
-function hello(version = 1): Uint8Array {
+function hello(version = WIRE_VERSION): Uint8Array {
   return frame(FRAME_TYPE.hello, RW_HELLO.size, (view, bytes) => {
     view.setUint32(RW_HELLO.wire_version, version, true);
     view.setBigUint64(RW_HELLO.boot_offset_ns, BigInt(BOOT_MS) * 1_000_000n + 500_000n, true);
@@ -171,7 +172,7 @@ describe('FrameDecoder', () => {
   });
 
   it.each([
-    ['another wire version', hello(2), /wire version 2, expected 1/],
+    ['another wire version', hello(1), /wire version 1, expected 2/],
     ['a length below the header', frame(20, 8, (view) => view.setUint32(0, 7, true)), /frame length 7/],
     ['a huge length', frame(20, 8, (view) => view.setUint32(0, 1 << 30, true)), /frame length 1073741824/],
     ['a struct of another size', frame(FRAME_TYPE.conn, 100, () => undefined), /conn frame of 100 bytes, expected 200/],
