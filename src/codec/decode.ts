@@ -6,7 +6,7 @@ import { decodeCallColumns, decodeTcpColumns } from './decode-columns.ts';
 import { decodeRows } from './proto-rows.ts';
 import type { DecodedBatch, DecodeResult } from './result.ts';
 import { CodecProblem, reject } from './result.ts';
-import { lastToken, tokenEpoch } from './text-cache.ts';
+import { tokenEpoch } from './text-cache.ts';
 import { checkEnvelope, SCHEMA_VERSION, toBatch } from './validate.ts';
 import { WireReader } from './wire-reader.ts';
 
@@ -89,10 +89,8 @@ function decodeProtobuf(value: Uint8Array): DecodeResult {
   let bodyField = 0;
   while (reader.next()) {
     const { field } = reader;
-    if (field === ENVELOPE_FIELD.strings) {
-      strings.push(reader.string());
-      tokens.push(lastToken());
-    } else if (field === ENVELOPE_FIELD.type) head.type = reader.string();
+    if (field === ENVELOPE_FIELD.strings) reader.texts(strings, tokens);
+    else if (field === ENVELOPE_FIELD.type) head.type = reader.string();
     else if (field === ENVELOPE_FIELD.environment) head.environment = reader.string();
     else if (field === ENVELOPE_FIELD.collector) head.collector = reader.string();
     else if (field === ENVELOPE_FIELD.windowStartMs) head.windowStartMs = reader.double();

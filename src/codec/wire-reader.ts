@@ -2,7 +2,7 @@
 import type { Lease } from './column-arena.ts';
 import { buffer, column, load } from './column-arena.ts';
 import { CodecProblem } from './result.ts';
-import { textOf } from './text-cache.ts';
+import { lastToken, textOf } from './text-cache.ts';
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
@@ -64,6 +64,22 @@ export class WireReader {
     const length = this.varint();
     const at = this.#take(length);
     return textOf(this.#buffer, this.#view, at, length);
+  }
+
+  /** The text just met and those that follow with the same tag, with their numbers in the cache of texts. */
+  texts(strings: string[], tokens: number[]): void {
+    this.#expect(2);
+    const tag = (this.field << 3) | 2;
+    const buffer = this.#buffer;
+    const view = this.#view;
+    for (;;) {
+      const length = this.varint();
+      strings.push(textOf(buffer, view, this.#take(length), length));
+      tokens.push(lastToken());
+      // A tag of two bytes is left to next(), which comes back here.
+      if (this.#at >= this.#end || buffer[this.#at] !== tag) return;
+      this.#at++;
+    }
   }
 
   message(): WireReader {

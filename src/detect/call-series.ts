@@ -28,6 +28,8 @@ const GAP_FLOOR_US = 500;
 const GAP_FLOOR_RATIO = 0.25;
 const GAP_MIN_RATIO = 0.5;
 
+type Kind = 'service' | 'edge' | 'instance';
+
 interface View {
   readonly rate: RateFamily;
   readonly errors: RatioFamily;
@@ -47,15 +49,21 @@ export class CallSeries {
   readonly #entities: Entities;
   readonly #config: DetectConfig;
   readonly #sums: CallSums;
-  readonly #views: Readonly<Record<'service' | 'edge' | 'instance', View>>;
+  readonly #views: Readonly<Record<Kind, View>>;
   readonly #p99: DurationFamily;
   readonly #gap: GaugeFamily;
+  /** Traffic of this window as a multiple of its baseline, by entity. */
+  readonly #load: Record<Kind, Float64Array> = {
+    service: new Float64Array(64),
+    edge: new Float64Array(64),
+    instance: new Float64Array(64),
+  };
 
   constructor(entities: Entities, config: DetectConfig, lastSeen: Map<string, number>) {
     this.#entities = entities;
     this.#config = config;
     this.#sums = new CallSums(entities);
-    const view = (entity: 'service' | 'edge' | 'instance', preferred: 'client' | 'server'): View => {
+    const view = (entity: Kind, preferred: 'client' | 'server'): View => {
       const side = { entity, side: preferred } as const;
       const opens = entity !== 'instance';
       return {
@@ -126,7 +134,7 @@ export class CallSeries {
   /** The side an entity's numbers were seen from. */
   sideOf(family: Family, i: number): 'client' | 'server' | undefined {
     if (family === this.#gap) return 'client';
-    const view = this.#views[family.spec.entity as 'service' | 'edge' | 'instance'];
+    const view = this.#views[family.spec.entity as Kind];
     return view.side[i] === 0 ? 'client' : view.side[i] === 1 ? 'server' : undefined;
   }
 
@@ -148,23 +156,21 @@ export class CallSeries {
       ['instance', instances.size],
     ] as const) {
       const view = this.#views[kind];
+      cover(view, size);
       for (const family of [view.rate, view.errors, view.duration]) family.ensure(size);
       for (const entity of view.presence.forget(moment.turn)) view.rate.relearn(entity);
     }
     this.#p99.ensure(services.size);
     this.#gap.ensure(edges.size);
-    for (let i = 0; i < services.size; i++) this.#service(i, moment, missing, muted);
-    for (let i = 0; i < edges.size; i++) this.#edge(i, moment, missing);
-    for (let i = 0; i < instances.size; i++) this.#instance(i, moment, missing, muted);
+    // Family by family, not entity by entity: a family's columns stay in the cache.
+    for (const kind of ['service', 'edge', 'instance'] as const) this.#golden(kind, moment, missing, muted);
+    this.#tails(moment, muted);
+    this.#gaps(moment);
   }
 
   /** The preferred side wins for good as soon as it is seen; the baselines of the other do not compare. */
   #see(view: View, entity: number, side: number, preferred: number): void {
-    if (entity >= view.side.length) {
-      const next = new Uint8Array(Math.max(entity + 1, view.side.length * 2)).fill(2);
-      next.set(view.side);
-      view.side = next;
-    }
+    cover(view, entity + 1);
     const known = view.side[entity]!;
     if (known === side || known === preferred) return;
     view.side[entity] = side;
@@ -174,72 +180,75 @@ export class CallSeries {
     view.rate.relearn(entity);
   }
 
-  #service(i: number, moment: Moment, missing: ReadonlySet<string>, muted: ReadonlySet<string>): void {
-    const view = this.#views.service;
-    const side = view.side[i]!;
-    if (side === 2) return;
-    const sums = this.#sums.services[side as 0 | 1];
-    const load = view.rate.load(i, sums.count[i]!);
-    this.#golden(view, i, side as 0 | 1, sums, moment, missing, () => {
-      const buckets = this.#sums.buckets[side as 0 | 1];
+  /** Rate, errors and mean duration of every entity of a kind, from its side. */
+  #golden(kind: Kind, moment: Moment, missing: ReadonlySet<string>, muted: ReadonlySet<string>): void {
+    const { rate, errors, duration, presence, side } = this.#views[kind];
+    const sums = kind === 'service' ? this.#sums.services : kind === 'edge' ? this.#sums.edges : this.#sums.instances;
+    const { names, size } = this.#entities.table(kind);
+    if (this.#load[kind].length < size) this.#load[kind] = new Float64Array(size * 2);
+    const load = this.#load[kind];
+    for (let i = 0; i < size; i++) {
+      if (side[i] === 2) continue;
+      const count = sums[side[i] as 0 | 1].count[i]!;
+      // Before the rate learns this window.
+      load[i] = rate.load(i, count);
+      if (presence.isComplete(i, missing)) rate.step(i, moment, count);
+      else rate.unknown(i);
+    }
+    for (let i = 0; i < size; i++) {
+      if (side[i] === 2) continue;
+      const { count, errors: failed } = sums[side[i] as 0 | 1];
+      if (count[i]! > 0) errors.step(i, moment, failed[i]!, count[i]!);
+      else errors.unknown(i);
+    }
+    for (let i = 0; i < size; i++) {
+      if (side[i] === 2) continue;
+      const { duration: sum, timed } = sums[side[i] as 0 | 1];
+      const mute = muted.size > 0 && kind !== 'edge' && muted.has(`${kind}:${names[i]}`);
+      const cv2 = kind === 'service' ? this.#spread(i, side[i] as 0 | 1) : DEFAULT_CV2;
+      duration.step(i, moment, sum[i]! / timed[i]!, timed[i]!, cv2, load[i]!, mute);
+    }
+  }
+
+  /** Squared coefficient of variation of a service's durations, from its sketch where there is one. */
+  #spread(i: number, side: 0 | 1): number {
+    const from = i * HISTOGRAM_BUCKETS;
+    const cv2 = bucketCv2(this.#sums.buckets[side], from, from + HISTOGRAM_BUCKETS, 0);
+    return Number.isNaN(cv2) ? DEFAULT_CV2 : cv2;
+  }
+
+  /** 99th percentiles of services that have sketches. */
+  #tails(moment: Moment, muted: ReadonlySet<string>): void {
+    const { names, size } = this.#entities.services;
+    const { side } = this.#views.service;
+    for (let i = 0; i < size; i++) {
+      if (side[i] === 2) continue;
       const from = i * HISTOGRAM_BUCKETS;
-      const cv2 = bucketCv2(buckets, from, from + HISTOGRAM_BUCKETS, 0);
-      const mute = muted.size > 0 && muted.has(`service:${this.#entities.services.names[i]}`);
-      const n = sums.timed[i]!;
-      if (!(n >= P99_VOLUME) || Number.isNaN(cv2)) this.#p99.unknown(i);
+      const buckets = this.#sums.buckets[side[i] as 0 | 1];
+      const n = this.#sums.services[side[i] as 0 | 1].timed[i]!;
+      const p99 = n >= P99_VOLUME ? denseQuantile(buckets, from, from + HISTOGRAM_BUCKETS, 0, 0.99) : Number.NaN;
+      if (Number.isNaN(p99)) this.#p99.unknown(i);
       else {
-        const p99 = denseQuantile(buckets, from, from + HISTOGRAM_BUCKETS, 0, 0.99);
-        this.#p99.step(i, moment, p99, n, 0, load, mute);
+        const mute = muted.size > 0 && muted.has(`service:${names[i]}`);
+        this.#p99.step(i, moment, p99, n, 0, this.#load.service[i]!, mute);
       }
-      view.duration.step(i, moment, sums.duration[i]! / n, n, Number.isNaN(cv2) ? DEFAULT_CV2 : cv2, load, mute);
-    });
+    }
   }
 
-  #edge(i: number, moment: Moment, missing: ReadonlySet<string>): void {
-    const view = this.#views.edge;
-    const side = view.side[i]!;
-    if (side === 2) return;
+  /** Network time of edges: the client's mean minus the server's. */
+  #gaps(moment: Moment): void {
+    const { side } = this.#views.edge;
     const [client, server] = this.#sums.edges;
-    const sums = side === 0 ? client : server;
-    const load = view.rate.load(i, sums.count[i]!);
-    this.#golden(view, i, side as 0 | 1, sums, moment, missing, () => {
-      view.duration.step(i, moment, sums.duration[i]! / sums.timed[i]!, sums.timed[i]!, DEFAULT_CV2, load, false);
-    });
-    const enough = client.timed[i]! >= this.#config.minVolume && server.timed[i]! >= this.#config.minVolume;
-    this.#gap.step(
-      i,
-      moment,
-      enough ? client.duration[i]! / client.timed[i]! - server.duration[i]! / server.timed[i]! : Number.NaN,
-    );
-  }
-
-  #instance(i: number, moment: Moment, missing: ReadonlySet<string>, muted: ReadonlySet<string>): void {
-    const view = this.#views.instance;
-    const side = view.side[i]!;
-    if (side === 2) return;
-    const sums = this.#sums.instances[side as 0 | 1];
-    const load = view.rate.load(i, sums.count[i]!);
-    const mute = muted.size > 0 && muted.has(`instance:${this.#entities.instances.names[i]}`);
-    this.#golden(view, i, side as 0 | 1, sums, moment, missing, () => {
-      view.duration.step(i, moment, sums.duration[i]! / sums.timed[i]!, sums.timed[i]!, DEFAULT_CV2, load, mute);
-    });
-  }
-
-  #golden(
-    view: View,
-    i: number,
-    _side: 0 | 1,
-    sums: CallSums['services'][0],
-    moment: Moment,
-    missing: ReadonlySet<string>,
-    durations: () => void,
-  ): void {
-    const count = sums.count[i]!;
-    if (view.presence.isComplete(i, missing)) view.rate.step(i, moment, count);
-    else view.rate.unknown(i);
-    if (count > 0) view.errors.step(i, moment, sums.errors[i]!, count);
-    else view.errors.unknown(i);
-    durations();
+    const { minVolume } = this.#config;
+    for (let i = 0; i < this.#entities.edges.size; i++) {
+      if (side[i] === 2) continue;
+      const enough = client.timed[i]! >= minVolume && server.timed[i]! >= minVolume;
+      this.#gap.step(
+        i,
+        moment,
+        enough ? client.duration[i]! / client.timed[i]! - server.duration[i]! / server.timed[i]! : Number.NaN,
+      );
+    }
   }
 
   save(): CallSeriesState {
@@ -260,4 +269,12 @@ export class CallSeries {
       view.presence.load(state.reporters[k]!);
     });
   }
+}
+
+/** Entities nobody reported calls of yet (edges known from TCP alone) have no side. */
+function cover(view: View, size: number): void {
+  if (size <= view.side.length) return;
+  const next = new Uint8Array(Math.max(size, view.side.length * 2)).fill(2);
+  next.set(view.side);
+  view.side = next;
 }

@@ -94,15 +94,18 @@ export class TcpSeries {
     for (const family of this.families) family.ensure(size);
     this.#sum(window, size);
     const { segments, retransmits, drops, failures, resets, rttSum, rttCount, overflows } = this.#sums;
+    // Family by family, not edge by edge: a family's columns stay in the cache.
     for (let i = 0; i < size; i++) {
       const sent = segments[i]!;
       const again = retransmits[i]!;
       if (sent > 0 && again >= 0) this.#retransmits.step(i, moment, Math.min(again, sent), sent);
       else this.#retransmits.unknown(i);
-      this.#drops.step(i, moment, drops[i]!);
-      this.#failures.step(i, moment, failures[i]!);
-      this.#resets.step(i, moment, resets[i]!);
-      this.#overflows.step(i, moment, overflows[i]!);
+    }
+    stepAll(this.#drops, moment, drops, size);
+    stepAll(this.#failures, moment, failures, size);
+    stepAll(this.#resets, moment, resets, size);
+    stepAll(this.#overflows, moment, overflows, size);
+    for (let i = 0; i < size; i++) {
       this.#rtt.step(i, moment, rttSum[i]! / rttCount[i]!, rttCount[i]!, 0, Number.NaN, false);
     }
   }
@@ -164,6 +167,10 @@ export class TcpSeries {
       family.restore(state[k]!);
     });
   }
+}
+
+function stepAll(family: CountFamily, moment: Moment, counts: Float64Array, size: number): void {
+  for (let i = 0; i < size; i++) family.step(i, moment, counts[i]!);
 }
 
 function addTo(column: Float64Array, i: number, value: number): void {

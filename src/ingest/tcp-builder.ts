@@ -141,21 +141,19 @@ export class TcpBuilder {
   /** @param fresh first row that is new: the first to name it sets it, the others add to it */
   #merge(batch: TcpColumns, rows: Uint32Array, fresh: number): void {
     const data = this.#values;
-    const columns = batch.values;
-    for (let r = 0; r < batch.rows; r++) {
-      const row = rows[r]!;
-      const at = row * FIELDS;
-      if (row === fresh) {
-        for (let f = 0; f < FIELDS; f++) data[at + f] = exact(columns[f]![r]!);
-        fresh++;
-        continue;
-      }
-      for (let f = 0; f < FIELDS; f++) {
-        const value = columns[f]![r]!;
-        if (Number.isNaN(value)) continue;
-        const old = data[at + f]!;
-        if (Number.isNaN(old)) data[at + f] = exact(value);
-        else data[at + f] = f === RTT_MIN ? Math.min(old, exact(value)) : old + exact(value);
+    for (let f = 0; f < FIELDS; f++) {
+      const column = batch.values[f]!;
+      for (let r = 0, next = fresh; r < batch.rows; r++) {
+        const row = rows[r]!;
+        const at = row * FIELDS + f;
+        const value = exact(column[r]!);
+        if (row === next) {
+          data[at] = value;
+          next++;
+        } else if (!Number.isNaN(value)) {
+          const old = data[at]!;
+          data[at] = Number.isNaN(old) ? value : f === RTT_MIN ? Math.min(old, value) : old + value;
+        }
       }
     }
   }
