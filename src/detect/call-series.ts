@@ -1,7 +1,6 @@
 /** Rate, errors, duration of services, edges and instances. */
 import type { ClosedWindow } from '../model/window.ts';
-import { denseQuantile, HISTOGRAM_BUCKETS } from '../stats/histogram.ts';
-import { bucketCv2, CallSums } from './call-sums.ts';
+import { CallSums } from './call-sums.ts';
 import type { DetectConfig } from './config.ts';
 import type { Entities } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
@@ -212,8 +211,7 @@ export class CallSeries {
 
   /** Squared coefficient of variation of a service's durations, from its sketch where there is one. */
   #spread(i: number, side: 0 | 1): number {
-    const from = i * HISTOGRAM_BUCKETS;
-    const cv2 = bucketCv2(this.#sums.buckets[side], from, from + HISTOGRAM_BUCKETS, 0);
+    const cv2 = this.#sums.buckets[side].cv2(i);
     return Number.isNaN(cv2) ? DEFAULT_CV2 : cv2;
   }
 
@@ -223,10 +221,8 @@ export class CallSeries {
     const { side } = this.#views.service;
     for (let i = 0; i < size; i++) {
       if (side[i] === 2) continue;
-      const from = i * HISTOGRAM_BUCKETS;
-      const buckets = this.#sums.buckets[side[i] as 0 | 1];
       const n = this.#sums.services[side[i] as 0 | 1].timed[i]!;
-      const p99 = n >= P99_VOLUME ? denseQuantile(buckets, from, from + HISTOGRAM_BUCKETS, 0, 0.99) : Number.NaN;
+      const p99 = n >= P99_VOLUME ? this.#sums.buckets[side[i] as 0 | 1].quantile(i, 0.99) : Number.NaN;
       if (Number.isNaN(p99)) this.#p99.unknown(i);
       else {
         const mute = muted.size > 0 && muted.has(`service:${names[i]}`);

@@ -10,9 +10,9 @@ import {
   KEY_SIDE,
   MANY_COLLECTORS,
 } from '../model/window.ts';
-import { HISTOGRAM_BUCKETS } from '../stats/histogram.ts';
 import type { Entities } from './entities.ts';
 import { Resolver } from './entities.ts';
+import { ServiceBuckets } from './service-buckets.ts';
 
 /** Sums of one view (server or client side) of services, edges or instances. */
 export class Sums {
@@ -48,20 +48,26 @@ export interface LeafNews {
   (kind: 'service' | 'edge' | 'instance', entity: number, side: number, collector: string): void;
 }
 
+/** Per leaf: number of its service, edge and instance (-1: none), side. */
+const LEAF = 4;
+const LEAF_EDGE = 1;
+const LEAF_INSTANCE = 2;
+const LEAF_SIDE = 3;
+
 export class CallSums {
   /** Index 0: client side, 1: server side. */
   readonly services = [new Sums(), new Sums()] as const;
   readonly edges = [new Sums(), new Sums()] as const;
   readonly instances = [new Sums(), new Sums()] as const;
-  /** Dense duration buckets per service and side. */
-  readonly buckets: [Float64Array, Float64Array] = [new Float64Array(0), new Float64Array(0)];
+  /** Duration buckets per service, by side. */
+  readonly buckets = [new ServiceBuckets(), new ServiceBuckets()] as const;
   readonly #entities: Entities;
   #directory: LeafDirectory | undefined;
   #mapped = 0;
-  #service = new Int32Array(0);
-  #edge = new Int32Array(0);
-  #instance = new Int32Array(0);
+  #leaves = new Int32Array(0);
   #reporter = new Uint32Array(0);
+  /** Name id of a callee -> its service + 1. */
+  #serviceOf = new Int32Array(0);
 
   constructor(entities: Entities) {
     this.#entities = entities;
@@ -75,19 +81,22 @@ export class CallSums {
       this.edges[side].reset(edges.size);
       this.instances[side].reset(instances.size);
     }
-    const { keys, width, collector } = window.callDirectory;
+    const { collector } = window.callDirectory;
     const { leaf, count, errors, durationSumUs, rows } = window.calls;
+    const leaves = this.#leaves;
+    const reporter = this.#reporter;
     for (let r = 0; r < rows; r++) {
       const id = leaf[r]!;
-      const side = keys[id * width + KEY_SIDE] === 1 ? 1 : 0;
+      const at = id * LEAF;
+      const side = leaves[at + LEAF_SIDE] === 1 ? 1 : 0;
       const n = count[r]!;
       const failed = errors[r]!;
       const duration = durationSumUs[r]!;
-      this.services[side].add(this.#service[id]!, n, failed, duration);
-      this.edges[side].add(this.#edge[id]!, n, failed, duration);
-      const instance = this.#instance[id]!;
+      this.services[side].add(leaves[at]!, n, failed, duration);
+      this.edges[side].add(leaves[at + LEAF_EDGE]!, n, failed, duration);
+      const instance = leaves[at + LEAF_INSTANCE]!;
       if (instance >= 0) this.instances[side].add(instance, n, failed, duration);
-      if (this.#reporter[id] !== collector[id]) this.#report(window, id, side, news);
+      if (reporter[id] !== collector[id]) this.#report(window, id, side, news);
     }
     this.#sketch(window);
   }
@@ -97,23 +106,24 @@ export class CallSums {
     this.#reporter[id] = reporter;
     if (reporter === MANY_COLLECTORS) return;
     const name = window.names.name(reporter);
-    news('service', this.#service[id]!, side, name);
-    news('edge', this.#edge[id]!, side, name);
-    if (this.#instance[id]! >= 0) news('instance', this.#instance[id]!, side, name);
+    const at = id * LEAF;
+    news('service', this.#leaves[at]!, side, name);
+    news('edge', this.#leaves[at + LEAF_EDGE]!, side, name);
+    if (this.#leaves[at + LEAF_INSTANCE]! >= 0) news('instance', this.#leaves[at + LEAF_INSTANCE]!, side, name);
   }
 
   #map({ callDirectory: directory, names }: ClosedWindow): void {
     if (directory !== this.#directory) {
       this.#directory = directory;
       this.#mapped = 0;
+      this.#serviceOf.fill(0);
     }
-    if (directory.size > this.#service.length) {
-      const capacity = Math.max(directory.size, this.#service.length * 2);
-      this.#service = grown(this.#service, new Int32Array(capacity));
-      this.#edge = grown(this.#edge, new Int32Array(capacity));
-      this.#instance = grown(this.#instance, new Int32Array(capacity));
+    if (directory.size > this.#reporter.length) {
+      const capacity = Math.max(directory.size, this.#reporter.length * 2);
+      this.#leaves = grown(this.#leaves, new Int32Array(capacity * LEAF));
       this.#reporter = grown(this.#reporter, new Uint32Array(capacity));
     }
+    if (names.size > this.#serviceOf.length) this.#serviceOf = grown(this.#serviceOf, new Int32Array(names.size * 2));
     const { keys, width } = directory;
     const resolve = new Resolver(this.#entities, names);
     for (let id = this.#mapped; id < directory.size; id++) {
@@ -121,28 +131,24 @@ export class CallSums {
       const caller = keys[at + KEY_CALLER]!;
       const callee = keys[at + KEY_CALLEE]!;
       const instance = keys[at + KEY_CALLEE_INSTANCE]!;
-      this.#service[id] = resolve.service(callee);
-      this.#edge[id] = resolve.edge(caller, callee);
-      this.#instance[id] = resolve.instance(instance, callee, keys[at + KEY_CALLEE_MACHINE]!);
+      const to = id * LEAF;
+      this.#leaves[to] = resolve.service(callee);
+      this.#leaves[to + LEAF_EDGE] = resolve.edge(caller, callee);
+      this.#leaves[to + LEAF_INSTANCE] = resolve.instance(instance, callee, keys[at + KEY_CALLEE_MACHINE]!);
+      this.#leaves[to + LEAF_SIDE] = keys[at + KEY_SIDE] === 1 ? 1 : 0;
       this.#reporter[id] = 0;
+      this.#serviceOf[callee] = this.#leaves[to]! + 1;
       resolve.place(keys[at + KEY_CALLER_INSTANCE]!, caller, keys[at + KEY_CALLER_MACHINE]!);
     }
     this.#mapped = directory.size;
   }
 
-  #sketch({ histograms, names }: ClosedWindow): void {
-    const size = this.#entities.services.size * HISTOGRAM_BUCKETS;
-    for (const side of [0, 1] as const) {
-      if (this.buckets[side].length < size) this.buckets[side] = new Float64Array(size * 2);
-      else this.buckets[side].fill(0);
-    }
+  #sketch({ histograms }: ClosedWindow): void {
+    for (const buckets of this.buckets) buckets.reset(this.#entities.services.size);
     const { rows, callee, side, first, start, counts } = histograms;
     for (let r = 0; r < rows; r++) {
-      const service = this.#entities.services.find(names.name(callee[r]!));
-      if (service === undefined) continue;
-      const buckets = this.buckets[side[r] === 1 ? 1 : 0];
-      const base = service * HISTOGRAM_BUCKETS + first[r]! - start[r]!;
-      for (let k = start[r]!; k < start[r + 1]!; k++) buckets[base + k] = buckets[base + k]! + counts[k]!;
+      const service = this.#serviceOf[callee[r]!]! - 1;
+      if (service >= 0) this.buckets[side[r] === 1 ? 1 : 0].add(service, first[r]!, counts, start[r]!, start[r + 1]!);
     }
   }
 }
@@ -150,22 +156,4 @@ export class CallSums {
 function grown<T extends Int32Array | Uint32Array>(from: T, to: T): T {
   to.set(from);
   return to;
-}
-
-const MIDDLE = Float64Array.from({ length: HISTOGRAM_BUCKETS }, (_, i) => 2 ** ((i + 0.5) / 8));
-
-/** Squared coefficient of variation of bucketed durations; NaN when empty. */
-export function bucketCv2(counts: ArrayLike<number>, from: number, to: number, first: number): number {
-  let n = 0;
-  let sum = 0;
-  let squares = 0;
-  for (let k = from; k < to; k++) {
-    const count = counts[k]!;
-    if (count === 0) continue;
-    const value = MIDDLE[first + k - from]!;
-    n += count;
-    sum += count * value;
-    squares += count * value * value;
-  }
-  return n === 0 ? Number.NaN : Math.max(0, (squares * n) / (sum * sum) - 1);
 }

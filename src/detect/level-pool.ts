@@ -2,7 +2,7 @@
  * Robust baselines of many levels: the last HISTORY healthy values, their median and scaled MAD. A value enters
  * COMMIT_DELAY windows late, so that the first windows of a change are recognised before they are learned.
  */
-import { MAD_SCALE, medianInPlace } from '../stats/robust.ts';
+import { medianAndMadInPlace } from '../stats/robust.ts';
 import type { ColumnsState, NumberArray } from './columns.ts';
 import { Columns } from './columns.ts';
 
@@ -30,6 +30,7 @@ const SPECS = {
 } as const;
 
 const scratch = new Float64Array(HISTORY);
+const level = { median: 0, spread: 0 };
 
 export class LevelPool {
   readonly #columns = new Columns(SPECS);
@@ -110,10 +111,9 @@ export class LevelPool {
     const n = length[i]!;
     const at = i * HISTORY;
     for (let k = 0; k < n; k++) scratch[k] = ring[at + k]!;
-    const center = medianInPlace(scratch, n);
-    for (let k = 0; k < n; k++) scratch[k] = Math.abs(scratch[k]! - center);
-    median[i] = center;
-    spread[i] = MAD_SCALE * medianInPlace(scratch, n);
+    medianAndMadInPlace(scratch, n, level);
+    median[i] = level.median;
+    spread[i] = level.spread;
   }
 
   save(): ColumnsState {

@@ -231,15 +231,19 @@ export class ResourceSeries {
 
   #gather({ resources, names }: ClosedWindow): Record<Kind, Map<number, Record<string, number>>> {
     const out = { instance: new Map<number, Record<string, number>>(), machine: new Map() };
+    let values: Record<string, number> = {};
     for (let r = 0; r < resources.rows; r++) {
-      const identity = resources.entities[resources.entity[r]!]!;
-      const kind = identity.entityKind;
-      const i = this.#entities.table(kind).id(identity.entity);
-      let values = out[kind].get(i) as Record<string, number> | undefined;
-      if (values === undefined) {
-        values = {};
-        out[kind].set(i, values);
-        if (kind === 'instance') this.#entities.place(identity.entity, identity.service, identity.machine);
+      // Rows of one entity follow one another: it is looked up once.
+      if (r === 0 || resources.entity[r] !== resources.entity[r - 1]) {
+        const identity = resources.entities[resources.entity[r]!]!;
+        const kind = identity.entityKind;
+        const i = this.#entities.table(kind).id(identity.entity);
+        const known = out[kind].get(i) as Record<string, number> | undefined;
+        values = known ?? {};
+        if (known === undefined) {
+          out[kind].set(i, values);
+          if (kind === 'instance') this.#entities.place(identity.entity, identity.service, identity.machine);
+        }
       }
       values[names.name(resources.metric[r]!)] = resources.value[r]!;
     }

@@ -113,7 +113,7 @@ export class TcpSeries {
   #sum({ tcp, tcpDirectory }: ClosedWindow, size: number): void {
     for (const name of SUMMED) {
       if (this.#sums[name].length < size) this.#sums[name] = new Float64Array(size * 2);
-      this.#sums[name].fill(Number.NaN);
+      this.#sums[name].fill(Number.NaN, 0, size);
     }
     const { segments, retransmits, drops, failures, resets, rttSum, rttCount, overflows } = this.#sums;
     const { keys, width } = tcpDirectory;

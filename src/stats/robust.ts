@@ -4,10 +4,13 @@ import { quickselect } from 'simple-statistics';
 /** Makes the median absolute deviation of a normal distribution its standard deviation: 1 / Φ⁻¹(3/4). */
 export const MAD_SCALE = 1.482602218505602;
 
+/** So few values are sorted, more are only partitioned. */
+const SORTED_BELOW = 32;
+
 /** Median of buffer[0..n), reordering it; NaN for n = 0. Expected cost O(n). */
 export function medianInPlace(buffer: Float64Array, n: number): number {
   if (n === 0) return Number.NaN;
-  if (n <= 32) return medianSmall(buffer, n);
+  if (n <= SORTED_BELOW) return medianSmall(buffer, n);
   const half = n >> 1;
   quickselect(buffer as unknown as number[], half, 0, n - 1);
   const upper = buffer[half]!;
@@ -15,6 +18,39 @@ export function medianInPlace(buffer: Float64Array, n: number): number {
   let lower = buffer[0]!;
   for (let i = 1; i < half; i++) if (buffer[i]! > lower) lower = buffer[i]!;
   return (lower + upper) / 2;
+}
+
+/**
+ * Median and scaled median absolute deviation of buffer[0..n), overwriting it; NaN for n = 0. Sorted values are two
+ * ascending runs of deviations, left and right of the median, which are merged as far as the middle.
+ * Expected cost O(n).
+ */
+export function medianAndMadInPlace(buffer: Float64Array, n: number, out: { median: number; spread: number }): void {
+  const center = medianInPlace(buffer, n);
+  out.median = center;
+  if (n === 0 || n > SORTED_BELOW) {
+    for (let i = 0; i < n; i++) buffer[i] = Math.abs(buffer[i]! - center);
+    out.spread = MAD_SCALE * medianInPlace(buffer, n);
+    return;
+  }
+  const half = n >> 1;
+  let right = half;
+  let left = half - 1;
+  let before = 0;
+  let deviation = 0;
+  for (let k = 0; k <= half; k++) {
+    const below = left >= 0 ? Math.abs(buffer[left]! - center) : Number.POSITIVE_INFINITY;
+    const above = right < n ? Math.abs(buffer[right]! - center) : Number.POSITIVE_INFINITY;
+    before = deviation;
+    if (below < above) {
+      deviation = below;
+      left--;
+    } else {
+      deviation = above;
+      right++;
+    }
+  }
+  out.spread = MAD_SCALE * (n % 2 === 1 ? deviation : (before + deviation) / 2);
 }
 
 function medianSmall(buffer: Float64Array, n: number): number {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { changePoint, cusumStep } from '../../src/stats/change-point.ts';
 import { createRandom, normal, poisson, shuffled } from '../../src/stats/random.ts';
-import { median, medianAndMad, medianInPlace } from '../../src/stats/robust.ts';
+import { median, medianAndMad, medianAndMadInPlace, medianInPlace } from '../../src/stats/robust.ts';
 
 describe('robust statistics', () => {
   it('takes the median of odd, even and long inputs, skipping what is not finite', () => {
@@ -21,6 +21,20 @@ describe('robust statistics', () => {
   it('scales the MAD (worked example of the R manual, stats::mad(c(1:9)) = 2.9652)', () => {
     expect(medianAndMad([1, 2, 3, 4, 5, 6, 7, 8, 9]).spread).toBeCloseTo(2.9652, 4);
     expect(medianAndMad([1, 1, 2, 2, 4, 6, 9]).spread).toBeCloseTo(1.4826, 4);
+  });
+
+  it('takes both in place, to the bit as by sorting all deviations, for every length up to the history', () => {
+    const random = createRandom(5);
+    const out = { median: 0, spread: 0 };
+    for (let n = 0; n <= 60; n++) {
+      for (let round = 0; round < 20; round++) {
+        // Few distinct values every other round: ties.
+        const values = Array.from({ length: n }, () => (round % 2 ? Math.floor(random() * 4) : random() * 100 - 50));
+        const expected = medianAndMad(values);
+        medianAndMadInPlace(Float64Array.from(values), n, out);
+        expect([out.median, out.spread]).toEqual([expected.median, expected.spread]);
+      }
+    }
   });
 
   it('draws the same numbers for the same seed, with the right moments', () => {
