@@ -1,11 +1,12 @@
 /** Which values of which dimensions carry a change. The whole method: normalise, weigh, scan, judge. */
+import { canonical } from './canonical.ts';
 import { judge } from './judge.ts';
 import { buildLattice } from './lattice.ts';
 import type { Noise } from './noise.ts';
 import { COUNT_DISPERSION, leafWeights } from './noise.ts';
 import { guessMeasure, normalise, rateMix } from './normalise.ts';
-import type { ScanInput } from './scan.ts';
 import { scan } from './scan.ts';
+import type { ScanInput } from './sums.ts';
 import type { AttributionResult, LeafTable, Measure } from './types.ts';
 
 /** Deepest cuboids: elements with more terms than this are rarely meant and rarely told apart. */
@@ -27,7 +28,7 @@ export function attribute(
   noise: Noise | undefined = undefined,
 ): AttributionResult {
   const kind = measure ?? guessMeasure(whole);
-  const table = withoutConstants(whole);
+  const table = withoutConstants(canonical(whole));
   const split = kind === 'ratio' || kind === 'mean' ? rateMix(table) : null;
   if (
     split !== null &&
@@ -74,5 +75,5 @@ function attributeValues(table: LeafTable, measure: Measure, noise: Noise | unde
     MAX_LAYER,
   );
   const input: ScanInput = { cuboids, d, w, v, f };
-  return judge(table, measure, input, scan(input));
+  return judge(table, measure, input, scan(input, table.codes));
 }

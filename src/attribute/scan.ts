@@ -5,157 +5,165 @@
  * found is removed and the scan goes on.
  */
 import type { Cuboid } from './lattice.ts';
-import { bits, rollUp, WIDTH } from './lattice.ts';
+import { bits } from './lattice.ts';
+import type { ScanInput } from './sums.ts';
+import { elementOf, leafSums, membersOf, rollUp, WIDTH } from './sums.ts';
 
-export interface Found {
+/** An element of a cuboid and how it fares. */
+export interface Candidate {
   readonly cuboid: number;
   readonly element: number;
+  /** Log-likelihood gained, nats; and what the search for it costs. */
   readonly gain: number;
   readonly penalty: number;
+  readonly score: number;
+  /** Share of its leaves' deviation that one common deviation explains; 1: the ripple effect holds exactly. */
   readonly purity: number;
   readonly deviation: number;
+  /** Σ(v−f). */
   readonly change: number;
   readonly leaves: number;
+}
+
+export interface Found extends Candidate {
   /** Leaf indexes that were active under it when it was found. */
   readonly members: Int32Array;
+  /** The next best of the same round over other leaves. */
+  readonly runnerUp: Candidate | undefined;
 }
 
-export interface ScanOptions {
-  /** Ripple effect: the share of its leaves' deviation that one common deviation explains. MULTIDIM section 11. */
-  readonly minPurity: number;
-  readonly minDeviation: number;
-  /** Share of the abnormal change. */
-  readonly minShare: number;
-  readonly maxElements: number;
-}
+/** Every constant here was chosen by docs/attribution.md's table: on half of the cases, confirmed on the others. */
+const MIN_PURITY = 0.8;
+const MIN_DEVIATION = 0.1;
+/** Nats that one more term must earn, beyond the logarithm of the elements looked at. */
+const TERM_COST = 4;
+/** Weight of what a common deviation leaves unexplained inside the element. */
+const UNEXPLAINED_WEIGHT = 0.1;
+export const MAX_ELEMENTS = 16;
 
-export const DEFAULT_SCAN: ScanOptions = { minPurity: 0.72, minDeviation: 0.1, minShare: 0.01, maxElements: 16 };
-
-/** Leaves with w·d² above this are clearly abnormal (4 standard deviations). */
-const ABNORMAL = 16;
-
-export interface ScanInput {
-  readonly cuboids: readonly Cuboid[];
-  readonly d: Float64Array;
-  readonly w: Float64Array;
-  readonly v: Float64Array;
-  readonly f: Float64Array;
-}
-
-/** Sums of one leaf, WIDTH per leaf; inactive leaves are all zero. */
-export function leafSums({ d, w, v, f }: ScanInput): Float64Array {
-  const sums = new Float64Array(d.length * WIDTH);
-  let state = 0x9e3779b9;
-  for (let i = 0, s = 0; i < d.length; i++, s += WIDTH) {
-    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5) >>> 0;
-    if (w[i] === 0) continue;
-    const m = (v[i]! + f[i]!) / 2;
-    sums[s] = w[i]! * d[i]! * d[i]!;
-    sums[s + 1] = w[i]! * d[i]!;
-    sums[s + 2] = w[i]!;
-    sums[s + 3] = 1;
-    sums[s + 4] = m * d[i]! * d[i]!;
-    sums[s + 5] = m * d[i]!;
-    sums[s + 6] = m;
-    sums[s + 7] = v[i]! - f[i]!;
-    sums[s + 8] = state;
-  }
-  return sums;
-}
-
-/** Change of the clearly abnormal leaves: what has to be explained. */
-export function abnormalChange({ d, w, v, f }: ScanInput): number {
-  let sum = 0;
-  for (let i = 0; i < d.length; i++) if (w[i]! * d[i]! * d[i]! > ABNORMAL) sum += Math.abs(v[i]! - f[i]!);
-  return sum;
-}
-
-export function scan(input: ScanInput, options: ScanOptions = DEFAULT_SCAN): Found[] {
+export function scan(input: ScanInput, codes: readonly Uint32Array[]): Found[] {
   const { cuboids } = input;
   const leaves = leafSums(input);
-  const abnormal = abnormalChange(input);
-  const buffers: Float64Array[] = [];
+  const all = rollUp(cuboids, leaves);
   const found: Found[] = [];
-  while (found.length < options.maxElements) {
-    rollUp(cuboids, leaves, buffers);
-    const best = argMax(cuboids, buffers, abnormal, options);
+  while (found.length < MAX_ELEMENTS) {
+    const [best, runnerUp] = argMax(cuboids, all);
     if (best === undefined) break;
-    const shortest = shorten(cuboids, buffers, best);
-    const members = membersOf(cuboids, shortest.cuboid, shortest.element, leaves);
-    found.push({ ...shortest, members });
-    for (const leaf of members) leaves.fill(0, leaf * WIDTH, (leaf + 1) * WIDTH);
+    const shortest = shorten(cuboids, all, best);
+    const members = membersOf(cuboids, codes, shortest.cuboid, shortest.element, leaves);
+    found.push({ ...shortest, members, runnerUp });
+    remove(cuboids, all, leaves, members);
   }
   return found;
 }
 
-function argMax(
-  cuboids: readonly Cuboid[],
-  buffers: readonly Float64Array[],
-  abnormal: number,
-  options: ScanOptions,
-): Omit<Found, 'members'> | undefined {
-  let best: Omit<Found, 'members'> | undefined;
-  let bestScore = 0;
-  const search = Math.log(cuboids.length);
-  for (let c = 0; c < cuboids.length; c++) {
-    const { size, mask } = cuboids[c]!;
-    const sums = buffers[c]!;
-    const penalty = Math.log(size) + search + 2 * bits(mask);
-    for (let e = 0, s = 0; e < size; e++, s += WIDTH) {
-      const C = sums[s + 2]!;
-      if (C === 0) continue;
-      const B = sums[s + 1]!;
-      const gain = (B * B) / (2 * C);
-      const score = gain - penalty;
-      if (score <= bestScore) continue;
-      const deviation = B / C;
-      if (Math.abs(deviation) < options.minDeviation) continue;
-      if (Math.abs(sums[s + 7]!) < options.minShare * abnormal) continue;
-      const n = sums[s + 3]!;
-      const byWeight = (2 * gain - 0.5) / Math.max(sums[s]! - 0.8 * n, 1e-9);
-      const byVolume = sums[s + 4]! > 0 ? (sums[s + 5]! * sums[s + 5]!) / sums[s + 6]! / sums[s + 4]! : 0;
-      const purity = Math.min(1, Math.max(byWeight, byVolume));
-      if (purity < options.minPurity) continue;
-      best = { cuboid: c, element: e, gain, penalty, purity, deviation, change: sums[s + 7]!, leaves: n };
-      bestScore = score;
-    }
-  }
-  return best;
+/** Price of an element: of the choice among so many, and of its terms. */
+export function penaltyOf({ size, mask }: Cuboid, cuboids: number): number {
+  return Math.log(size) + Math.log(cuboids) + TERM_COST * bits(mask);
 }
 
-/** The same set of leaves in the fewest dimensions: a machine implies its zone. */
-function shorten(
+/** Best and second best, over different leaves. Ties: the earlier cuboid (finer first), then the earlier element. */
+function argMax(
   cuboids: readonly Cuboid[],
-  buffers: readonly Float64Array[],
-  best: Omit<Found, 'members'>,
-): Omit<Found, 'members'> {
-  const own = buffers[best.cuboid]!;
-  const at = best.element * WIDTH;
-  const { mask } = cuboids[best.cuboid]!;
-  const example = cuboids[best.cuboid]!.example[best.element]!;
+  all: readonly Float64Array[],
+): readonly [Candidate | undefined, Candidate | undefined] {
+  let best: Candidate | undefined;
+  let second: Candidate | undefined;
+  let floor = 0;
+  for (let c = 0; c < cuboids.length; c++) {
+    const sums = all[c]!;
+    const penalty = penaltyOf(cuboids[c]!, cuboids.length);
+    for (let e = 0, s = 0; s < sums.length; e++, s += WIDTH) {
+      if (sums[s + 3] === 0) continue;
+      // No purity can lift a score above the bare gain: most elements end here.
+      if ((sums[s + 1]! * sums[s + 1]!) / sums[s + 2]! / 2 - penalty <= floor) continue;
+      const one = judgeElement(sums, s, c, e, penalty);
+      if (one.score <= floor || rejection(one) !== undefined) continue;
+      if (best === undefined || one.score > best.score) {
+        if (best !== undefined && !sameLeaves(best, one)) second = best;
+        best = one;
+      } else if (!sameLeaves(best, one)) second = one;
+      floor = second?.score ?? 0;
+    }
+  }
+  return [best, second !== undefined && best !== undefined && !sameLeaves(best, second) ? second : undefined];
+}
+
+/** One allocation per element that could win, none for the others. */
+export function judgeElement(
+  sums: Float64Array,
+  s: number,
+  cuboid: number,
+  element: number,
+  penalty: number,
+): Candidate {
+  const A = sums[s]!;
+  const B = sums[s + 1]!;
+  const C = sums[s + 2]!;
+  const n = sums[s + 3]!;
+  const z2 = (B * B) / C;
+  const unexplained = Math.max(0, (A - z2 - (n - 1)) / 2);
+  const byWeight = (z2 - 0.5) / Math.max(A - 0.8 * n, 1e-9);
+  const byVolume = sums[s + 4]! > 0 ? Math.min(1, (sums[s + 5]! * sums[s + 5]!) / sums[s + 6]! / sums[s + 4]!) : 0;
+  return {
+    cuboid,
+    element,
+    gain: z2 / 2,
+    penalty,
+    score: (z2 / 2 - UNEXPLAINED_WEIGHT * unexplained) * byVolume - penalty,
+    purity: Math.min(1, Math.max(byWeight, byVolume)),
+    deviation: B / C,
+    change: sums[s + 7]!,
+    leaves: n,
+  };
+}
+
+/** Why an element cannot be a cause; undefined: it can. */
+export function rejection({ score, deviation, purity }: Candidate): string | undefined {
+  if (score <= 0) return 'chance: gain below the price of the search';
+  if (Math.abs(deviation) < MIN_DEVIATION) return `deviation below ${MIN_DEVIATION}`;
+  if (purity < MIN_PURITY) return `its parts moved differently (purity below ${MIN_PURITY})`;
+  return undefined;
+}
+
+function sameLeaves(a: Candidate, b: Candidate): boolean {
+  return a.leaves === b.leaves && Math.abs(a.change - b.change) <= 1e-9 * Math.abs(a.change);
+}
+
+/** The fewest dimensions that name the same leaves: an ancestor with as many. */
+function shorten(cuboids: readonly Cuboid[], all: readonly Float64Array[], best: Candidate): Candidate {
+  const { mask, example } = cuboids[best.cuboid]!;
+  const leaf = example[best.element]!;
   for (let c = cuboids.length - 1; c >= 0; c--) {
     const other = cuboids[c]!;
     if (bits(other.mask) >= bits(mask)) return best;
     if ((other.mask & mask) !== other.mask) continue;
-    const element = elementOf(cuboids, c, example);
-    const sums = buffers[c]!;
-    if (sums[element * WIDTH + 3] === own[at + 3] && sums[element * WIDTH + 8] === own[at + 8])
-      return { ...best, cuboid: c, element };
+    const element = elementOf(cuboids, c, leaf);
+    if (all[c]![element * WIDTH + 3] === best.leaves) return { ...best, cuboid: c, element };
   }
   return best;
 }
 
-/** The element of cuboid c over a leaf. */
-export function elementOf(cuboids: readonly Cuboid[], c: number, leaf: number): number {
-  const { parent, map } = cuboids[c]!;
-  return map[parent < 0 ? leaf : elementOf(cuboids, parent, leaf)]!;
-}
-
-function membersOf(cuboids: readonly Cuboid[], c: number, element: number, leaves: Float64Array): Int32Array {
-  const members: number[] = [];
-  const rows = leaves.length / WIDTH;
-  for (let i = 0; i < rows; i++) {
-    if (leaves[i * WIDTH + 3] !== 0 && elementOf(cuboids, c, i) === element) members.push(i);
+/** Takes leaves out of every sum. Cost: O(members · cuboids). */
+function remove(
+  cuboids: readonly Cuboid[],
+  all: readonly Float64Array[],
+  leaves: Float64Array,
+  members: Int32Array,
+): void {
+  const at: Int32Array[] = [];
+  for (let c = 0; c < cuboids.length; c++) {
+    const { parent, map } = cuboids[c]!;
+    const above = parent < 0 ? members : at[parent]!;
+    const own = map === undefined ? above : above.map((element) => map[element]!);
+    at.push(own);
+    const sums = all[c]!;
+    if (sums === leaves) continue;
+    for (let k = 0; k < members.length; k++) {
+      let t = own[k]! * WIDTH;
+      let s = members[k]! * WIDTH;
+      for (const end = s + WIDTH; s < end; s++, t++) sums[t] = sums[t]! - leaves[s]!;
+    }
   }
-  return Int32Array.from(members);
+  for (const leaf of members) leaves.fill(0, leaf * WIDTH, (leaf + 1) * WIDTH);
 }

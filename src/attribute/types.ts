@@ -36,9 +36,13 @@ export interface AttributedElement {
   readonly statistic: number;
   /** 0..1, from the statistic and from how alike its leaves moved. */
   readonly confidence: number;
+  /** Share of its leaves' deviation that one common deviation explains, 0..1. */
+  readonly purity: number;
   readonly actual: number;
   readonly expected: number;
   readonly leaves: number;
+  /** The next best element over other leaves, when there was one; scoreRatio below 1. */
+  readonly runnerUp?: { readonly terms: readonly ElementTerm[]; readonly purity: number; readonly scoreRatio: number };
 }
 
 export interface DimensionDrillDown {
@@ -57,6 +61,8 @@ export interface AttributionResult {
   readonly dimensions: readonly DimensionDrillDown[];
   /** ratio, mean: the change of the whole split exactly; rate + mix = change. */
   readonly split: { readonly change: number; readonly rate: number; readonly mix: number } | null;
+  /** Healthy leaves scatter more than the noise model knows: small elements were not named. */
+  readonly heavyTails: boolean;
   /** Deviation of the whole. */
   readonly commonDeviation: number;
 }

@@ -1,0 +1,82 @@
+/**
+ * Which of the found elements are causes. Significance alone does not tell: forecast errors come in clusters of their
+ * own, which the scan finds too. A cause must stand out from the change that stays unexplained, and where healthy leaves
+ * break the noise model, from the largest cause as well.
+ */
+import type { Found } from './scan.ts';
+import type { ScanInput } from './sums.ts';
+
+/** A cause explains at least this share of what remains to be explained when its turn comes, largest first. */
+const MIN_OF_REMAINING = 0.12;
+/** The same, and the share of the largest cause, where the noise model is broken. */
+const MIN_OF_REMAINING_HEAVY = 0.25;
+const MIN_OF_LARGEST_HEAVY = 0.1;
+/** The noise model counts as broken when more leaves than this are beyond 4 standard deviations (normal: 6e-5). */
+const HEAVY_FROM = 0.004;
+const WILD_Z2 = 16;
+/** Leaves whose variance is above this say nothing about tails: deviations end at 2. */
+const TELLING_WEIGHT = 1;
+/** Below this share explained, what moved is in no recorded dimension. */
+const MIN_EXPLAINED = 0.5;
+
+export interface Accepted {
+  readonly causes: readonly Found[];
+  /** Change beyond chance in total, and of the causes. Same order as causes. */
+  readonly abnormal: number;
+  readonly sizes: readonly number[];
+  /** Enough is explained to name causes at all. */
+  readonly explained: boolean;
+  readonly heavyTails: boolean;
+}
+
+/** @param found disjoint elements. Ties in size keep the order of the scan. Cost: O(leaves). */
+export function accept(input: ScanInput, found: readonly Found[]): Accepted {
+  const { d, w } = input;
+  const taken = new Uint8Array(d.length);
+  for (const { members } of found) for (const i of members) taken[i] = 1;
+  let live = 0;
+  let wild = 0;
+  let telling = 0;
+  for (let i = 0; i < d.length; i++) {
+    if (taken[i] !== 0 || w[i] === 0) continue;
+    live++;
+    if (w[i]! <= TELLING_WEIGHT) continue;
+    telling++;
+    if (w[i]! * d[i]! * d[i]! > WILD_Z2) wild++;
+  }
+  // One more than seen: few leaves cannot prove that tails are light.
+  const heavyTails = (wild + 1) / Math.max(1, telling) > HEAVY_FROM;
+  const limit = Math.max(WILD_Z2, 2 * Math.log(Math.max(1, live)) + 4);
+  let remaining = 0;
+  for (let i = 0; i < d.length; i++) if (taken[i] === 0) remaining += leafExcess(input, i, limit);
+  const sized = found.map((one) => ({ one, size: elementExcess(input, one, limit) })).sort((a, b) => b.size - a.size);
+  for (const { size } of sized) remaining += size;
+  const abnormal = remaining;
+  const causes: Found[] = [];
+  const sizes: number[] = [];
+  const largest = sized[0]?.size ?? 0;
+  for (const { one, size } of sized) {
+    if (size <= 0 || size < (heavyTails ? MIN_OF_REMAINING_HEAVY : MIN_OF_REMAINING) * remaining) break;
+    if (heavyTails && size < MIN_OF_LARGEST_HEAVY * largest) break;
+    causes.push(one);
+    sizes.push(size);
+    remaining -= size;
+  }
+  return { causes, sizes, abnormal, explained: abnormal - remaining >= MIN_EXPLAINED * abnormal, heavyTails };
+}
+
+/** What of a leaf's change chance cannot make: |v − f| less √limit standard deviations. */
+function leafExcess({ w, v, f }: ScanInput, i: number, limit: number): number {
+  return w[i]! > 0 ? Math.max(0, Math.abs(v[i]! - f[i]!) - ((v[i]! + f[i]!) / 2) * Math.sqrt(limit / w[i]!)) : 0;
+}
+
+/** The same of an element: of its leaves one by one, or of all together, whichever is more. */
+function elementExcess(input: ScanInput, { members, change }: Found, limit: number): number {
+  let leaves = 0;
+  let variance = 0;
+  for (const i of members) {
+    leaves += leafExcess(input, i, limit);
+    variance += ((input.v[i]! + input.f[i]!) / 2) ** 2 / input.w[i]!;
+  }
+  return Math.max(leaves, Math.abs(change) - Math.sqrt(WILD_Z2 * variance));
+}

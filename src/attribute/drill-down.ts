@@ -1,0 +1,67 @@
+/** One dimension at a time: did every value move alike, or is the change concentrated, and where? */
+import { chiSquareTail } from './chi-square.ts';
+import { bits } from './lattice.ts';
+import type { ScanInput } from './sums.ts';
+import { leafSums, rollUp, WIDTH } from './sums.ts';
+import type { DimensionDrillDown, LeafTable } from './types.ts';
+
+/** A dimension is even when the hypothesis that all its values moved alike is not rejected at this level. */
+const SIGNIFICANCE = 1e-3;
+const SHOWN = 5;
+/** A whole that moved: beyond this many standard deviations and this relative deviation. */
+const MOVED_Z = 4;
+const MOVED_DEVIATION = 0.1;
+
+export interface DrillDowns {
+  readonly dimensions: readonly DimensionDrillDown[];
+  /** Deviation of the whole. */
+  readonly common: number;
+  /** The whole moved, and no dimension tells any part of it apart. */
+  readonly even: boolean;
+}
+
+/** Chi-square test of one common deviation over the values of each dimension. Cost: O(Σ elements). */
+export function drillDowns(table: LeafTable, input: ScanInput): DrillDowns {
+  const all = rollUp(input.cuboids, leafSums(input));
+  const dimensions: DimensionDrillDown[] = [];
+  let common = 0;
+  let moved = false;
+  input.cuboids.forEach(({ mask, size, dimensions: [d], example }, c) => {
+    if (bits(mask) !== 1 || d === undefined) return;
+    const sums = all[c]!;
+    let B = 0;
+    let C = 0;
+    let total = 0;
+    for (let s = 0; s < sums.length; s += WIDTH) {
+      B += sums[s + 1]!;
+      C += sums[s + 2]!;
+      total += Math.abs(sums[s + 7]!);
+    }
+    common = C > 0 ? B / C : 0;
+    let chi = 0;
+    let values = 0;
+    for (let s = 0; s < sums.length; s += WIDTH) {
+      if (!(sums[s + 2]! > 0)) continue;
+      values++;
+      chi += (sums[s + 1]! - common * sums[s + 2]!) ** 2 / sums[s + 2]!;
+    }
+    moved ||= C > 0 && Math.abs(B) / Math.sqrt(C) > MOVED_Z;
+    const pValue = values > 1 ? chiSquareTail(chi, values - 1) : 1;
+    dimensions.push({
+      dimension: table.dimensions[d]!,
+      verdict: pValue < SIGNIFICANCE ? 'concentrated' : 'even',
+      pValue,
+      values: [...Array(size).keys()]
+        .map((e) => ({
+          value: table.values[d]![table.codes[d]![example[e]!]!]!,
+          share: total > 0 ? Math.abs(sums[e * WIDTH + 7]!) / total : 0,
+        }))
+        .sort((a, b) => b.share - a.share || (a.value < b.value ? -1 : 1))
+        .slice(0, SHOWN),
+    });
+  });
+  dimensions.sort((a, b) => a.pValue - b.pValue || (a.dimension < b.dimension ? -1 : 1));
+  const several = dimensions.filter(({ values }) => values.length > 1);
+  const even = several.length > 0 && several.every(({ verdict }) => verdict === 'even');
+  return { dimensions, common, even: moved && even && Math.abs(common) >= MOVED_DEVIATION };
+}
