@@ -58,22 +58,37 @@ function withoutConstants(table: LeafTable): LeafTable {
 }
 
 function attributeValues(table: LeafTable, measure: Measure, noise: Noise | undefined): AttributionResult {
-  const { v, f, events } = normalise(table, measure);
-  const rows = v.length;
+  const prepared = prepare(table, measure, noise);
+  return judge(prepared.table, measure, prepared.input, scan(prepared.input, prepared.table.codes));
+}
+
+/** Leaves with events, weighed, and the lattice over them. A leaf without any says nothing and costs nothing. */
+export function prepare(
+  whole: LeafTable,
+  measure: Measure,
+  noise: Noise | undefined,
+): { readonly table: LeafTable; readonly input: ScanInput; readonly noise: Noise } {
+  const all = normalise(whole, measure);
+  const live = new Uint32Array(all.v.length);
+  let rows = 0;
+  for (let i = 0; i < all.v.length; i++) if (all.events[i]! > 0) live[rows++] = i;
+  const pick = <A extends Float64Array | Uint32Array>(from: A, into: A): A => {
+    for (let k = 0; k < rows; k++) into[k] = from[live[k]!]!;
+    return into;
+  };
+  const table = { ...whole, codes: whole.codes.map((codes) => pick(codes, new Uint32Array(rows))) };
+  const v = pick(all.v, new Float64Array(rows));
+  const f = pick(all.f, new Float64Array(rows));
+  const events = pick(all.events, new Float64Array(rows));
   const d = new Float64Array(rows);
-  let whole = true;
+  let counts = true;
   for (let i = 0; i < rows; i++) {
     const sum = v[i]! + f[i]!;
     d[i] = sum > 0 ? (2 * (f[i]! - v[i]!)) / sum : 0;
-    if (v[i] !== Math.round(v[i]!)) whole = false;
+    if (v[i] !== Math.round(v[i]!)) counts = false;
   }
-  const { weights: w } = leafWeights(d, events, whole, noise);
-  const cuboids = buildLattice(
-    table.codes,
-    table.values.map((values) => Math.max(1, values.length)),
-    rows,
-    MAX_LAYER,
-  );
-  const input: ScanInput = { cuboids, d, w, v, f };
-  return judge(table, measure, input, scan(input, table.codes));
+  const weighed = leafWeights(d, events, counts, noise);
+  const cardinality = table.values.map((values) => Math.max(1, values.length));
+  const cuboids = buildLattice(table.codes, cardinality, rows, MAX_LAYER);
+  return { table, input: { cuboids, d, w: weighed.weights, v, f }, noise: weighed.noise };
 }

@@ -1,8 +1,7 @@
 /** One dimension at a time: did every value move alike, or is the change concentrated, and where? */
 import { chiSquareTail } from './chi-square.ts';
-import { bits } from './lattice.ts';
-import type { ScanInput } from './sums.ts';
-import { leafSums, rollUp, WIDTH } from './sums.ts';
+import type { Cuboid } from './lattice.ts';
+import { WIDTH } from './sums.ts';
 import type { DimensionDrillDown, LeafTable } from './types.ts';
 
 /** A dimension is even when the hypothesis that all its values moved alike is not rejected at this level. */
@@ -21,14 +20,17 @@ export interface DrillDowns {
 }
 
 /** Chi-square test of one common deviation over the values of each dimension. Cost: O(Σ elements). */
-export function drillDowns(table: LeafTable, input: ScanInput): DrillDowns {
-  const all = rollUp(input.cuboids, leafSums(input));
+export function drillDowns(
+  table: LeafTable,
+  cuboids: readonly Cuboid[],
+  single: readonly (Float64Array | undefined)[],
+): DrillDowns {
   const dimensions: DimensionDrillDown[] = [];
   let common = 0;
   let moved = false;
-  input.cuboids.forEach(({ mask, size, dimensions: [d], example }, c) => {
-    if (bits(mask) !== 1 || d === undefined) return;
-    const sums = all[c]!;
+  cuboids.forEach(({ size, dimensions: [d], example }, c) => {
+    const sums = single[c];
+    if (sums === undefined || d === undefined) return;
     let B = 0;
     let C = 0;
     let total = 0;

@@ -2,7 +2,7 @@
 import { accept } from './accept.ts';
 import { drillDowns } from './drill-down.ts';
 import type { Cuboid } from './lattice.ts';
-import type { Candidate, Found } from './scan.ts';
+import type { Candidate, Found, Scan } from './scan.ts';
 import type { ScanInput } from './sums.ts';
 import type { AttributedElement, AttributionResult, ElementTerm, LeafTable, Measure } from './types.ts';
 
@@ -13,10 +13,10 @@ export function judge(
   table: LeafTable,
   measure: Measure,
   input: ScanInput,
-  found: readonly Found[],
+  { found, single }: Scan,
 ): AttributionResult {
   const { causes, sizes, abnormal, explained, heavyTails } = accept(input, found);
-  const { dimensions, common, even } = drillDowns(table, input);
+  const { dimensions, common, even } = drillDowns(table, input.cuboids, single);
   const result = { measure, dimensions, split: null, commonDeviation: common, heavyTails } as const;
   if (even && restMoved(input, found[0]?.members, common)) return { ...result, verdict: 'global', elements: [] };
   if (causes.length === 0 && abnormal === 0) return { ...result, verdict: 'no-change', elements: [] };

@@ -41,10 +41,17 @@ const TERM_COST = 4;
 const UNEXPLAINED_WEIGHT = 0.1;
 export const MAX_ELEMENTS = 16;
 
-export function scan(input: ScanInput, codes: readonly Uint32Array[]): Found[] {
+export interface Scan {
+  readonly found: readonly Found[];
+  /** Sums of the cuboids of one dimension, before anything was taken out; undefined for the others. */
+  readonly single: readonly (Float64Array | undefined)[];
+}
+
+export function scan(input: ScanInput, codes: readonly Uint32Array[]): Scan {
   const { cuboids } = input;
   const leaves = leafSums(input);
   const all = rollUp(cuboids, leaves);
+  const single = all.map((sums, c) => (cuboids[c]!.dimensions.length === 1 ? sums.slice() : undefined));
   const found: Found[] = [];
   while (found.length < MAX_ELEMENTS) {
     const [best, runnerUp] = argMax(cuboids, all);
@@ -54,7 +61,7 @@ export function scan(input: ScanInput, codes: readonly Uint32Array[]): Found[] {
     found.push({ ...shortest, members, runnerUp });
     remove(cuboids, all, leaves, members);
   }
-  return found;
+  return { found, single };
 }
 
 /** Price of an element: of the choice among so many, and of its terms. */
