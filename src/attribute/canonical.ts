@@ -16,15 +16,21 @@ export function canonical(table: LeafTable): LeafTable {
     ranked.push(codes);
   }
   const rows = table.actual.length;
-  let at = Uint32Array.from({ length: rows }, (_, i) => i);
+  let at = new Uint32Array(rows);
+  for (let i = 0; i < rows; i++) at[i] = i;
   for (let d = ranked.length - 1; d >= 0; d--) at = countingSort(at, ranked[d]!, values[d]!.length);
   const group = new Uint32Array(rows);
-  let leaves = 0;
-  for (let k = 0; k < rows; k++) {
-    if (k > 0 && ranked.some((codes) => codes[at[k]!] !== codes[at[k - 1]!])) leaves++;
-    group[k] = leaves;
+  let leaves = rows > 0 ? 1 : 0;
+  for (let k = 1; k < rows; k++) {
+    const a = at[k]!;
+    const b = at[k - 1]!;
+    for (let d = 0; d < ranked.length; d++) {
+      if (ranked[d]![a] === ranked[d]![b]) continue;
+      leaves++;
+      break;
+    }
+    group[k] = leaves - 1;
   }
-  if (rows > 0) leaves++;
   const pick = (codes: Uint32Array): Uint32Array => {
     const out = new Uint32Array(leaves);
     for (let k = 0; k < rows; k++) out[group[k]!] = codes[at[k]!]!;
@@ -58,7 +64,10 @@ function rank(values: readonly string[], codes: Uint32Array): [string[], Uint32A
   return [sorted, out];
 }
 
-function countingSort(at: Uint32Array, keys: Uint32Array, size: number): Uint32Array<ArrayBuffer> {
+function countingSort(at: Uint32Array<ArrayBuffer>, keys: Uint32Array, size: number): Uint32Array<ArrayBuffer> {
+  let sorted = true;
+  for (let k = 1; k < at.length && sorted; k++) sorted = keys[at[k - 1]!]! <= keys[at[k]!]!;
+  if (sorted) return at;
   const start = new Uint32Array(size + 1);
   for (let i = 0; i < keys.length; i++) start[keys[i]! + 1] = start[keys[i]! + 1]! + 1;
   for (let k = 0; k < size; k++) start[k + 1] = start[k + 1]! + start[k]!;
