@@ -12,8 +12,11 @@ const MAX_WORDS = MAX_TEXTS * 6;
 const MAX_PROBES = 16;
 
 const SLOTS = MAX_TEXTS * 4;
-/** Per text: hash, first word, length in bytes, text that followed last time + 1. */
+/** Per text: hash; first word << 8 | length in bytes; the two texts that followed last, + 1 each. */
 const WIDTH = 4;
+const PLACE = 1;
+const NEXT = 2;
+const OTHER = 3;
 
 const texts: string[] = [];
 let entries = new Int32Array(1_024 * WIDTH);
@@ -41,17 +44,17 @@ export function textOf(buffer: Buffer, view: DataView, at: number, length: numbe
   token = -1;
   if (length === 0) return '';
   if (length > MAX_TEXT_BYTES) return buffer.toString('utf8', at, at + length);
-  const guess = entries[previous * WIDTH + 3]! - 1;
-  if (guess >= 0 && entries[guess * WIDTH + 2] === length && isSame(view, at, length, entries[guess * WIDTH + 1]!)) {
-    previous = guess;
-    token = guess;
-    return texts[guess]!;
-  }
+  const next = entries[previous * WIDTH + NEXT]! - 1;
+  if (next >= 0 && isSame(view, at, length, entries[next * WIDTH + PLACE]!)) return take(next);
+  const other = entries[previous * WIDTH + OTHER]! - 1;
+  if (other >= 0 && isSame(view, at, length, entries[other * WIDTH + PLACE]!)) return follow(other);
   return lookUp(buffer, view, at, length);
 }
 
 /** Words of four bytes, the last one overlapping; below four bytes one word. */
-function isSame(view: DataView, at: number, length: number, word: number): boolean {
+function isSame(view: DataView, at: number, length: number, place: number): boolean {
+  if ((place & 255) !== length) return false;
+  let word = place >> 8;
   if (length < 4) return words[word] === shortWord(view, at, length);
   const last = at + length - 4;
   if (words[word + ((length - 1) >> 2)] !== view.getInt32(last, true)) return false;
@@ -79,8 +82,9 @@ function lookUp(buffer: Buffer, view: DataView, at: number, length: number): str
   for (let probe = 0, slot = hash & mask; probe < MAX_PROBES; probe++, slot = (slot + 1) & mask) {
     const id = slots[slot]! - 1;
     if (id < 0) return insert(buffer.toString('utf8', at, at + length), hash, length, count, slot);
-    if (entries[id * WIDTH] !== hash || entries[id * WIDTH + 2] !== length) continue;
-    const word = entries[id * WIDTH + 1]!;
+    const place = entries[id * WIDTH + PLACE]!;
+    if (entries[id * WIDTH] !== hash || (place & 255) !== length) continue;
+    const word = place >> 8;
     let k = 0;
     while (k < count && words[word + k] === scratch[k]) k++;
     if (k === count) return follow(id);
@@ -89,7 +93,13 @@ function lookUp(buffer: Buffer, view: DataView, at: number, length: number): str
 }
 
 function follow(id: number): string {
-  entries[previous * WIDTH + 3] = id + 1;
+  const from = previous * WIDTH;
+  entries[from + OTHER] = entries[from + NEXT]!;
+  entries[from + NEXT] = id + 1;
+  return take(id);
+}
+
+function take(id: number): string {
   previous = id;
   token = id;
   return texts[id]!;
@@ -121,9 +131,9 @@ function insert(text: string, hash: number, length: number, count: number, slot:
   texts.push(text);
   for (let k = 0; k < count; k++) words[wordsUsed + k] = scratch[k]!;
   entries[id * WIDTH] = hash;
-  entries[id * WIDTH + 1] = wordsUsed;
-  entries[id * WIDTH + 2] = length;
-  entries[id * WIDTH + 3] = 0;
+  entries[id * WIDTH + PLACE] = (wordsUsed << 8) | length;
+  entries[id * WIDTH + NEXT] = 0;
+  entries[id * WIDTH + OTHER] = 0;
   wordsUsed += count;
   slots[slot] = id + 1;
   if (texts.length * 4 > slots.length && slots.length < SLOTS) rehash();

@@ -2,13 +2,14 @@
 import type { CallColumns, TcpColumns } from '../model/columns.ts';
 import { compareNames } from '../model/entity.ts';
 import type { ChangeRecord, LogRecord, ResourceRecord, SampleRecord, TopologyRecord } from '../model/records.ts';
-import type { ClosedWindow, CollectorHealth, ResourceIdentity, ResourceTable } from '../model/window.ts';
+import type { ClosedWindow, CollectorHealth, ResourceIdentity } from '../model/window.ts';
 import { CALL_KEY_WIDTH, TCP_KEY_WIDTH } from '../model/window.ts';
 import { CallBuilder } from './call-builder.ts';
 import { Dictionaries } from './dictionaries.ts';
 import { Directory } from './directory.ts';
-import { Doubles, exact, RowIndex, Words } from './growable.ts';
+import { RowIndex } from './growable.ts';
 import { NameTable } from './names.ts';
+import { ResourceBuilder } from './resource-builder.ts';
 import type { SketchLog } from './sketch-log.ts';
 import { TcpBuilder } from './tcp-builder.ts';
 
@@ -20,7 +21,8 @@ export class Identities {
   /** caller, callee, side. */
   readonly edges = new Directory(3);
   readonly resources: ResourceIdentity[] = [];
-  readonly #resourceIds = new Map<string, number>();
+  /** Kind of entity -> name -> number. */
+  readonly #resourceIds = { instance: new Map<string, number>(), machine: new Map<string, number>() };
   readonly dictionaries = new Dictionaries(this.names);
   /** Call leaf -> its edge, once a sketch asked for it. */
   readonly edgeOf = new RowIndex();
@@ -30,11 +32,11 @@ export class Identities {
   readonly expected = { calls: 256, tcp: 256 };
 
   resource(record: ResourceRecord, collector: string): number {
-    const key = `${record.entityKind}\0${record.entity}`;
-    const known = this.#resourceIds.get(key);
+    const ids = this.#resourceIds[record.entityKind];
+    const known = ids.get(record.entity);
     if (known !== undefined) return known;
     const id = this.resources.length;
-    this.#resourceIds.set(key, id);
+    ids.set(record.entity, id);
     this.resources.push({
       entityKind: record.entityKind,
       entity: record.entity,
@@ -53,7 +55,7 @@ export class WindowBuilder {
   readonly #identities: Identities;
   readonly #calls: CallBuilder;
   readonly #tcp: TcpBuilder;
-  readonly #resources = new Map<number, Map<number, number>>();
+  readonly #resources: ResourceBuilder;
   readonly #topology = new Set<string>();
   readonly #changes: ChangeRecord[] = [];
   readonly #health: CollectorHealth[] = [];
@@ -71,6 +73,7 @@ export class WindowBuilder {
     const { tcp, expected } = identities;
     this.#calls = new CallBuilder(identities, expected.calls);
     this.#tcp = new TcpBuilder(tcp, expected.tcp);
+    this.#resources = new ResourceBuilder(identities.names);
   }
 
   /** Notes that a batch of this collector arrived, whatever is in it. */
@@ -90,24 +93,8 @@ export class WindowBuilder {
     this.#tcp.add(batch, this.#identities.dictionaries.ids(batch), this.#identities.names.id(batch.collector));
   }
 
-  /** The same metric of the same entity from two collectors is one fact seen twice: the larger is kept. */
   addResource(record: ResourceRecord, collector: string): void {
-    const id = this.#identities.resource(record, collector);
-    let values = this.#resources.get(id);
-    if (values === undefined) {
-      values = new Map();
-      this.#resources.set(id, values);
-    }
-    for (const [field, value] of Object.entries(record)) {
-      if (typeof value === 'number') this.#gauge(values, field, value);
-    }
-    for (const [name, value] of Object.entries(record.extra ?? {})) this.#gauge(values, `extra.${name}`, value);
-  }
-
-  #gauge(values: Map<number, number>, metric: string, value: number): void {
-    const id = this.#identities.names.id(metric);
-    const old = values.get(id);
-    values.set(id, old === undefined ? exact(value) : Math.max(old, exact(value)));
+    this.#resources.add(record, this.#identities.resource(record, collector));
   }
 
   addTopology(record: TopologyRecord): void {
@@ -146,7 +133,7 @@ export class WindowBuilder {
       calls: callTable,
       histograms: this.#calls.histograms(),
       tcp: tcpTable,
-      resources: this.#resourceTable(),
+      resources: this.#resources.table(this.#identities.resources),
       topology: [...this.#topology].sort(compareNames).map((entry) => entry.split('\0') as [string, string, string]),
       changes: canonical(this.#changes),
       health: canonical(this.#health),
@@ -154,26 +141,6 @@ export class WindowBuilder {
       samples: canonical(this.#samples),
       collectors: [...this.#collectors].sort(compareNames),
       incomplete: this.#gaps(),
-    };
-  }
-
-  #resourceTable(): ResourceTable {
-    const entity = new Words();
-    const metric = new Words();
-    const value = new Doubles();
-    for (const [id, values] of this.#resources) {
-      for (const [metricId, number] of values) {
-        entity.push(id);
-        metric.push(metricId);
-        value.push(number);
-      }
-    }
-    return {
-      entities: this.#identities.resources,
-      rows: entity.length,
-      entity: entity.trim(),
-      metric: metric.trim(),
-      value: value.trim(),
     };
   }
 
