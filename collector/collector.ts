@@ -5,6 +5,7 @@ import type { AnyBatch } from '../src/model/records.ts';
 import { buildCollector } from './build.ts';
 import type { LoaderHealth } from './frames/loader-process.ts';
 import { LoaderProcess } from './frames/loader-process.ts';
+import { Outbox } from './outbox.ts';
 import type { PipelineOptions } from './pipeline.ts';
 import { CollectorPipeline } from './pipeline.ts';
 
@@ -72,28 +73,19 @@ export function netnsInode(netns: string | number): number {
 export async function runCollector(options: CollectorOptions): Promise<Collector> {
   const loaderPath = options.loader ?? (await buildCollector()).loader;
   const excludedPids = new Set([process.pid, ...(options.excludePids ?? [])]);
-  const publishing = new Set<Promise<void>>();
-  let unpublished = 0;
+  const outbox = new Outbox(options.publish);
 
   const pipeline = new CollectorPipeline({
     ...options,
     excludedPids,
     excludedPorts: options.excludePorts ?? [],
-    lost: () => ({ publish_failed: unpublished }),
+    lost: () => ({ publish_failed: outbox.lost }),
     onShed: (isShedding) => loader.pauseCapture(isShedding),
     usage: () => {
       const { user, system } = process.cpuUsage();
       return { cpuUs: user + system, memoryBytes: process.memoryUsage.rss() };
     },
-    onBatch: (batch) => {
-      const sent: Promise<void> = options
-        .publish(batch)
-        .catch(() => {
-          unpublished += batch.records.length;
-        })
-        .finally(() => publishing.delete(sent));
-      publishing.add(sent);
-    },
+    onBatch: (batch) => outbox.put(batch),
   });
 
   const loader = new LoaderProcess(
@@ -128,7 +120,7 @@ export async function runCollector(options: CollectorOptions): Promise<Collector
       clearTimeout(timer);
       await loader.stop();
       pipeline.stop(Date.now());
-      await Promise.all(publishing);
+      await outbox.drain();
     },
   };
 }

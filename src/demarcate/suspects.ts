@@ -14,6 +14,8 @@ import { concentratedInstance, instanceShares, silentInstances } from './vertica
 const MIN_SHARE = 0.05;
 /** Standard errors a contribution must exceed, where its noise is known. */
 const MIN_SIGNIFICANCE = 2;
+/** A change of traffic below this share of it is its daily wobble and nobody's cause. */
+const MIN_TRAFFIC_CHANGE = 0.2;
 
 interface Narrowed {
   readonly entity: Entity;
@@ -35,7 +37,8 @@ export function suspectsOf(system: System, comparison: Comparison, ledger: Ledge
         {
           ...narrowed,
           contribution: entry.share,
-          score: entry.share * weight,
+          // Entries of opposite sign let shares pass 1: one cannot matter more than all of the change.
+          score: Math.min(1, entry.share) * weight,
           ...(onsetMs === undefined ? {} : { onsetMs }),
           symptoms: symptoms(comparison, narrowed),
           term: entry.term,
@@ -47,6 +50,7 @@ export function suspectsOf(system: System, comparison: Comparison, ledger: Ledge
 
 function isMaterial(ledger: Ledger, entry: LedgerEntry): boolean {
   if (!(entry.share >= MIN_SHARE)) return false;
+  if (ledger.kind === 'traffic' && Math.abs(ledger.change) < MIN_TRAFFIC_CHANGE * ledger.baseline) return false;
   if (ledger.kind !== 'latency' || Number.isNaN(entry.standardError)) return true;
   return Math.abs(entry.contribution) >= MIN_SIGNIFICANCE * entry.standardError;
 }

@@ -61,7 +61,11 @@ function kindsOf(anomalies: readonly Anomaly[]): LedgerKind[] {
     const kind = LEDGER_OF[symptom];
     if (kind !== undefined) best.set(kind, Math.max(best.get(kind) ?? 0, score));
   }
-  return [...best].sort((a, b) => b[1] - a[1] || compareNames(a[0], b[0])).map(([kind]) => kind);
+  // Who waits or fails sends less: traffic leads only where nothing else changed.
+  const last = (kind: LedgerKind): number => Number(kind === 'traffic');
+  return [...best]
+    .sort((a, b) => last(a[0]) - last(b[0]) || b[1] - a[1] || compareNames(a[0], b[0]))
+    .map(([kind]) => kind);
 }
 
 export function serviceOf(entity: Entity, comparison: Comparison): string | undefined {

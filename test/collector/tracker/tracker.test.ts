@@ -125,6 +125,31 @@ describe('tracker', () => {
     expect(under.index.size).toBe(0);
   });
 
+  it('keeps ended connections a moment, and no more of them than a bound', () => {
+    const { tracker: under } = tracker();
+    const open = (id: number, atMs: number) => {
+      const where = tuple(`10.0.${id >> 14}.1:${1024 + (id % 16_384)}`, '10.0.0.2:80');
+      under.conn(conn({ connId: id, kind: 'opened', atMs, tuple: where }));
+      under.conn(conn({ connId: id, kind: 'closed', atMs: atMs + 1, tuple: where }));
+    };
+    let most = 0;
+    for (let id = 0; id < 120_000; id++) {
+      open(id, id);
+      if (id % 250 !== 0) continue;
+      under.tick(id);
+      most = Math.max(most, under.index.size);
+    }
+    // One per millisecond: those of the last 3 s, and of the time between two ticks.
+    expect(most).toBeGreaterThan(2_900);
+    expect(most).toBeLessThan(3_600);
+    // All at once: the bound.
+    for (let id = 120_000; id < 200_000; id++) open(id, 120_000);
+    under.tick(121_000);
+    expect(under.index.size).toBe(50_000);
+    under.tick(124_000);
+    expect([under.index.size, [...under.connections].length, [...under.index.ended()].length]).toEqual([0, 0, 0]);
+  });
+
   it('sheds payload, and starts anew when it may look again', () => {
     const { tracker: under, calls } = tracker();
     under.data(data({ connId: 1, direction: 'send', enterMs: 1, streamSeq: 1 }, GET));
