@@ -137,6 +137,12 @@ export class CallSeries {
     return view.side[i] === 0 ? 'client' : view.side[i] === 1 ? 'server' : undefined;
   }
 
+  /** Do we see the requests a service serves? Then what its callees do to it shows in its own numbers. */
+  isServed(service: string): boolean {
+    const i = this.#entities.services.find(service);
+    return i !== undefined && this.#views.service.side[i] === 1;
+  }
+
   /**
    * @param missing collectors whose silence makes counts unknown
    * @param muted   instances (by name) and services that just started

@@ -1,4 +1,5 @@
 /** Detection of all environments: closed windows in, incident events out. */
+import type { Entity } from '../model/entity.ts';
 import { compareNames } from '../model/entity.ts';
 import { RcaError } from '../model/errors.ts';
 import type { Anomaly, Incident, IncidentEvent } from '../model/incident.ts';
@@ -27,6 +28,8 @@ export function createDetector(config: Partial<DetectConfig> = {}): Detector {
 }
 
 const SNAPSHOT_VERSION = 1;
+/** Two minutes of 5 s windows: longer than any rolling restart keeps one edge busy. */
+const ABSORBED_WINDOWS = 24;
 
 interface EnvironmentState {
   readonly turn: number;
@@ -178,9 +181,10 @@ class EnvironmentDetector {
     const perSecond = metric.endsWith('_per_s') ? 1000 / windowMs : 1;
     const side = family.spec.side === undefined ? undefined : this.#calls.sideOf(family, i);
     const about = this.#entities.entity(entity, i);
-    const inside = about.kind !== 'service' || !OUTSIDE.has(about.name);
+    const felt =
+      about.kind === 'edge' ? this.#isFelt(about, family.tracks.abnormalWindows(i)) : !OUTSIDE.has(about.name);
     return {
-      opens: inside && (opens?.includes(direction as 0 | 1) ?? false),
+      opens: felt && (opens?.includes(direction as 0 | 1) ?? false),
       anomaly: {
         entity: about,
         metric,
@@ -191,6 +195,14 @@ class EnvironmentDetector {
         ...rest,
       },
     };
+  }
+
+  /**
+   * A caller that retries, has a spare or does not wait absorbs what happens on an edge: nobody feels it, and a restart
+   * with drained connections looks like that. Its own numbers tell when it does not; absorbed trouble opens only by lasting.
+   */
+  #isFelt(about: Entity, abnormalWindows: number): boolean {
+    return abnormalWindows >= ABSORBED_WINDOWS || !this.#calls.isServed(about.from ?? '');
   }
 
   save(): EnvironmentState {

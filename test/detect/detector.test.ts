@@ -110,16 +110,28 @@ describe('faults', () => {
     const effect = { caller: 'gateway', callee: 'cart', fromMs: at(FAULT), toMs: at(FAULT + 18) };
     const { opened, detector, seen } = run({
       windows: 42,
-      effects: [{ ...effect, networkUs: 60_000, retransmitRatio: 0.08 }],
+      effects: [
+        { ...effect, networkUs: 60_000, retransmitRatio: 0.08 },
+        { ...effect, caller: 'loadgen', callee: 'gateway', slower: 3 },
+      ],
     });
     expect(opened).toHaveLength(1);
     const names = detector.incidents()[0]!.anomalies.map((a) => `${a.entity.name} ${a.metric}`);
     expect(names).toContain('gateway -> cart retransmit_ratio');
     expect(names).toContain('gateway -> cart network_time_us');
-    expect(names[0]).toMatch(/^gateway -> cart /);
     expect([...seen.keys()].filter((key) => key.includes('retransmit'))).toEqual([
       'gateway -> cart retransmit_ratio retransmit_rise',
     ]);
+  });
+
+  it('what a caller absorbs opens only by lasting two minutes', () => {
+    const absorbed = { caller: 'gateway', callee: 'cart', fromMs: at(FAULT), networkUs: 60_000 };
+    const brief = run({ windows: 60, effects: [{ ...absorbed, toMs: at(FAULT + 18) }] });
+    expect(brief.opened).toEqual([]);
+    expect([...brief.seen.keys()]).toContain('gateway -> cart duration_mean_us latency_rise');
+    const lasting = run({ windows: 80, effects: [{ ...absorbed, toMs: at(80) }] });
+    expect(lasting.opened).toHaveLength(1);
+    expect(lasting.opened[0]!.atMs - at(FAULT)).toBeGreaterThanOrEqual(24 * WINDOW_MS);
   });
 
   it('retransmits nobody feels open nothing but are seen', () => {
