@@ -76,6 +76,34 @@ export function checkEntries(entries: Entries, rows: number, strings: number, na
   countColumn(known(value, `${name}_value`), value.length, `${name}_value`);
 }
 
+/** Texts that were found to be tags; dropped when there are many. */
+const goodTags = new Set<string>();
+const MAX_GOOD_TAGS = 10_000;
+const MAX_KEPT_TEXT = 256;
+
+/** Tags are JSON objects of texts: whoever reads them later does not check again. */
+export function checkTags(column: Uint32Array, strings: readonly string[]): void {
+  for (let row = 0; row < column.length; row++) {
+    if (column[row] === 0) continue;
+    const text = strings[column[row]!]!;
+    if (goodTags.has(text)) continue;
+    if (!isTags(text))
+      throw new CodecProblem('bad_value', `tags[${row}]: expected a JSON object of texts, found ${text.slice(0, 60)}`);
+    if (text.length > MAX_KEPT_TEXT) continue;
+    if (goodTags.size >= MAX_GOOD_TAGS) goodTags.clear();
+    goodTags.add(text);
+  }
+}
+
+function isTags(text: string): boolean {
+  if (!text.startsWith('{')) return false;
+  try {
+    return Object.values(JSON.parse(text) as object).every((value) => typeof value === 'string');
+  } catch {
+    return false;
+  }
+}
+
 export function absentNames(rows: number, name: string): Uint32Array {
   if (rows > 0 && REQUIRED_NAMES.has(name)) throw new CodecProblem('missing_field', `${name}: missing`);
   return zeroWords(rows);

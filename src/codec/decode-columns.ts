@@ -10,6 +10,7 @@ import {
   absentNames,
   checkEntries,
   checkHistograms,
+  checkTags,
   countColumn,
   flagColumn,
   known,
@@ -88,6 +89,7 @@ export function decodeCallColumns(header: Header, body: WireReader): CallColumns
       );
   }
   checkHistograms(start, counts, rows);
+  if (names['tags'] !== undefined) checkTags(names['tags'], strings);
   return {
     ...header,
     type: 'call',

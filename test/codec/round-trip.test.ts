@@ -248,6 +248,25 @@ describe('rejections', () => {
     expect(result.ok ? '' : result.detail).toMatch(detail);
   });
 
+  it.each([
+    ['not JSON', 'not JSON'],
+    ['a number', '1234567890'],
+    ['a list', '["a","b"]'],
+    ['null', 'null'],
+    ['numbers in it', '{"a":1}'],
+  ])('tags in columns that are %s', (_name, text) => {
+    const batch: Batch<'call'> = { ...envelope, type: 'call', records: [{ ...call, tags: { zone: 'a' } }] };
+    const value = Buffer.from(encodeBatch(batch, 'protobuf')[0]!.value);
+    const at = value.indexOf('{"zone":"a"}');
+    // The same length: JSON may end in spaces.
+    value.write(text.padEnd('{"zone":"a"}'.length), at);
+    expect(decodeMessage(value, {})).toMatchObject({
+      ok: false,
+      reason: 'bad_value',
+      detail: expect.stringMatching(/^tags\[0\]/),
+    });
+  });
+
   it('refuses 10 MB of garbage unread, an unknown content type and an unknown schema header', () => {
     expect(decodeMessage(new Uint8Array(MAX_MESSAGE_BYTES + 1), {})).toMatchObject({ ok: false, reason: 'too_large' });
     expect(decodeMessage(Buffer.from('{}'), { 'content-type': 'text/xml' })).toMatchObject({
