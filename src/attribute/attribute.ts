@@ -1,12 +1,14 @@
 /** Which values of which dimensions carry a change. The whole method: normalise, weigh, scan, judge. */
+import { RcaError } from '../model/errors.ts';
 import { canonical } from './canonical.ts';
+import type { Prepared } from './judge.ts';
 import { judge } from './judge.ts';
 import { buildLattice } from './lattice.ts';
 import type { Noise } from './noise.ts';
 import { COUNT_DISPERSION, leafWeights } from './noise.ts';
-import { guessMeasure, normalise, rateMix } from './normalise.ts';
+import type { RateMix } from './normalise.ts';
+import { checkTable, guessMeasure, normalise, rateMix } from './normalise.ts';
 import { scan } from './scan.ts';
-import type { ScanInput } from './sums.ts';
 import type { AttributionResult, LeafTable, Measure } from './types.ts';
 
 /** Deepest cuboids: elements with more terms than this are rarely meant and rarely told apart. */
@@ -18,6 +20,7 @@ const MIX_SHARE = 0.5;
  * @param whole    dictionary-encoded leaves; actual and expected values of the same unit, finite, >= 0
  * @param measure  undefined: guessed from the columns and numbers
  * @param noise    of the expected values, when a baseline knows it; undefined: fitted from the leaves themselves
+ * @throws {RcaError} RCA_BAD_INPUT: numbers not finite, columns that do not fit; a negative number counts as 0
  * @returns ranked elements (largest change first), drill-down per dimension, verdict
  * Cost: O(2^D · elements) per cause; one allocation of the lattice.
  * Source: generalised likelihood-ratio scan over sums; ripple effect of HotSpot (2018) and Squeeze (2019).
@@ -27,9 +30,16 @@ export function attribute(
   measure: Measure | undefined = undefined,
   noise: Noise | undefined = undefined,
 ): AttributionResult {
+  checkTable(whole);
   const kind = measure ?? guessMeasure(whole);
+  if ((kind === 'ratio' || kind === 'mean') && whole.actualDenominator === undefined)
+    throw new RcaError(
+      'RCA_BAD_INPUT',
+      `attribution of a ${kind}: expected denominators, found none; give requests per leaf`,
+    );
   const table = withoutConstants(canonical(whole));
-  const split = kind === 'ratio' || kind === 'mean' ? rateMix(table) : null;
+  const parts = kind === 'ratio' || kind === 'mean' ? rateMix(table) : null;
+  const split = parts === null ? null : { change: parts.change, rate: parts.rate, mix: parts.mix };
   if (
     split !== null &&
     Math.abs(split.mix) > MIX_SHARE * Math.abs(split.change) &&
@@ -39,10 +49,11 @@ export function attribute(
       { ...table, actual: table.actualDenominator!, expected: table.expectedDenominator! },
       'count',
       noise === undefined ? undefined : { ...noise, dispersion: COUNT_DISPERSION },
+      parts,
     );
     if (shifted.elements.length > 0) return { ...shifted, measure: kind, verdict: 'mix-shift', split };
   }
-  return { ...attributeValues(table, kind, noise), split };
+  return { ...attributeValues(table, kind, noise, parts), split };
 }
 
 /** A dimension with one value tells nothing apart. */
@@ -57,17 +68,18 @@ function withoutConstants(table: LeafTable): LeafTable {
   };
 }
 
-function attributeValues(table: LeafTable, measure: Measure, noise: Noise | undefined): AttributionResult {
+function attributeValues(
+  table: LeafTable,
+  measure: Measure,
+  noise: Noise | undefined,
+  parts: RateMix | null,
+): AttributionResult {
   const prepared = prepare(table, measure, noise);
-  return judge(prepared.table, measure, prepared.input, scan(prepared.input, prepared.table.codes));
+  return judge(prepared, measure, scan(prepared.input, prepared.table.codes), parts);
 }
 
 /** Leaves with events, weighed, and the lattice over them. A leaf without any says nothing and costs nothing. */
-export function prepare(
-  whole: LeafTable,
-  measure: Measure,
-  noise: Noise | undefined,
-): { readonly table: LeafTable; readonly input: ScanInput; readonly noise: Noise } {
+export function prepare(whole: LeafTable, measure: Measure, noise: Noise | undefined): Prepared {
   const all = normalise(whole, measure);
   const live = new Uint32Array(all.v.length);
   let rows = 0;
@@ -90,5 +102,10 @@ export function prepare(
   const weighed = leafWeights(d, events, counts, noise);
   const cardinality = table.values.map((values) => Math.max(1, values.length));
   const cuboids = buildLattice(table.codes, cardinality, rows, MAX_LAYER);
-  return { table, input: { cuboids, d, w: weighed.weights, v, f }, noise: weighed.noise };
+  return {
+    table,
+    input: { cuboids, d, w: weighed.weights, v, f },
+    noise: weighed.noise,
+    rowOf: live.subarray(0, rows),
+  };
 }

@@ -2,6 +2,8 @@
 import { accept } from './accept.ts';
 import { drillDowns } from './drill-down.ts';
 import type { Cuboid } from './lattice.ts';
+import type { Noise } from './noise.ts';
+import type { RateMix } from './normalise.ts';
 import type { Candidate, Found, Scan } from './scan.ts';
 import type { ScanInput } from './sums.ts';
 import type { AttributedElement, AttributionResult, ElementTerm, LeafTable, Measure } from './types.ts';
@@ -9,11 +11,20 @@ import type { AttributedElement, AttributionResult, ElementTerm, LeafTable, Meas
 /** Leaves outside the found element move with the whole when they deviate at least this share of it. */
 const REST_MOVES = 0.5;
 
+/** Leaves with events, weighed, and the lattice over them. */
+export interface Prepared {
+  readonly table: LeafTable;
+  readonly input: ScanInput;
+  readonly noise: Noise;
+  /** Leaf -> row of the table it was taken from. */
+  readonly rowOf: Uint32Array;
+}
+
 export function judge(
-  table: LeafTable,
+  { table, input, rowOf }: Prepared,
   measure: Measure,
-  input: ScanInput,
   { found, single }: Scan,
+  parts: RateMix | null,
 ): AttributionResult {
   const { causes, sizes, abnormal, explained, heavyTails } = accept(input, found);
   const { dimensions, common, even } = drillDowns(table, input.cuboids, single);
@@ -22,7 +33,10 @@ export function judge(
   if (causes.length === 0 && abnormal === 0) return { ...result, verdict: 'no-change', elements: [] };
   if (causes.length === 0 || !explained) return { ...result, verdict: 'external', elements: [] };
   const elements = causes
-    .map((one, k) => element(table, input, one, abnormal > 0 ? sizes[k]! / abnormal : 0))
+    .map((one, k) => ({
+      ...element(table, input, one, abnormal > 0 ? sizes[k]! / abnormal : 0),
+      ...(parts === null ? {} : { split: splitOf(parts, one.members, rowOf) }),
+    }))
     .sort((a, b) => b.share - a.share || compareTerms(a.terms, b.terms));
   return { ...result, verdict: 'elements', elements };
 }
@@ -56,6 +70,16 @@ function element(table: LeafTable, { cuboids, v, f }: ScanInput, found: Found, s
           },
         }),
   };
+}
+
+function splitOf(parts: RateMix, members: Int32Array, rowOf: Uint32Array): { rate: number; mix: number } {
+  let rate = 0;
+  let mix = 0;
+  for (const i of members) {
+    rate += parts.leafRate[rowOf[i]!]!;
+    mix += parts.leafMix[rowOf[i]!]!;
+  }
+  return { rate, mix };
 }
 
 export function termsOf(

@@ -41,6 +41,8 @@ export interface AttributedElement {
   readonly actual: number;
   readonly expected: number;
   readonly leaves: number;
+  /** ratio, mean: its part of the change of the whole, by change of rates and of mix. */
+  readonly split?: { readonly rate: number; readonly mix: number };
   /** The next best element over other leaves, when there was one; scoreRatio below 1. */
   readonly runnerUp?: { readonly terms: readonly ElementTerm[]; readonly purity: number; readonly scoreRatio: number };
 }
