@@ -11,6 +11,8 @@ const MIN_OF_REMAINING = 0.12;
 /** The same, and the share of the largest cause, where the noise model is broken. */
 const MIN_OF_REMAINING_HEAVY = 0.25;
 const MIN_OF_LARGEST_HEAVY = 0.1;
+/** Unless it is of the order of the largest: many equal causes leave much to explain after each. */
+const PEER = 0.5;
 /** The noise model counts as broken when more leaves than this are beyond 4 standard deviations (normal: 6e-5). */
 const HEAVY_FROM = 0.004;
 const WILD_Z2 = 16;
@@ -56,7 +58,9 @@ export function accept(input: ScanInput, found: readonly Found[]): Accepted {
   const sizes: number[] = [];
   const largest = sized[0]?.size ?? 0;
   for (const { one, size } of sized) {
-    if (size <= 0 || size < (heavyTails ? MIN_OF_REMAINING_HEAVY : MIN_OF_REMAINING) * remaining) break;
+    if (size <= 0) break;
+    const small = size < (heavyTails ? MIN_OF_REMAINING_HEAVY : MIN_OF_REMAINING) * remaining;
+    if (small && size < PEER * largest) break;
     if (heavyTails && size < MIN_OF_LARGEST_HEAVY * largest) break;
     causes.push(one);
     sizes.push(size);

@@ -152,7 +152,7 @@ export class CallSeries {
       const view = this.#views[kind];
       const preferred = kind === 'edge' ? 0 : 1;
       this.#see(view, entity, side, preferred);
-      if (view.side[entity] === side) view.presence.add(entity, collector);
+      if (collector !== '' && view.side[entity] === side) view.presence.add(entity, collector);
     });
     const { services, edges, instances } = this.#entities;
     for (const [kind, size] of [

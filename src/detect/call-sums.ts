@@ -43,10 +43,8 @@ export class Sums {
   }
 }
 
-export interface LeafNews {
-  /** An entity of this view has a new reporter. */
-  (kind: 'service' | 'edge' | 'instance', entity: number, side: number, collector: string): void;
-}
+/** An entity of this view has a new reporter. */
+export type LeafNews = (kind: 'service' | 'edge' | 'instance', entity: number, side: number, collector: string) => void;
 
 /** Per leaf: number of its service, edge and instance (-1: none), side. */
 const LEAF = 4;
@@ -104,8 +102,8 @@ export class CallSums {
   #report(window: ClosedWindow, id: number, side: 0 | 1, news: LeafNews): void {
     const reporter = window.callDirectory.collector[id]!;
     this.#reporter[id] = reporter;
-    if (reporter === MANY_COLLECTORS) return;
-    const name = window.names.name(reporter);
+    // Of several at once it is only known that somebody reports: the side counts, nobody's silence does.
+    const name = reporter === MANY_COLLECTORS ? '' : window.names.name(reporter);
     const at = id * LEAF;
     news('service', this.#leaves[at]!, side, name);
     news('edge', this.#leaves[at + LEAF_EDGE]!, side, name);

@@ -165,12 +165,12 @@ describe('times', () => {
   it('the load follows its profile and ends with the scenario', () => {
     const points = loadPoints(readScenario('load-ramp').scenario);
     expect(points.map(({ atMs, ratePerS }) => [atMs / 1_000, ratePerS])).toEqual([
-      [0, 100],
-      [90, 100],
-      [120, 200],
-      [180, 200],
-      [210, 100],
-      [270, 100],
+      [0, 75],
+      [90, 75],
+      [120, 150],
+      [180, 150],
+      [210, 75],
+      [270, 75],
     ]);
   });
 
