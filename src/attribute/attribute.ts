@@ -37,7 +37,7 @@ export function attribute(
       'RCA_BAD_INPUT',
       `attribution of a ${kind}: expected denominators, found none; give requests per leaf`,
     );
-  const table = withoutConstants(canonical(whole));
+  const table = canonical(whole);
   const parts = kind === 'ratio' || kind === 'mean' ? rateMix(table) : null;
   const split = parts === null ? null : { change: parts.change, rate: parts.rate, mix: parts.mix };
   if (
@@ -56,10 +56,12 @@ export function attribute(
   return { ...attributeValues(table, kind, noise, parts), split };
 }
 
-/** A dimension with one value tells nothing apart. */
+/** A dimension with one value among the leaves tells nothing apart. At least one dimension stays. */
 function withoutConstants(table: LeafTable): LeafTable {
-  const kept = [...table.values.keys()].filter((d) => table.values[d]!.length > 1);
-  if (kept.length === 0 || kept.length === table.values.length) return table;
+  const varies = table.codes.map((codes) => codes.some((code) => code !== codes[0]));
+  const kept = [...varies.keys()].filter((d) => varies[d]);
+  if (kept.length === varies.length) return table;
+  if (kept.length === 0) kept.push(0);
   return {
     ...table,
     dimensions: kept.map((d) => table.dimensions[d]!),
@@ -88,7 +90,7 @@ export function prepare(whole: LeafTable, measure: Measure, noise: Noise | undef
     for (let k = 0; k < rows; k++) into[k] = from[live[k]!]!;
     return into;
   };
-  const table = { ...whole, codes: whole.codes.map((codes) => pick(codes, new Uint32Array(rows))) };
+  const table = withoutConstants({ ...whole, codes: whole.codes.map((codes) => pick(codes, new Uint32Array(rows))) });
   const v = pick(all.v, new Float64Array(rows));
   const f = pick(all.f, new Float64Array(rows));
   const events = pick(all.events, new Float64Array(rows));

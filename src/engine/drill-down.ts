@@ -26,8 +26,9 @@ const FORECAST_SIGMA2 = 0.0025;
 const MIN_CALLS = 20;
 /** Share of the overall error rate that every combination is given (see countSilence). */
 const QUIET_SHARE = 0.3;
-/** A table of more leaves is cut to the ones with most calls; what is cut is one leaf called `other`. */
+/** Of more leaves than this, those with fewest calls are summed as one whose values are all OTHER: nothing is lost. */
 const MAX_LEAVES = 20_000;
+const OTHER = '(other)';
 
 export function drillDown(comparison: Comparison, walk: Walk): readonly AttributionSummary[] {
   const [kind] = walk.ledgers.map((ledger) => ledger.kind);
@@ -70,7 +71,7 @@ function leavesOf(comparison: Comparison, service: string, measure: Measure): Le
         b.current.count + b.baseline.count - a.current.count - a.baseline.count ||
         compareNames(identity(a), identity(b)),
     )
-    .slice(0, MAX_LEAVES);
+    .map((leaf, rank) => (rank < MAX_LEAVES ? leaf : restOf(leaf)));
   const names = Object.keys(DIMENSIONS).filter((name) => leaves.some((leaf) => DIMENSIONS[name]?.(leaf) !== undefined));
   const scale = comparison.baseline.windows > 0 ? comparison.current.windows / comparison.baseline.windows : 0;
   const rows = merge(leaves, names, measure, scale);
@@ -118,6 +119,21 @@ interface Row {
 }
 
 /** Outcomes of one combination are summed: errors and durations over all its calls. */
+/** A leaf beyond the limit: its numbers under names that stand for all of them. */
+function restOf(leaf: CallLeaf): CallLeaf {
+  return {
+    ...leaf,
+    caller: OTHER,
+    operation: OTHER,
+    protocol: OTHER,
+    callerInstance: OTHER,
+    calleeInstance: OTHER,
+    callerMachine: OTHER,
+    calleeMachine: OTHER,
+    tags: { zone: OTHER, version: OTHER },
+  };
+}
+
 function merge(leaves: readonly CallLeaf[], names: readonly string[], measure: Measure, scale: number): Row[] {
   const rows = new Map<string, Row>();
   for (const leaf of leaves) {
