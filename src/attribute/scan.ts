@@ -32,7 +32,7 @@ export interface Found extends Candidate {
   readonly runnerUp: Candidate | undefined;
 }
 
-/** Every constant here was chosen by docs/attribution.md's table: on half of the cases, confirmed on the others. */
+/** Every constant here was chosen by the table in docs/attribution.md. */
 const MIN_PURITY = 0.8;
 const MIN_DEVIATION = 0.1;
 /** Nats that one more term must earn, beyond the logarithm of the elements looked at. */
