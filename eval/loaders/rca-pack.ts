@@ -2,12 +2,15 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import type { Alert } from '../../src/demarcate/alerts.ts';
+import { AlertHistory } from '../../src/demarcate/alerts.ts';
 import type { EdgeSeries, Family, NodeEvidence, NodeSeries } from '../../src/demarcate/fallback.ts';
 
-export interface RcaCase {
-  readonly id: string;
-  readonly evidence: NodeEvidence;
-}
+/** Series and topology, or alerts with those of the pack's other cases as history. */
+export type RcaCase = { readonly id: string } & (
+  | { readonly evidence: NodeEvidence }
+  | { readonly alerts: readonly Alert[]; readonly history: AlertHistory }
+);
 
 interface CaseRow {
   readonly case_id: string;
@@ -36,9 +39,14 @@ export function* readPack(dir: string): Generator<RcaCase> {
   const cases = readCsv(join(dir, 'cases.csv')) as unknown as CaseRow[];
   const exclude = existsSync(join(dir, 'exclude.csv')) ? readCsv(join(dir, 'exclude.csv')) : [];
   const streams = new Map<string, Stream>();
+  const history = new AlertHistory();
+  const alerting = cases.filter(({ stream_id }) => stream_id === '' || stream_id === undefined);
+  const alerts = new Map(alerting.map(({ case_id }) => [case_id, readAlerts(join(dir, 'cases', case_id))]));
+  for (const each of alerts.values()) history.add(each);
   for (const row of cases) {
-    if (row.stream_id === '' || row.stream_id === undefined) {
-      yield { id: row.case_id, evidence: alertEvidence(join(dir, 'cases', row.case_id)) };
+    const own = alerts.get(row.case_id);
+    if (own !== undefined) {
+      yield { id: row.case_id, alerts: own, history };
       continue;
     }
     const stream = streams.get(row.stream_id) ?? readStream(join(dir, 'streams', row.stream_id));
@@ -119,30 +127,16 @@ function meaning(metric: string): { family: Family; worse: 1 | -1 | 0 } {
   return { family: 'other', worse: 0 };
 }
 
-/** Alerts alone: each is a series that was 0 and is 1. */
-function alertEvidence(dir: string): NodeEvidence {
+/** Alerts alone. Lines of a log are told apart by template, traces by operation and outcome; who called is not the node's. */
+function readAlerts(dir: string): Alert[] {
   const partOf = new Map<string, string>();
   for (const { from, to, relation } of readCsv(join(dir, 'topology.csv')))
     if (relation === 'part_of') partOf.set(from ?? '', to ?? '');
-  const counts = new Map<string, { node: string; family: Family; count: number }>();
-  for (const { node = '', metric = '', kind } of readCsv(join(dir, 'alerts.csv.gz'))) {
-    if (!partOf.has(node)) continue;
+  return readCsv(join(dir, 'alerts.csv.gz')).flatMap(({ node = '', metric = '', direction = '', kind }) => {
+    if (!partOf.has(node)) return [];
     const family: Family = kind === 'trace' ? 'latency' : kind === 'log' ? 'errors' : meaning(metric).family;
-    const key = `${node}\0${family}`;
-    const entry = counts.get(key) ?? { node, family, count: 0 };
-    entry.count++;
-    counts.set(key, entry);
-  }
-  const series = [...counts.values()].map(({ node, family, count }) => ({
-    node,
-    kind: 'instance' as const,
-    family,
-    metric: family,
-    worse: 1 as const,
-    baseline: Float64Array.from([0, 0.5, 1, 0.5, 0, 1]),
-    current: Float64Array.from([3 + count]),
-  }));
-  return { series, edges: [], calls: [], partOf };
+    return [{ node, name: `${kind}/${metric}/${direction}`, family }];
+  });
 }
 
 function readStream(dir: string): Stream {

@@ -21,8 +21,9 @@ export function predict(packs: readonly string[], out: string): void {
   const lines = ['case_id,rank,node,kind,fault_type,score'];
   let done = 0;
   for (const pack of packs) {
-    for (const { id, evidence } of readPack(pack)) {
-      const ranked = rankNodes(evidence).slice(0, RANKS);
+    for (const one of readPack(pack)) {
+      const { id } = one;
+      const ranked = ('alerts' in one ? one.history.rank(one.alerts, true) : rankNodes(one.evidence)).slice(0, RANKS);
       ranked.forEach(({ node, kind, score }, index) => {
         lines.push([id, index + 1, node, KIND[kind], '', score.toFixed(4)].join(','));
       });
