@@ -43,7 +43,10 @@ export function evidence(
 ): CaseEvidence {
   const shifted = result.verdict === 'mix-shift' && whole.actualDenominator && whole.expectedDenominator;
   const seen = shifted ? { ...whole, actual: whole.actualDenominator, expected: whole.expectedDenominator } : whole;
-  const { table, input } = prepare(canonical(seen), shifted ? 'count' : result.measure, undefined);
+  const full = canonical(seen);
+  const { input, rowOf } = prepare(full, shifted ? 'count' : result.measure, undefined);
+  // The full table's dimensions, for a truth may name one that the method leaves out, having one live value.
+  const table = { ...full, codes: full.codes.map((codes) => Uint32Array.from(rowOf, (row) => codes[row]!)) };
   const chance = Math.log(input.cuboids.reduce((sum, { size }) => sum + size, 0));
   const leavesOf = (element: string): Set<number> => membersOf(table, element);
   const wrong = minus(named, truth)

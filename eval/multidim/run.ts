@@ -98,9 +98,11 @@ function printBars(sets: readonly SetResult[]): void {
       const reached =
         bar === undefined
           ? ''
-          : score >= bar.target && (bar.externalTarget === undefined || (external ?? 0) >= bar.externalTarget)
-            ? 'yes'
-            : 'NO';
+          : score < bar.target || (bar.externalTarget !== undefined && (external ?? 0) < bar.externalTarget)
+            ? 'NO'
+            : low < bar.target
+              ? 'yes, interval below'
+              : 'yes';
       return [
         name,
         `${cases.length}`,

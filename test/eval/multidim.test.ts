@@ -100,6 +100,13 @@ describe('evidence of a miss', () => {
     expect(outdone).toBe(true);
   });
 
+  it('knows a dimension with one value, which the method leaves out', () => {
+    const wider = parseLeaves(ONE.replace('zone,', 'cloud,zone,').replaceAll(/^z/gm, 'c1,z'), 'one.csv');
+    const { missed } = evidence(wider, attribute(wider), new Set(['cloud=c1&host=h1']), new Set(['host=h1']));
+    expect(wider.dimensions).toEqual(['cloud', 'zone', 'host', 'path']);
+    expect(missed).toMatchObject([{ chosen: 'host=h1', reason: 'same-leaves' }]);
+  });
+
   it('sees that the truth has more evidence than a named ancestor', () => {
     const { missed, outdone, truthGain, namedGain } = evidence(
       table,
