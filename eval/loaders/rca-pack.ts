@@ -89,7 +89,9 @@ function evidenceOf(stream: Stream, row: CaseRow, exclude: readonly (readonly [n
     return measure === undefined ? [] : [{ caller, callee, measure, ...cut(times, values) }];
   });
   edges.push(...meshGaps(stream, cut));
-  return { series, edges, calls: stream.calls, partOf: stream.partOf };
+  // X-Ray's name for an endpoint that only the caller reports.
+  const unobserved = new Set(series.map(({ node }) => node).filter((node) => node.endsWith('_remote')));
+  return { series, edges, calls: stream.calls, partOf: stream.partOf, unobserved };
 }
 
 /** Where a mesh reports both sides of an edge but no gap: client minus server at the same times. */

@@ -46,6 +46,8 @@ export interface NodeEvidence {
   readonly edges: readonly EdgeSeries[];
   readonly calls: readonly (readonly [caller: string, callee: string])[];
   readonly partOf: ReadonlyMap<string, string>;
+  /** Far ends that only their callers report: what they show is the caller's view of somebody. */
+  readonly unobserved?: ReadonlySet<string>;
 }
 
 export interface RankedNode {
@@ -55,6 +57,8 @@ export interface RankedNode {
   readonly family: Family;
 }
 
+/** What a node shows when somebody it calls is at fault, too. */
+const SYMPTOMS: readonly Family[] = ['latency', 'errors'];
 /** Weights of families: a resource or a node's own time is nearer to a cause than what it does to others. */
 const WEIGHT: Readonly<Record<Family, number>> = {
   cpu: 1,
@@ -69,12 +73,18 @@ const WEIGHT: Readonly<Record<Family, number>> = {
 };
 /** A machine has many counters and many tenants: alone it is seldom the cause. */
 const MACHINE = 0.6;
+/** A far end that nobody observes: when an observed node shows as much, it is that one seen from outside. */
+const UNOBSERVED = 0.8;
+/** What an entry without measures of its own passes on to whom it calls. */
+const PASSED_ON = 0.9;
 /** What the families beside the leading one count. */
 const REST = 0.3;
 /** Scatter below this share of the level is the resolution of most sources. */
-const MIN_SCATTER = 0.03;
+const MIN_SCATTER = 0.05;
 /** Of a metric's usual level over the nodes: moves below it are the noise of idle nodes. */
 const IDLE = 0.002;
+/** A counter that mostly stands still has its scatter in its rare spikes: range over this. */
+const SPIKE_RANGE = 4;
 /** Deviations count from here on, in robust standard deviations. */
 const QUIET_Z = 3;
 /** Beyond this many, more says nothing: the series had hardly moved before. */
@@ -92,16 +102,17 @@ export function rankNodes(evidence: NodeEvidence): RankedNode[] {
       series.current,
       series.worse,
       levels.get(`${series.kind}/${series.metric}`) ?? 0,
+      !SYMPTOMS.includes(series.family),
     );
     node.families.set(series.family, Math.max(node.families.get(series.family) ?? 0, score));
   }
-  const latency = new Map([...nodes].map(([name, { families }]) => [name, families.get('latency') ?? 0]));
+  passOn(evidence, nodes);
   const network = edgeNetwork(evidence);
   return foldSingles(
     evidence,
     [...nodes].map(([name, { kind, families }]) => {
       const own = new Map(families);
-      own.set('latency', latencyNotExplained(evidence, name, latency));
+      for (const family of SYMPTOMS) own.set(family, notExplained(evidence, name, family, nodes));
       const gap = network.get(name) ?? network.get(evidence.partOf.get(name) ?? '') ?? 0;
       if (gap > 0) own.set('network', Math.max(own.get('network') ?? 0, gap / WEIGHT.network));
       let score = 0;
@@ -112,7 +123,7 @@ export function rankNodes(evidence: NodeEvidence): RankedNode[] {
         score += part;
         if (part > leadScore) [lead, leadScore] = [family, part];
       }
-      const near = kind === 'machine' ? MACHINE : 1;
+      const near = kind === 'machine' ? MACHINE : evidence.unobserved?.has(name) === true ? UNOBSERVED : 1;
       return { node: name, kind, score: near * (leadScore + REST * (score - leadScore)), family: lead };
     }),
   ).sort((a, b) => b.score - a.score || compareNames(a.node, b.node));
@@ -151,8 +162,17 @@ function usualLevels(series: readonly NodeSeries[]): Map<string, number> {
   return new Map([...medians].map(([key, values]) => [key, quantile(Float64Array.from(values).sort(), 0.75)]));
 }
 
-/** Log of how many robust standard deviations the window lies off, above the quiet range; 0: as usual or unknown. */
-export function deviation(baseline: Float64Array, current: Float64Array, worse: 1 | -1 | 0, level = 0): number {
+/**
+ * Log of how many robust standard deviations the window lies off, above the quiet range; 0: as usual or unknown.
+ * @param level usual level of the metric over the nodes; `spiky` a measure whose single spikes mean nothing
+ */
+export function deviation(
+  baseline: Float64Array,
+  current: Float64Array,
+  worse: 1 | -1 | 0,
+  level = 0,
+  spiky = false,
+): number {
   const past = finite(baseline);
   const now = finite(current);
   if (past.length < 5 || now.length === 0) return 0;
@@ -161,7 +181,9 @@ export function deviation(baseline: Float64Array, current: Float64Array, worse: 
     (quantile(past, 0.75) - quantile(past, 0.25)) / 1.349,
     (quantile(past, 0.95) - quantile(past, 0.05)) / 3.29,
   );
-  const scale = Math.max(spread, MIN_SCATTER * Math.abs(middle), IDLE * level, 1e-9);
+  const sparse =
+    spiky && quantile(past, 0.75) === quantile(past, 0.25) ? (quantile(past, 1) - quantile(past, 0)) / SPIKE_RANGE : 0;
+  const scale = Math.max(spread, sparse, MIN_SCATTER * Math.abs(middle), IDLE * level, 1e-9);
   const typical = (quantile(now, 0.5) - middle) / scale;
   const high = (quantile(now, 0.9) - quantile(past, 0.9)) / scale;
   const low = (quantile(now, 0.1) - quantile(past, 0.1)) / scale;
@@ -171,22 +193,54 @@ export function deviation(baseline: Float64Array, current: Float64Array, worse: 
   return Math.log1p(Math.min(MAX_Z, Math.max(0, z - QUIET_Z)));
 }
 
-/** A node's slowness less what its slowest callee (or its own instances' callee) already shows. */
-function latencyNotExplained(evidence: NodeEvidence, name: string, latency: ReadonlyMap<string, number>): number {
-  const own = latency.get(name) ?? 0;
+/**
+ * A node of which only symptoms are measured (an entry, a load balancer), where others have measures of their own: it
+ * cannot be told from whom it calls, and hands its symptoms down.
+ */
+function passOn(
+  { calls, partOf }: NodeEvidence,
+  nodes: ReadonlyMap<string, { readonly kind: RankedNode['kind']; readonly families: Map<Family, number> }>,
+): void {
+  const bare = ({ families }: { readonly families: ReadonlyMap<Family, number> }): boolean =>
+    [...families.keys()].every((family) => SYMPTOMS.includes(family) || family === 'traffic');
+  if ([...nodes.values()].every(bare)) return;
+  const parents = new Set(partOf.values());
+  for (const [name, node] of [...nodes].sort(([a], [b]) => compareNames(a, b))) {
+    if (!bare(node) || parents.has(name) || partOf.has(name)) continue;
+    const callees = [...new Set(calls.filter(([caller]) => caller === name).map(([, callee]) => callee))];
+    for (const callee of callees) {
+      const below = nodes.get(callee);
+      for (const family of SYMPTOMS) {
+        const passed = ((node.families.get(family) ?? 0) * PASSED_ON) / callees.length;
+        if (below !== undefined && passed > (below.families.get(family) ?? 0)) below.families.set(family, passed);
+      }
+    }
+    if (callees.length > 0)
+      for (const family of SYMPTOMS) node.families.set(family, (node.families.get(family) ?? 0) / 2);
+  }
+}
+
+/** A node's slowness or failures less what its worst callee (or its own instances' callee) shows of the same. */
+function notExplained(
+  evidence: NodeEvidence,
+  name: string,
+  family: Family,
+  nodes: ReadonlyMap<string, { readonly families: ReadonlyMap<Family, number> }>,
+): number {
+  const own = nodes.get(name)?.families.get(family) ?? 0;
   if (own === 0) return 0;
   const service = evidence.partOf.get(name) ?? name;
   let explained = 0;
   for (const [caller, callee] of evidence.calls) {
     if (caller !== service && caller !== name) continue;
-    for (const [other, score] of latency) {
-      if (other !== name && (other === callee || evidence.partOf.get(other) === callee))
-        explained = Math.max(explained, score);
+    for (const [other, { families }] of nodes) {
+      if (other === name || (other !== callee && evidence.partOf.get(other) !== callee)) continue;
+      explained = Math.max(explained, families.get(family) ?? 0);
     }
   }
   // Time on the way to a callee explains the caller's slowness as well.
   for (const { caller, callee, measure, baseline, current } of evidence.edges) {
-    if (measure === 'gap' && caller === service && callee !== service)
+    if (family === 'latency' && measure === 'gap' && caller === service && callee !== service)
       explained = Math.max(explained, deviation(baseline, current, 1));
   }
   return explained >= own ? own * 0.3 : own * (1 - (0.7 * explained) / own);

@@ -44,6 +44,44 @@ describe('rankNodes', () => {
     expect(ranked[0]?.node).toBe('db');
   });
 
+  it('like explains like: a slow callee does not excuse failures', () => {
+    const failing = [series('api', 'errors', 0.01, 0.4), series('db', 'latency', 5, 60)];
+    expect(rankNodes(evidence(failing))[0]).toMatchObject({ node: 'api', family: 'errors' });
+    const passed = [series('api', 'errors', 0.01, 0.4), series('db', 'errors', 0.01, 0.4)];
+    expect(rankNodes(evidence(passed))[0]?.node).toBe('db');
+  });
+
+  it('an entry of which only symptoms are measured hands them to whom it calls', () => {
+    const list = [
+      series('entry', 'errors', 0.01, 0.6),
+      series('web', 'cpu', 10, 10),
+      series('api', 'cpu', 10, 10),
+      series('db', 'cpu', 10, 10),
+    ];
+    const calls = [['entry', 'web'], ...evidence([]).calls] as NodeEvidence['calls'];
+    expect(
+      rankNodes(evidence(list, { calls }))
+        .slice(0, 2)
+        .map(({ node }) => node),
+    ).toEqual(['web', 'entry']);
+  });
+
+  it('a far end nobody observes stands behind the observed node that shows the same', () => {
+    const list = [
+      series('web', 'latency', 30, 30),
+      series('far', 'errors', 0.01, 0.41),
+      series('api', 'errors', 0.01, 0.4),
+    ];
+    expect(rankNodes(evidence(list, { unobserved: new Set(['far']) }))[0]?.node).toBe('api');
+  });
+
+  it('one spike of a counter that mostly stands still is nothing', () => {
+    const still = Float64Array.from({ length: 60 }, (_, i) => (i === 30 ? 0.4 : 0));
+    const spike = { ...series('web', 'cpu', 1, 1), baseline: still, current: Float64Array.from([0, 0, 0.3, 0, 0]) };
+    const [first] = rankNodes(evidence([spike, series('api', 'cpu', 10, 16)]));
+    expect(first?.node).toBe('api');
+  });
+
   it('network time on all edges of a node is the node’s', () => {
     const gap = (caller: string, callee: string, now: number) => ({
       caller,
