@@ -1,9 +1,9 @@
 /**
- * The life of an anomaly, for many series at once: K of the last N judged windows open it, a run of calm ones closes it,
- * a CUSUM of the scores says when the change began. Windows without a judgement (unknown) change nothing, but an
- * anomaly nobody can see any more ends after FORGET_WINDOWS.
+ * The life of an anomaly, for many series at once: K of the last N judged windows open it, a run of calm ones closes it.
+ * It began with the first of the windows that show it without a break; a spike some windows before is another matter (a
+ * CUSUM would still remember it). Windows without a judgement (unknown) change nothing, but an anomaly nobody can see any
+ * more ends after FORGET_WINDOWS.
  */
-import { cusumStep } from '../stats/change-point.ts';
 import type { ColumnsState } from './columns.ts';
 import { Columns } from './columns.ts';
 
@@ -11,6 +11,8 @@ import { Columns } from './columns.ts';
 const VISIBLE_SCORE = 2.5;
 /** An onset lies at most this many windows before the alarm. */
 const MAX_ONSET_WINDOWS = 24;
+/** Windows of a change that may look healthy by chance, one after the other. */
+const ONSET_GAP = 1;
 /** Unknown windows after which an anomaly is given up. */
 const FORGET_WINDOWS = 24;
 const HISTORY = 0xff;
@@ -21,9 +23,8 @@ const SPECS = {
   quiet: { type: Uint8Array },
   unknown: { type: Uint8Array },
   abnormal: { type: Uint16Array },
-  cusum: { type: Float32Array },
+  visible: { type: Uint32Array },
   onset: { type: Float64Array },
-  started: { type: Float64Array },
   detected: { type: Float64Array },
   last: { type: Float64Array },
   baseline: { type: Float64Array },
@@ -41,7 +42,7 @@ export interface TrackRule {
 
 /** One judged window of one series. */
 export interface Judgement {
-  /** Signed towards the symptom; drives the CUSUM. */
+  /** Signed towards the symptom; says when it began. */
   z: number;
   score: number;
   /** Abnormal beyond threshold and effect. */
@@ -93,12 +94,9 @@ export class Tracks {
   }
 
   update(i: number, atMs: number, windowMs: number, judged: Judgement): void {
-    const { bits, active, quiet, unknown, abnormal, cusum, onset, started, detected, direction } = this.#columns.array;
+    const { bits, active, quiet, unknown, abnormal, visible, onset, detected, direction } = this.#columns.array;
     unknown[i] = 0;
-    const sum = cusumStep(cusum[i]!, judged.z);
-    if (sum === 0) started[i] = 0;
-    else if (started[i] === 0 && judged.z >= VISIBLE_SCORE) started[i] = atMs;
-    cusum[i] = sum;
+    visible[i] = ((visible[i]! << 1) | (judged.z >= VISIBLE_SCORE ? 1 : 0)) >>> 0;
     if (judged.exceeds && bits[i] !== 0 && direction[i] !== judged.direction) this.#turnRound(i);
     if (judged.exceeds) direction[i] = judged.direction;
     bits[i] = ((bits[i]! << 1) | (judged.exceeds ? 1 : 0)) & HISTORY;
@@ -119,8 +117,7 @@ export class Tracks {
     abnormal[i] = 1;
     detected[i] = atMs;
     this.#columns.array.score[i] = 0;
-    const earliest = atMs - MAX_ONSET_WINDOWS * windowMs;
-    onset[i] = started[i] === 0 ? atMs : Math.max(started[i]!, earliest);
+    onset[i] = atMs - shownFor(visible[i]!) * windowMs;
     this.live.add(i);
     this.#note(i, atMs, judged);
   }
@@ -141,8 +138,8 @@ export class Tracks {
   }
 
   end(i: number): void {
-    const { bits, active, quiet, unknown, abnormal, cusum, started } = this.#columns.array;
-    for (const column of [bits, active, quiet, unknown, abnormal, cusum, started]) column[i] = 0;
+    const { bits, active, quiet, unknown, abnormal, visible } = this.#columns.array;
+    for (const column of [bits, active, quiet, unknown, abnormal, visible]) column[i] = 0;
     this.live.delete(i);
   }
 
@@ -169,6 +166,19 @@ export class Tracks {
     this.live.clear();
     for (let i = 0; i < state.size; i++) if (this.#columns.array.active[i] === 1) this.live.add(i);
   }
+}
+
+/** Windows back to the first that shows the change, from the last one on; bit 0 is now. */
+function shownFor(visible: number): number {
+  let first = 0;
+  let gap = 0;
+  for (let back = 1; back < MAX_ONSET_WINDOWS && gap <= ONSET_GAP; back++) {
+    if ((visible >>> back) & 1) {
+      first = back;
+      gap = 0;
+    } else gap++;
+  }
+  return first;
 }
 
 function bitCount(bits: number): number {

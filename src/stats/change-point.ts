@@ -1,14 +1,4 @@
-/** When did it change: Page's CUSUM for streams, least squares for a stored stretch. */
-
-/** Drift taken off each standardised value: changes of less than twice this are not looked for (Page 1954). */
-export const CUSUM_DRIFT = 1.5;
-/** One value counts for at most this much, so that a single spike cannot hold the sum up for long. */
-export const CUSUM_CLIP = 8;
-
-/** The next value of a one-sided CUSUM; the change began at the value after the last zero. */
-export function cusumStep(sum: number, score: number): number {
-  return Math.max(0, sum + Math.min(CUSUM_CLIP, Math.max(-CUSUM_CLIP, score)) - CUSUM_DRIFT);
-}
+/** When did it change: least squares over a stored stretch. */
 
 /**
  * The split that best separates a stretch into two levels: index of the first value after the change and the drop in the

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { changePoint, cusumStep } from '../../src/stats/change-point.ts';
+import { changePoint } from '../../src/stats/change-point.ts';
 import { createRandom, normal, poisson, shuffled } from '../../src/stats/random.ts';
 import { median, medianAndMad, medianAndMadInPlace, medianInPlace } from '../../src/stats/robust.ts';
 
@@ -51,17 +51,9 @@ describe('robust statistics', () => {
     expect(shuffled([1, 2, 3, 4], random).sort()).toEqual([1, 2, 3, 4]);
   });
 
-  it('finds the change point, and CUSUM starts at the first value of the change', () => {
+  it('finds the change point', () => {
     expect(changePoint([1, 1, 1, 5, 5, 5]).index).toBe(3);
     expect(changePoint([1, Number.NaN, 1, 9]).index).toBe(3);
     expect(changePoint([1]).index).toBe(-1);
-    let sum = 0;
-    let start = -1;
-    [0.3, -1, 1, 0, 6, 7, 7].forEach((z, i) => {
-      const next = cusumStep(sum, z);
-      if (sum === 0 && next > 0) start = i;
-      sum = next;
-    });
-    expect(start).toBe(4);
   });
 });

@@ -1,0 +1,112 @@
+/**
+ * `npm run eval:simulate`: random systems with a known fault through the whole pipeline.
+ *   npm run eval:simulate -- [--systems 200] [--seed 1] [--misses]
+ * Prints per kind of fault: cases, one incident, entity right first, among three, class; false incidents before the fault.
+ */
+import { parseArgs } from 'node:util';
+import { createRuleSet } from '../../src/classify/index.ts';
+import { BUILT_IN_RULES } from '../../src/engine/create.ts';
+import type { Report } from '../../src/model/report.ts';
+import { createPipeline } from '../../src/pipeline.ts';
+import { createRandom } from '../../src/stats/random.ts';
+import type { Fault, FaultKind } from './fault.ts';
+import { FAULT_KINDS, randomFault } from './fault.ts';
+import { randomSystem } from './system.ts';
+import { WINDOW_MS, windowOf } from './traffic.ts';
+
+const START_MS = 1_700_000_000_000 - (1_700_000_000_000 % WINDOW_MS);
+const HEALTHY_WINDOWS = 36;
+const FAULT_WINDOWS = 12;
+
+const { values } = parseArgs({
+  options: {
+    systems: { type: 'string', default: '200' },
+    seed: { type: 'string', default: '1' },
+    misses: { type: 'boolean', default: false },
+  },
+});
+
+interface Tally {
+  cases: number;
+  one: number;
+  first: number;
+  third: number;
+  classified: number;
+  early: number;
+}
+
+const tallies = new Map<FaultKind, Tally>(
+  FAULT_KINDS.map((kind) => [kind, { cases: 0, one: 0, first: 0, third: 0, classified: 0, early: 0 }]),
+);
+const rules = createRuleSet(BUILT_IN_RULES);
+const started = performance.now();
+for (let k = 0; k < Number(values.systems); k++) {
+  const random = createRandom(Number(values.seed) * 100_003 + k);
+  const system = randomSystem(random);
+  const kinds = FAULT_KINDS.map((_, i) => FAULT_KINDS[(k + i) % FAULT_KINDS.length]!);
+  const fault = kinds.map((kind) => randomFault(system, kind, random)).find((found) => found !== undefined);
+  if (fault === undefined) continue;
+  const pipeline = createPipeline({ rules, configHash: 'simulate', ingest: { latenessMs: 15_000 } });
+  const reports: Report[] = [];
+  const run = async (windows: number, from: number, active: Fault | undefined): Promise<void> => {
+    for (let w = 0; w < windows; w++) {
+      for (const batch of windowOf(system, active, START_MS + (from + w) * WINDOW_MS, random)) {
+        for (const outcome of (
+          await pipeline.accept(batch, { origin: 'simulate', receivedMs: batch.windowStartMs + WINDOW_MS })
+        ).outcomes)
+          reports.push(...outcome.reports);
+      }
+    }
+  };
+  await run(HEALTHY_WINDOWS, 0, undefined);
+  await run(FAULT_WINDOWS, HEALTHY_WINDOWS, fault);
+  for (const outcome of await pipeline.flush()) reports.push(...outcome.reports);
+  score(k, fault, reports);
+  if (process.stderr.isTTY) process.stderr.write(`\r${k + 1}/${values.systems}   `);
+}
+if (process.stderr.isTTY) process.stderr.write('\n');
+print();
+
+function score(k: number, fault: Fault, reports: readonly Report[]): void {
+  const tally = tallies.get(fault.kind)!;
+  const last = new Map(reports.map((report) => [report.incidentId, report]));
+  const faultMs = START_MS + HEALTHY_WINDOWS * WINDOW_MS;
+  const early = [...last.values()].filter(({ openedMs }) => openedMs < faultMs);
+  const during = [...last.values()].filter(({ openedMs }) => openedMs >= faultMs);
+  const causes = (during[0]?.causes ?? []).map(({ entity }) => entity);
+  const right = causes.findIndex(({ kind, name }) => kind === fault.truth.kind && name === fault.truth.name);
+  tally.cases++;
+  tally.early += early.length;
+  if (during.length === 1) tally.one++;
+  if (right === 0) tally.first++;
+  if (right >= 0 && right < 3) tally.third++;
+  if (right === 0 && during[0]?.causes[0]?.faultClass !== 'unknown') tally.classified++;
+  if (values.misses && (right !== 0 || during.length !== 1))
+    console.log(
+      `system ${k}: ${fault.kind} ${fault.truth.name} size ${fault.size.toFixed(2)}: ${during.length} incidents, ${
+        causes
+          .slice(0, 3)
+          .map(({ name }) => name)
+          .join(' | ') || 'no cause'
+      }`,
+    );
+}
+
+function print(): void {
+  console.log('fault            cases  one incident  top-1   top-3   classified  false before');
+  const all: Tally = { cases: 0, one: 0, first: 0, third: 0, classified: 0, early: 0 };
+  for (const [kind, tally] of tallies) {
+    line(kind, tally);
+    for (const key of Object.keys(all) as (keyof Tally)[]) all[key] += tally[key];
+  }
+  line('all', all);
+  const minutes = (all.cases * HEALTHY_WINDOWS * WINDOW_MS) / 60_000;
+  console.log(`${minutes.toFixed(0)} healthy minutes; ${((performance.now() - started) / 1000).toFixed(0)} s`);
+}
+
+function line(name: string, { cases, one, first, third, classified, early }: Tally): void {
+  const share = (n: number): string => (cases === 0 ? '-' : (n / cases).toFixed(3)).padEnd(6);
+  console.log(
+    `${name.padEnd(16)} ${String(cases).padStart(5)}  ${share(one)}        ${share(first)}  ${share(third)}  ${share(classified)}      ${early}`,
+  );
+}

@@ -1,0 +1,74 @@
+/** Random systems: services in layers, instances on machines, stages of parallel calls. Seeded, nothing else random. */
+import type { Random } from '../../src/stats/random.ts';
+
+export interface Call {
+  readonly callee: number;
+  /** Share of requests that make it. */
+  readonly probability: number;
+}
+
+export interface Service {
+  readonly name: string;
+  readonly instances: readonly string[];
+  readonly ownUs: number;
+  /** One after the other; calls of one stage at once. */
+  readonly stages: readonly (readonly Call[])[];
+}
+
+export interface SimulatedSystem {
+  readonly services: readonly Service[];
+  readonly machineOf: ReadonlyMap<string, string>;
+  readonly requestsPerS: number;
+  /** Calls of each service per request. */
+  readonly visits: readonly number[];
+  /** Mean duration of each service, µs; of parallel calls the longest mean. */
+  readonly meanUs: readonly number[];
+}
+
+export const NETWORK_US = 300;
+
+const between = (random: Random, low: number, high: number): number => low + random() * (high - low);
+const whole = (random: Random, low: number, high: number): number => low + Math.floor(random() * (high - low + 1));
+
+/** 6 to 15 services; service 0 is the entry. Every other service is called by an earlier one. */
+export function randomSystem(random: Random): SimulatedSystem {
+  const size = whole(random, 6, 15);
+  const machines = whole(random, 3, 6);
+  const callers = Array.from({ length: size }, (_, i) => (i === 0 ? [] : [whole(random, Math.max(0, i - 4), i - 1)]));
+  for (let i = 2; i < size; i++) {
+    if (random() > 0.35) continue;
+    const more = whole(random, 0, i - 1);
+    if (!callers[i]!.includes(more)) callers[i]!.push(more);
+  }
+  const machineOf = new Map<string, string>();
+  const services = callers.map((_, i): Service => {
+    const name = i === 0 ? 'gateway' : `service-${String.fromCharCode(96 + i)}`;
+    const instances = Array.from({ length: whole(random, 1, 3) }, (_x, k) => `${name}-${k + 1}`);
+    instances.forEach((instance, k) => {
+      machineOf.set(instance, `machine-${((i + k * 2) % machines) + 1}`);
+    });
+    const callees = callers.flatMap((list, callee) => (list.includes(i) ? [callee] : []));
+    const stages: Call[][] = [];
+    for (const callee of callees) {
+      const call = { callee, probability: random() < 0.5 ? 1 : between(random, 0.4, 0.9) };
+      const last = stages.at(-1);
+      if (last !== undefined && random() < 0.4) last.push(call);
+      else stages.push([call]);
+    }
+    return { name, instances, ownUs: between(random, 1_500, 15_000), stages };
+  });
+  const visits = services.map(() => 0);
+  visits[0] = 1;
+  services.forEach(({ stages }, i) => {
+    for (const { callee, probability } of stages.flat()) visits[callee] = visits[callee]! + visits[i]! * probability;
+  });
+  const meanUs = services.map(() => 0);
+  for (let i = size - 1; i >= 0; i--) {
+    const { ownUs, stages } = services[i]!;
+    const waits = stages.map((stage) =>
+      Math.max(...stage.map(({ callee, probability }) => probability * (meanUs[callee]! + NETWORK_US))),
+    );
+    meanUs[i] = waits.reduce((sum, wait) => sum + wait, ownUs);
+  }
+  return { meanUs, services, machineOf, requestsPerS: between(random, 30, 60), visits };
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import type { Judgement } from '../../src/detect/tracks.ts';
+import { Tracks } from '../../src/detect/tracks.ts';
+
+const WINDOW_MS = 5_000;
+
+/** z per window; beyond 5 exceeds. The onset in windows once active, or undefined. */
+function onsetOf(scores: readonly number[]): number | undefined {
+  const tracks = new Tracks({ open: 2, of: 3, close: 4 });
+  tracks.ensure(1);
+  const judged: Judgement = {
+    z: 0,
+    score: 0,
+    exceeds: false,
+    calm: true,
+    baseline: 1,
+    current: 1,
+    volume: 1,
+    direction: 0,
+  };
+  scores.forEach((z, w) => {
+    tracks.update(0, w * WINDOW_MS, WINDOW_MS, { ...judged, z, score: z, exceeds: z >= 5, calm: z < 2.5 });
+  });
+  return tracks.isActive(0) ? tracks.read(0).onsetMs / WINDOW_MS : undefined;
+}
+
+describe('when it began', () => {
+  it('is the first window that shows it, not the one that raised the alarm', () => {
+    expect(onsetOf([0, 0, 1, 0, 9, 9])).toBe(4);
+    expect(onsetOf([0, 0, 3, 4, 6, 9])).toBe(2);
+  });
+
+  it('a spike before the fault does not move it', () => {
+    expect(onsetOf([0, 0, 40, 0, 0, 0, 9, 9, 9])).toBe(6);
+    expect(onsetOf([0, 0, 40, 1, 0, 9, 9])).toBe(5);
+  });
+
+  it('one window that looks healthy by chance does not cut it', () => {
+    expect(onsetOf([0, 3, 1, 9, 9])).toBe(1);
+  });
+
+  it('reaches back two minutes at most', () => {
+    expect(onsetOf([...new Array<number>(40).fill(3), 9, 9])).toBe(41 - 23);
+  });
+
+  it('one window alone opens nothing', () => {
+    expect(onsetOf([0, 0, 90, 0, 0])).toBeUndefined();
+  });
+});
