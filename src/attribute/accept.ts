@@ -13,6 +13,8 @@ const MIN_OF_REMAINING_HEAVY = 0.25;
 const MIN_OF_LARGEST_HEAVY = 0.1;
 /** Unless it is of the order of the largest: many equal causes leave much to explain after each. */
 const PEER = 0.5;
+/** Log-likelihood beyond the price of the search, in nats, that an element must have before its size counts. */
+const MIN_STATISTIC = 16;
 /** The noise model counts as broken when more leaves than this are beyond 4 standard deviations (normal: 6e-5). */
 const HEAVY_FROM = 0.004;
 const WILD_Z2 = 16;
@@ -59,6 +61,7 @@ export function accept(input: ScanInput, found: readonly Found[]): Accepted {
   const largest = sized[0]?.size ?? 0;
   for (const { one, size } of sized) {
     if (size <= 0) break;
+    if (heavyTails && one.gain - one.penalty < MIN_STATISTIC) continue;
     const small = size < (heavyTails ? MIN_OF_REMAINING_HEAVY : MIN_OF_REMAINING) * remaining;
     if (small && size < PEER * largest) break;
     if (heavyTails && size < MIN_OF_LARGEST_HEAVY * largest) break;
