@@ -1,32 +1,38 @@
 /**
  * One gauge with level and daily season, point by point, in one pass: for series that come alone, without counts behind
- * them. A point is abnormal when it is far both from what this time of day was like on the last days (shifted to the
- * current level) and from the last minutes; "far" is measured against how far the series itself goes, so that a
- * series with a heavy tail asks for more.
+ * them. A point is far when it differs from what this time of day was like on the last days, moved to the level of the
+ * last minutes and to that of the last hour, whichever is nearer: the first lets slow drift pass, the second the way
+ * back from an anomaly. One far point, two, or three in a row are abnormal when the least of them is beyond what such
+ * runs of this series usually reach: a series with a heavy tail asks for more.
  *
- * Memory: DAYS values per time of day. Nothing is said in the first two days: without a season a peak is not an anomaly.
+ * Memory: DAYS values per time of day. Nothing is said on the first day: without a season a peak is not an anomaly.
  */
 
-/** Days remembered per time of day; three neighbouring times are looked at. */
+/** Days remembered per time of day, and neighbouring times looked at on either side. */
 const DAYS = 7;
-const NEIGHBOURS = 1;
+const NEIGHBOURS = 2;
+/** With fewer days, no value inside the range of its neighbours is abnormal: a median of few has the edges wrong. */
+const FEW_DAYS = 3;
 const DAY_S = 86_400;
-const QUIET_DAYS = 2;
-/** Points whose median difference to the season is the current level, and points that are "the last minutes". */
-const LEVEL_POINTS = 30;
-const LOCAL_POINTS = 12;
+/** A day, and what the variances need after it. */
+const QUIET_DAYS = 1.1;
+/** Points whose median difference to the season is the current level. */
+const LEVEL_POINTS = 15;
 const MIN_LEVEL_POINTS = 10;
-const MIN_LOCAL_POINTS = 5;
+/** The slow level follows over this many points, each pulling at most this many standard deviations. */
+const SLOW_POINTS = 60;
+const SLOW_PULL = 2;
 /** One point moves a variance by at most this many standard deviations. */
-const CLIP = 8;
-/** The series' own extremes: this quantile of past scores, with a memory of a week. */
-const EXTREME = 0.99;
+const CLIP = 6;
+/** Share of the plain, unclipped variance below which the clipped one is not believed: a series of zeros has spikes. */
+const PLAIN_SHARE = 0.1;
+/** What runs of this series usually reach: this quantile of the past, with a memory of a week. */
+const EXTREME = 0.98;
 /**
- * An alarm is a single point this many times beyond its extreme, or two points in a row. Chosen on development halves
- * of two public sets together, the same for every curve; docs/detection.md has the figures.
+ * An alarm is a run of one, two or three points this many times beyond its quantile. Chosen on development halves of two
+ * public sets together, the same for every curve; docs/detection.md has the figures.
  */
-const SINGLE = 1.7;
-const DOUBLE = 1.36;
+const BEYOND = [2.6, 2, 1.6] as const;
 const SMALLEST = 1e-9;
 
 export interface CurveVerdict {
@@ -41,16 +47,16 @@ export class SeasonalGauge {
   readonly #history: Float64Array;
   readonly #day: Int32Array;
   readonly #level = new Float64Array(LEVEL_POINTS);
-  readonly #local = new Float64Array(LOCAL_POINTS);
-  readonly #single: Extreme;
-  readonly #double: Extreme;
-  readonly #scratch = new Float64Array(DAYS * (2 * NEIGHBOURS + 1) + LEVEL_POINTS);
+  readonly #scratch = new Float64Array(Math.max(DAYS * (2 * NEIGHBOURS + 1), LEVEL_POINTS));
+  readonly #extremes: readonly Extreme[];
+  /** Distances of the last points, the newest first. */
+  readonly #run = new Float64Array(BEYOND.length);
+  readonly #fast: Spread;
+  readonly #slow: Spread;
+  #slowLevel = Number.NaN;
+  #seenBefore = false;
   #levels = 0;
-  #locals = 0;
   #seen = 0;
-  #seasonVariance = Number.NaN;
-  #localVariance = Number.NaN;
-  #previous = 0;
 
   /** @param stepS seconds between points */
   constructor(stepS: number) {
@@ -58,81 +64,102 @@ export class SeasonalGauge {
     this.#points = Math.max(1, Math.round(DAY_S / stepS));
     this.#history = new Float64Array(this.#points * DAYS).fill(Number.NaN);
     this.#day = new Int32Array(this.#points);
-    this.#single = new Extreme(7 * this.#points);
-    this.#double = new Extreme(7 * this.#points);
+    this.#extremes = BEYOND.map(() => new Extreme(DAYS * this.#points));
+    this.#fast = new Spread(DAYS * this.#points);
+    this.#slow = new Spread(DAYS * this.#points);
   }
 
   /** The next point; NaN is unknown and leaves everything as it was. Cost: O(1), about 1 µs. */
   push(timeS: number, value: number): CurveVerdict {
     if (!Number.isFinite(value)) return NOTHING;
     const phase = Math.round((timeS % DAY_S) / this.#stepS) % this.#points;
-    const near = this.#fromLocal(value);
-    const far = this.#fromSeason(phase, value);
+    const season = this.#seasonAt(phase, value);
     this.#history[phase * DAYS + (this.#day[phase]! % DAYS)] = value;
     this.#day[phase] = this.#day[phase]! + 1;
     this.#seen++;
-    if (Number.isNaN(far)) return NOTHING;
-    const one = Math.sign(far) === Math.sign(near) ? Math.min(Math.abs(far), Math.abs(near)) : 0;
-    const two = Math.sign(far) === Math.sign(this.#previous) ? Math.min(Math.abs(far), Math.abs(this.#previous)) : 0;
-    this.#previous = far;
-    const score = Math.max(one / (1 + this.#single.value) / SINGLE, two / (1 + this.#double.value) / DOUBLE);
-    this.#single.add(one);
-    this.#double.add(two);
-    if (this.#seen <= QUIET_DAYS * this.#points) return NOTHING;
+    if (Number.isNaN(season)) return NOTHING;
+    this.#run.copyWithin(1, 0);
+    this.#run[0] = this.#distance(value - season);
+    const sign = Math.sign(this.#run[0]!);
+    let score = 0;
+    let least = Number.POSITIVE_INFINITY;
+    for (let k = 0; k < BEYOND.length; k++) {
+      least = Math.max(0, Math.min(least, sign * this.#run[k]!));
+      const extreme = this.#extremes[k]!;
+      score = Math.max(score, least / (1 + extreme.value) / BEYOND[k]!);
+      extreme.add(least);
+    }
+    if (this.#seen <= QUIET_DAYS * this.#points || this.#seenBefore) return NOTHING;
     return { score, alarm: score >= 1 };
   }
 
-  /** Distance from the same time on the last days, in standard deviations; NaN without a season. */
-  #fromSeason(phase: number, value: number): number {
+  /** Median of this time of day and its neighbours on the last days; NaN without a whole neighbourhood. Sets #seenBefore. */
+  #seasonAt(phase: number, value: number): number {
     let n = 0;
     for (let day = 0; day < DAYS; day++) {
       for (let k = -NEIGHBOURS; k <= NEIGHBOURS; k++) {
-        const at = ((phase + k + this.#points) % this.#points) * DAYS + day;
-        const past = this.#history[at]!;
+        const past = this.#history[((phase + k + this.#points) % this.#points) * DAYS + day]!;
         if (!Number.isNaN(past)) this.#scratch[n++] = past;
       }
     }
     if (n < 2 * NEIGHBOURS + 1) return Number.NaN;
-    const difference = value - sortedMedian(this.#scratch, n);
+    const median = sortedMedian(this.#scratch, n);
+    this.#seenBefore =
+      n < FEW_DAYS * (2 * NEIGHBOURS + 1) && value >= this.#scratch[0]! && value <= this.#scratch[n - 1]!;
+    return median;
+  }
+
+  /** Signed distance in standard deviations from the current and the slow level, the nearer; 0 when they disagree. */
+  #distance(difference: number): number {
     const known = Math.min(this.#levels, LEVEL_POINTS);
-    let shift = 0;
+    let level = 0;
     if (known >= MIN_LEVEL_POINTS) {
       for (let i = 0; i < known; i++) this.#scratch[i] = this.#level[i]!;
-      shift = sortedMedian(this.#scratch, known);
+      level = sortedMedian(this.#scratch, known);
     }
     this.#level[this.#levels++ % LEVEL_POINTS] = difference;
-    const rest = difference - shift;
-    if (Number.isNaN(this.#seasonVariance)) this.#seasonVariance = rest * rest;
-    const deviation = Math.sqrt(this.#seasonVariance);
-    this.#seasonVariance = this.#follow(this.#seasonVariance, rest, deviation);
-    return rest / Math.max(deviation, SMALLEST);
-  }
-
-  /** Distance from the median of the last points, in standard deviations. */
-  #fromLocal(value: number): number {
-    const known = Math.min(this.#locals, LOCAL_POINTS);
-    let z = 0;
-    if (known >= MIN_LOCAL_POINTS) {
-      for (let i = 0; i < known; i++) this.#scratch[i] = this.#local[i]!;
-      const rest = value - sortedMedian(this.#scratch, known);
-      if (Number.isNaN(this.#localVariance)) this.#localVariance = rest * rest;
-      const deviation = Math.sqrt(this.#localVariance);
-      z = rest / Math.max(deviation, SMALLEST);
-      this.#localVariance = this.#follow(this.#localVariance, rest, deviation);
-    }
-    this.#local[this.#locals++ % LOCAL_POINTS] = value;
-    return z;
-  }
-
-  #follow(variance: number, rest: number, deviation: number): number {
-    const square = Math.min(rest * rest, (CLIP * deviation) ** 2 + SMALLEST);
-    return variance + (square - variance) / (7 * this.#points);
+    if (Number.isNaN(this.#slowLevel)) this.#slowLevel = difference;
+    const rest = difference - this.#slowLevel;
+    const fast = this.#fast.standardise(difference - level);
+    const slow = this.#slow.standardise(rest);
+    const pull = SLOW_PULL * this.#slow.deviation;
+    this.#slowLevel += Math.max(-pull, Math.min(pull, rest)) / SLOW_POINTS;
+    if (Math.sign(fast) !== Math.sign(slow)) return 0;
+    return Math.abs(fast) < Math.abs(slow) ? fast : slow;
   }
 }
 
 const NOTHING: CurveVerdict = { score: 0, alarm: false };
 
-/** Insertion sort: at most 30 numbers, mostly in order. */
+/** Standard deviation of what is around 0, with forgetting, that single outliers hardly move. */
+class Spread {
+  deviation = Number.NaN;
+  readonly #memory: number;
+  #clipped = Number.NaN;
+  #plain = Number.NaN;
+
+  /** @param memory points after which a value counts 1/e */
+  constructor(memory: number) {
+    this.#memory = memory;
+  }
+
+  /** A value in standard deviations of those before it. */
+  standardise(value: number): number {
+    const square = value * value;
+    if (Number.isNaN(this.#clipped)) {
+      this.#clipped = square;
+      this.#plain = square;
+    }
+    const variance = Math.max(this.#clipped, PLAIN_SHARE * this.#plain);
+    const before = Math.sqrt(variance);
+    this.#plain += (square - this.#plain) / this.#memory;
+    this.#clipped += (Math.min(square, CLIP * CLIP * variance + SMALLEST) - this.#clipped) / this.#memory;
+    this.deviation = Math.sqrt(Math.max(this.#clipped, PLAIN_SHARE * this.#plain));
+    return value / Math.max(before, SMALLEST);
+  }
+}
+
+/** Insertion sort: at most 35 numbers. */
 function sortedMedian(values: Float64Array, n: number): number {
   for (let i = 1; i < n; i++) {
     const value = values[i]!;

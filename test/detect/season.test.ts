@@ -32,8 +32,27 @@ describe('seasonal gauge', () => {
     expect(alarms(9, (i, value) => (i >= at ? value + 60 : value)).some((i) => i >= at && i < at + 3)).toBe(true);
   });
 
-  it('says nothing without two days of history and skips what is unknown', () => {
-    expect(alarms(2, (i, value) => (i % 400 === 399 ? value * 5 : value))).toEqual([]);
+  it('names a step within three points and not the way back', () => {
+    const from = 8 * DAY + 700;
+    const found = alarms(10, (i, value) => (i >= from && i < from + 20 ? value - 40 : value));
+    expect(found.some((i) => i >= from && i < from + 3)).toBe(true);
+    expect(found.filter((i) => i >= from + 20)).toEqual([]);
+  });
+
+  it('lets a series of zeros have its usual spikes', () => {
+    const random = createRandom(7);
+    const gauge = new SeasonalGauge(MINUTE);
+    let usual = 0;
+    for (let i = 0; i < 9 * DAY; i++) {
+      const value = random() < 0.03 ? 5 + 10 * random() : 0;
+      if (gauge.push(i * MINUTE, value).alarm) usual++;
+    }
+    expect(usual).toBeLessThanOrEqual(9);
+    expect(gauge.push(9 * DAY * MINUTE, 500).alarm).toBe(true);
+  });
+
+  it('says nothing without a day of history and skips what is unknown', () => {
+    expect(alarms(1, (i, value) => (i % 400 === 399 ? value * 5 : value))).toEqual([]);
     const gauge = new SeasonalGauge(MINUTE);
     expect(gauge.push(0, Number.NaN)).toEqual({ score: 0, alarm: false });
   });
