@@ -24,8 +24,8 @@ export function predict(packs: readonly string[], out: string): void {
     for (const one of readPack(pack)) {
       const { id } = one;
       const ranked = ('alerts' in one ? one.history.rank(one.alerts, true) : rankNodes(one.evidence)).slice(0, RANKS);
-      ranked.forEach(({ node, kind, score }, index) => {
-        lines.push([id, index + 1, node, KIND[kind], '', score.toFixed(4)].join(','));
+      ranked.forEach(({ node, kind, family, score }, index) => {
+        lines.push([id, index + 1, node, KIND[kind], family, score.toFixed(4)].join(','));
       });
       done++;
       if (process.stderr.isTTY) process.stderr.write(`\r${done} cases, ${pack}   `);

@@ -1,6 +1,6 @@
 /**
  * `npm run eval:rca`: our line beside each pack's baselines.
- *   npm run eval:rca -- [--data DIR] [--scorer rca-score.py]
+ *   npm run eval:rca -- [--data DIR] [--scorer rca-score.py] [--explain-misses]
  * DIR holds unpacked packs; by default ../shared/benchmarks/rca-dev.tar.xz is unpacked into a temporary folder.
  */
 import { execFileSync } from 'node:child_process';
@@ -10,10 +10,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { predict } from './command.ts';
+import { printMisses } from './misses.ts';
 
 const benchmarks = fileURLToPath(new URL('../../../shared/benchmarks', import.meta.url));
 const { values } = parseArgs({
-  options: { data: { type: 'string' }, scorer: { type: 'string', default: join(benchmarks, 'rca-score.py') } },
+  options: {
+    data: { type: 'string' },
+    scorer: { type: 'string', default: join(benchmarks, 'rca-score.py') },
+    'explain-misses': { type: 'boolean', default: false },
+  },
 });
 const work = mkdtempSync(join(tmpdir(), 'rootwalk-rca-'));
 try {
@@ -46,6 +51,7 @@ try {
       if (cells[3] === 'ALL') console.log(`  ${cells[0]}  ${cells[1]}  ${cells[2]}  ${cells[5]}  ${cells[8]}`);
     }
   }
+  if (values['explain-misses']) printMisses(packs);
 } finally {
   rmSync(work, { recursive: true, force: true });
 }

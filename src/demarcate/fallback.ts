@@ -77,6 +77,8 @@ const MACHINE = 0.6;
 const UNOBSERVED = 0.8;
 /** What an entry without measures of its own passes on to whom it calls. */
 const PASSED_ON = 0.9;
+/** Of a slow edge's network time, what the end whose edges are worse is blamed for beyond its mean. */
+const BLAMED = 0.75;
 /** What the families beside the leading one count. */
 const REST = 0.3;
 /** Scatter below this share of the level is the resolution of most sources. */
@@ -85,6 +87,8 @@ const MIN_SCATTER = 0.05;
 const IDLE = 0.002;
 /** A counter that mostly stands still has its scatter in its rare spikes: range over this. */
 const SPIKE_RANGE = 4;
+/** Samples of the past that a comparison needs. */
+const MIN_PAST = 5;
 /** Deviations count from here on, in robust standard deviations. */
 const QUIET_Z = 3;
 /** Beyond this many, more says nothing: the series had hardly moved before. */
@@ -175,7 +179,7 @@ export function deviation(
 ): number {
   const past = finite(baseline);
   const now = finite(current);
-  if (past.length < 5 || now.length === 0) return 0;
+  if (!known(past, now)) return 0;
   const middle = quantile(past, 0.5);
   const spread = Math.max(
     (quantile(past, 0.75) - quantile(past, 0.25)) / 1.349,
@@ -246,20 +250,45 @@ function notExplained(
   return explained >= own ? own * 0.3 : own * (1 - (0.7 * explained) / own);
 }
 
-/** Per node: mean deviation of the network time over all its edges; a node alone on a slow edge shares it with the peer. */
+/**
+ * Per node: mean over its edges of the largest deviation of their network time, and for the end of an edge whose edges are
+ * worse on the whole, most of that edge's own. Edges without enough samples say nothing.
+ */
 function edgeNetwork({ edges }: NodeEvidence): Map<string, number> {
-  const sums = new Map<string, { sum: number; count: number }>();
+  const worst = new Map<string, { ends: readonly string[]; score: number }>();
   for (const { caller, callee, measure, baseline, current } of edges) {
-    if (measure !== 'gap') continue;
-    const score = deviation(baseline, current, 1);
-    for (const end of [caller, callee]) {
+    if (measure !== 'gap' || !known(baseline, current)) continue;
+    const key = `${caller}\0${callee}`;
+    const score = Math.max(worst.get(key)?.score ?? 0, deviation(baseline, current, 1));
+    worst.set(key, { ends: [caller, callee], score });
+  }
+  const sums = new Map<string, { sum: number; count: number }>();
+  for (const { ends, score } of worst.values()) {
+    for (const end of ends) {
       const entry = sums.get(end) ?? { sum: 0, count: 0 };
       entry.sum += score;
       entry.count++;
       sums.set(end, entry);
     }
   }
-  return new Map([...sums].map(([name, { sum, count }]) => [name, sum / count]));
+  const blame = new Map([...sums].map(([name, { sum, count }]) => [name, sum / count]));
+  const means = new Map(blame);
+  for (const { ends, score } of worst.values()) {
+    const most = Math.max(...ends.map((end) => means.get(end) ?? 0));
+    for (const end of ends) {
+      const own = means.get(end) ?? 0;
+      if (own < most || score <= own) continue;
+      blame.set(end, Math.max(blame.get(end) ?? 0, own + BLAMED * (score - own)));
+    }
+  }
+  return blame;
+}
+
+/** Enough samples to compare. */
+function known(baseline: Float64Array, current: Float64Array): boolean {
+  const count = (values: Float64Array): number =>
+    values.reduce((sum, value) => sum + (Number.isFinite(value) ? 1 : 0), 0);
+  return count(baseline) >= MIN_PAST && count(current) > 0;
 }
 
 function finite(values: Float64Array): Float64Array {

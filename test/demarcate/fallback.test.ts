@@ -98,6 +98,25 @@ describe('rankNodes', () => {
     expect(ranked[0]?.node).toBe('api');
   });
 
+  it('one slow edge is the end’s whose edges are worse on the whole; edges hardly sampled say nothing', () => {
+    const gap = (caller: string, callee: string, now: number, past = 60): NodeEvidence['edges'][number] => ({
+      caller,
+      callee,
+      measure: 'gap',
+      baseline: noise(2, 0.1, past),
+      current: noise(now, 0.1, 6),
+    });
+    const list = ['web', 'api', 'db', 'cache', 'pay'].map((node) => series(node, 'cpu', 10, 10));
+    const edges = [gap('web', 'api', 40), gap('api', 'db', 2), gap('web', 'cache', 2), gap('web', 'pay', 2)];
+    expect(rankNodes(evidence(list, { edges }))[0]).toMatchObject({ node: 'api', family: 'network' });
+    // A neighbour with a weaker sign of its own does not pass it, whatever other edges it has too few samples of.
+    const other = [...list.slice(0, 4), { ...series('pay', 'network', 10, 14), worse: 0 as const }];
+    const unsampled = [gap('api', 'x', 2, 2), gap('api', 'y', 2, 2), gap('api', 'z', 2, 2)];
+    const [first, second] = rankNodes(evidence(other, { edges: [...edges, ...unsampled] }));
+    expect(first?.node).toBe('api');
+    expect(second?.score ?? 0).toBeLessThan(first?.score ?? 0);
+  });
+
   it('the only instance of an observed service is the service; one of two stays an instance', () => {
     const list = [
       series('a-1', 'cpu', 10, 90, 'instance'),
