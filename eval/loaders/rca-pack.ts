@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { Alert } from '../../src/demarcate/alerts.ts';
 import { AlertHistory } from '../../src/demarcate/alerts.ts';
-import type { EdgeSeries, Family, NodeEvidence, NodeSeries } from '../../src/demarcate/fallback.ts';
+import type { EdgeSeries, NodeEvidence, NodeSeries } from '../../src/demarcate/fallback.ts';
+import type { Family, Meaning } from '../../src/demarcate/families.ts';
+import { familyOf } from '../../src/demarcate/families.ts';
 
 /** Series and topology, or alerts with those of the pack's other cases as history. */
 export type RcaCase = { readonly id: string } & (
@@ -116,17 +118,12 @@ function meshGaps(
 }
 
 /** What a metric of these packs measures, and which way is worse. */
-function meaning(metric: string): { family: Family; worse: 1 | -1 | 0 } {
+function meaning(metric: string): Meaning {
   if (/availability|success/.test(metric)) return { family: 'errors', worse: 1 };
   if (/self_time/.test(metric)) return { family: 'self_time', worse: 1 };
   if (/^client_latency/.test(metric)) return { family: 'other', worse: 1 };
   if (/latency|(^|_)p\d\d$/.test(metric)) return { family: 'latency', worse: 1 };
-  if (/cpu|load\d|schedstat|procs_running/.test(metric)) return { family: 'cpu', worse: 1 };
-  if (/mem|vmstat|page_fault/.test(metric)) return { family: 'memory', worse: 1 };
-  if (/disk|fs_usage/.test(metric)) return { family: 'disk', worse: 1 };
-  if (/network|net_|socket|retrans/.test(metric)) return { family: 'network', worse: 0 };
-  if (/request|qps|count/.test(metric)) return { family: 'traffic', worse: 0 };
-  return { family: 'other', worse: 0 };
+  return familyOf(metric);
 }
 
 /** Alerts alone. Lines of a log are told apart by template, traces by operation and outcome; who called is not the node's. */

@@ -1,8 +1,9 @@
 /** Per missed case: what the data show of the root, whether fault-free time shows as much, and what was named instead. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { deviation } from '../../src/demarcate/deviation.ts';
 import type { NodeEvidence } from '../../src/demarcate/fallback.ts';
-import { deviation, rankNodes } from '../../src/demarcate/fallback.ts';
+import { rankNodes } from '../../src/demarcate/fallback.ts';
 import { readPack } from '../loaders/rca-pack.ts';
 
 /** Fault-free windows a root's signs are held against. */

@@ -5,7 +5,8 @@
  * what it shows on other days.
  */
 import { compareNames } from '../model/entity.ts';
-import type { Family, RankedNode } from './fallback.ts';
+import type { RankedNode } from './fallback.ts';
+import type { Family } from './families.ts';
 
 export interface Alert {
   readonly node: string;

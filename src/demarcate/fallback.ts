@@ -5,20 +5,9 @@
  * counts for the end that shares it on all its edges.
  */
 import { compareNames } from '../model/entity.ts';
-
-/** What a series measures, whatever it is called at its source. */
-export const FAMILIES = [
-  'cpu',
-  'memory',
-  'disk',
-  'network',
-  'latency',
-  'self_time',
-  'errors',
-  'traffic',
-  'other',
-] as const;
-export type Family = (typeof FAMILIES)[number];
+import { deviation, finite, isComparable, quantile } from './deviation.ts';
+import type { Family } from './families.ts';
+import { FAMILIES, SYMPTOM_FAMILIES } from './families.ts';
 
 export interface NodeSeries {
   readonly node: string;
@@ -50,6 +39,12 @@ export interface NodeEvidence {
   readonly unobserved?: ReadonlySet<string>;
 }
 
+/** Largest deviation of a node by family. */
+export interface NodeSigns {
+  readonly kind: RankedNode['kind'];
+  readonly families: Map<Family, number>;
+}
+
 export interface RankedNode {
   readonly node: string;
   readonly kind: 'service' | 'instance' | 'machine';
@@ -57,8 +52,6 @@ export interface RankedNode {
   readonly family: Family;
 }
 
-/** What a node shows when somebody it calls is at fault, too. */
-const SYMPTOMS: readonly Family[] = ['latency', 'errors'];
 /** Weights of families: a resource or a node's own time is nearer to a cause than what it does to others. */
 const WEIGHT: Readonly<Record<Family, number>> = {
   cpu: 1,
@@ -81,23 +74,11 @@ const PASSED_ON = 0.9;
 const BLAMED = 0.75;
 /** What the families beside the leading one count. */
 const REST = 0.3;
-/** Scatter below this share of the level is the resolution of most sources. */
-const MIN_SCATTER = 0.05;
-/** Of a metric's usual level over the nodes: moves below it are the noise of idle nodes. */
-const IDLE = 0.002;
-/** A counter that mostly stands still has its scatter in its rare spikes: range over this. */
-const SPIKE_RANGE = 4;
-/** Samples of the past that a comparison needs. */
-const MIN_PAST = 5;
-/** Deviations count from here on, in robust standard deviations. */
-const QUIET_Z = 3;
-/** Beyond this many, more says nothing: the series had hardly moved before. */
-const MAX_Z = 100;
 
 /** @returns nodes, most suspect first; ties by name. Cost: O(samples log samples). */
 export function rankNodes(evidence: NodeEvidence): RankedNode[] {
   const levels = usualLevels(evidence.series);
-  const nodes = new Map<string, { kind: RankedNode['kind']; families: Map<Family, number> }>();
+  const nodes = new Map<string, NodeSigns>();
   for (const series of evidence.series) {
     const node = nodes.get(series.node) ?? { kind: series.kind, families: new Map<Family, number>() };
     nodes.set(series.node, node);
@@ -106,17 +87,22 @@ export function rankNodes(evidence: NodeEvidence): RankedNode[] {
       series.current,
       series.worse,
       levels.get(`${series.kind}/${series.metric}`) ?? 0,
-      !SYMPTOMS.includes(series.family),
+      !SYMPTOM_FAMILIES.includes(series.family),
     );
     node.families.set(series.family, Math.max(node.families.get(series.family) ?? 0, score));
   }
+  return rankSigns(evidence, nodes);
+}
+
+/** The same from deviations that are known already. */
+export function rankSigns(evidence: NodeEvidence, nodes: ReadonlyMap<string, NodeSigns>): RankedNode[] {
   passOn(evidence, nodes);
   const network = edgeNetwork(evidence);
   return foldSingles(
     evidence,
     [...nodes].map(([name, { kind, families }]) => {
       const own = new Map(families);
-      for (const family of SYMPTOMS) own.set(family, notExplained(evidence, name, family, nodes));
+      for (const family of SYMPTOM_FAMILIES) own.set(family, notExplained(evidence, name, family, nodes));
       const gap = network.get(name) ?? network.get(evidence.partOf.get(name) ?? '') ?? 0;
       if (gap > 0) own.set('network', Math.max(own.get('network') ?? 0, gap / WEIGHT.network));
       let score = 0;
@@ -167,37 +153,6 @@ function usualLevels(series: readonly NodeSeries[]): Map<string, number> {
 }
 
 /**
- * Log of how many robust standard deviations the window lies off, above the quiet range; 0: as usual or unknown.
- * @param level usual level of the metric over the nodes; `spiky` a measure whose single spikes mean nothing
- */
-export function deviation(
-  baseline: Float64Array,
-  current: Float64Array,
-  worse: 1 | -1 | 0,
-  level = 0,
-  spiky = false,
-): number {
-  const past = finite(baseline);
-  const now = finite(current);
-  if (!known(past, now)) return 0;
-  const middle = quantile(past, 0.5);
-  const spread = Math.max(
-    (quantile(past, 0.75) - quantile(past, 0.25)) / 1.349,
-    (quantile(past, 0.95) - quantile(past, 0.05)) / 3.29,
-  );
-  const sparse =
-    spiky && quantile(past, 0.75) === quantile(past, 0.25) ? (quantile(past, 1) - quantile(past, 0)) / SPIKE_RANGE : 0;
-  const scale = Math.max(spread, sparse, MIN_SCATTER * Math.abs(middle), IDLE * level, 1e-9);
-  const typical = (quantile(now, 0.5) - middle) / scale;
-  const high = (quantile(now, 0.9) - quantile(past, 0.9)) / scale;
-  const low = (quantile(now, 0.1) - quantile(past, 0.1)) / scale;
-  const up = Math.max(typical, high / 2);
-  const down = Math.max(-typical, -low / 2);
-  const z = worse === 1 ? up : worse === -1 ? down : Math.max(up, down);
-  return Math.log1p(Math.min(MAX_Z, Math.max(0, z - QUIET_Z)));
-}
-
-/**
  * A node of which only symptoms are measured (an entry, a load balancer), where others have measures of their own: it
  * cannot be told from whom it calls, and hands its symptoms down.
  */
@@ -206,7 +161,7 @@ function passOn(
   nodes: ReadonlyMap<string, { readonly kind: RankedNode['kind']; readonly families: Map<Family, number> }>,
 ): void {
   const bare = ({ families }: { readonly families: ReadonlyMap<Family, number> }): boolean =>
-    [...families.keys()].every((family) => SYMPTOMS.includes(family) || family === 'traffic');
+    [...families.keys()].every((family) => SYMPTOM_FAMILIES.includes(family) || family === 'traffic');
   if ([...nodes.values()].every(bare)) return;
   const parents = new Set(partOf.values());
   for (const [name, node] of [...nodes].sort(([a], [b]) => compareNames(a, b))) {
@@ -214,13 +169,13 @@ function passOn(
     const callees = [...new Set(calls.filter(([caller]) => caller === name).map(([, callee]) => callee))];
     for (const callee of callees) {
       const below = nodes.get(callee);
-      for (const family of SYMPTOMS) {
+      for (const family of SYMPTOM_FAMILIES) {
         const passed = ((node.families.get(family) ?? 0) * PASSED_ON) / callees.length;
         if (below !== undefined && passed > (below.families.get(family) ?? 0)) below.families.set(family, passed);
       }
     }
     if (callees.length > 0)
-      for (const family of SYMPTOMS) node.families.set(family, (node.families.get(family) ?? 0) / 2);
+      for (const family of SYMPTOM_FAMILIES) node.families.set(family, (node.families.get(family) ?? 0) / 2);
   }
 }
 
@@ -257,7 +212,7 @@ function notExplained(
 function edgeNetwork({ edges }: NodeEvidence): Map<string, number> {
   const worst = new Map<string, { ends: readonly string[]; score: number }>();
   for (const { caller, callee, measure, baseline, current } of edges) {
-    if (measure !== 'gap' || !known(baseline, current)) continue;
+    if (measure !== 'gap' || !isComparable(baseline, current)) continue;
     const key = `${caller}\0${callee}`;
     const score = Math.max(worst.get(key)?.score ?? 0, deviation(baseline, current, 1));
     worst.set(key, { ends: [caller, callee], score });
@@ -282,23 +237,4 @@ function edgeNetwork({ edges }: NodeEvidence): Map<string, number> {
     }
   }
   return blame;
-}
-
-/** Enough samples to compare. */
-function known(baseline: Float64Array, current: Float64Array): boolean {
-  const count = (values: Float64Array): number =>
-    values.reduce((sum, value) => sum + (Number.isFinite(value) ? 1 : 0), 0);
-  return count(baseline) >= MIN_PAST && count(current) > 0;
-}
-
-function finite(values: Float64Array): Float64Array {
-  return values.filter((value) => Number.isFinite(value)).sort();
-}
-
-/** Linear interpolation between order statistics (type 7); sorted input, length >= 1. */
-function quantile(sorted: Float64Array, q: number): number {
-  const at = q * (sorted.length - 1);
-  const below = Math.floor(at);
-  const a = sorted[below] ?? 0;
-  return a + (at - below) * ((sorted[below + 1] ?? a) - a);
 }

@@ -14,6 +14,7 @@ import { chooseSymptom } from './symptom.ts';
 import type { System } from './system.ts';
 import { buildSystem } from './system.ts';
 import { trafficLedger } from './traffic-ledger.ts';
+import { shareBelow } from './unmeasured.ts';
 
 /** Below this score nothing stands out and the walk abstains. */
 const ABSTAIN_SCORE = 0.25;
@@ -45,15 +46,19 @@ export function demarcate(comparison: Comparison, symptom?: Entity): Walk {
   const found = ledgers.flatMap((ledger, index) =>
     suspectsOf(system, comparison, ledger, index === 0 ? 1 : SECONDARY_WEIGHT),
   );
-  const suspects = moveInducedWaiting(
-    system,
-    comparison,
-    merge(found).filter((suspect) => !tooLate(comparison, chosen.entity, suspect)),
-  )
-    .sort((a, b) => b.score - a.score || compareNames(entityKey(a.entity), entityKey(b.entity)))
+  const timely = merge(found).filter((suspect) => !tooLate(comparison, chosen.entity, suspect));
+  const [lead, ...others] = moveInducedWaiting(system, comparison, timely).sort(byScore);
+  const below = lead === undefined ? { suspects: [], notes: [] } : shareBelow(system, comparison, lead);
+  const suspects = merge([...below.suspects, ...others])
+    .filter((suspect) => !tooLate(comparison, chosen.entity, suspect))
+    .sort(byScore)
     .slice(0, MAX_SUSPECTS);
-  const notes = notesOf(system, ledgers);
+  const notes = [...notesOf(system, ledgers), ...below.notes];
   return { symptom: chosen.entity, ledgers, suspects, abstained: (suspects[0]?.score ?? 0) < ABSTAIN_SCORE, notes };
+}
+
+function byScore(a: Suspect, b: Suspect): number {
+  return b.score - a.score || compareNames(entityKey(a.entity), entityKey(b.entity));
 }
 
 function ledgerOf(system: System, kind: LedgerKind, entry: string): Ledger | undefined {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { deviation } from '../../src/demarcate/deviation.ts';
 import type { NodeEvidence, NodeSeries } from '../../src/demarcate/fallback.ts';
-import { deviation, rankNodes } from '../../src/demarcate/fallback.ts';
+import { rankNodes } from '../../src/demarcate/fallback.ts';
 import { createRandom, normal, shuffled } from '../../src/stats/index.ts';
 
 const random = createRandom(11);

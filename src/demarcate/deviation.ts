@@ -1,0 +1,69 @@
+/** How far a series' window lies from its own past, in log units that are comparable between series. */
+
+/** Samples of the past that a comparison needs. */
+export const MIN_PAST = 5;
+/** Scatter below this share of the level is the resolution of most sources. */
+export const MIN_SCATTER = 0.05;
+/** Of a metric's usual level over the nodes: moves below it are the noise of idle nodes. */
+const IDLE = 0.002;
+/** A counter that mostly stands still has its scatter in its rare spikes: range over this. */
+const SPIKE_RANGE = 4;
+/** Deviations count from here on, in robust standard deviations. */
+const QUIET_Z = 3;
+/** Beyond this many, more says nothing: the series had hardly moved before. */
+const MAX_Z = 100;
+
+/** Robust standard deviations -> log units: 0 below the quiet range, capped. */
+export function logExcess(z: number): number {
+  return Math.log1p(Math.min(MAX_Z, Math.max(0, z - QUIET_Z)));
+}
+
+/**
+ * Log of how many robust standard deviations the window lies off, above the quiet range; 0: as usual or unknown.
+ * @param level usual level of the metric over the nodes; `spiky` a measure whose single spikes mean nothing
+ */
+export function deviation(
+  baseline: Float64Array,
+  current: Float64Array,
+  worse: 1 | -1 | 0,
+  level = 0,
+  spiky = false,
+): number {
+  const past = finite(baseline);
+  const now = finite(current);
+  if (!isComparable(past, now)) return 0;
+  const middle = quantile(past, 0.5);
+  const spread = Math.max(
+    (quantile(past, 0.75) - quantile(past, 0.25)) / 1.349,
+    (quantile(past, 0.95) - quantile(past, 0.05)) / 3.29,
+  );
+  const sparse =
+    spiky && quantile(past, 0.75) === quantile(past, 0.25) ? (quantile(past, 1) - quantile(past, 0)) / SPIKE_RANGE : 0;
+  const scale = Math.max(spread, sparse, MIN_SCATTER * Math.abs(middle), IDLE * level, 1e-9);
+  const typical = (quantile(now, 0.5) - middle) / scale;
+  const high = (quantile(now, 0.9) - quantile(past, 0.9)) / scale;
+  const low = (quantile(now, 0.1) - quantile(past, 0.1)) / scale;
+  const up = Math.max(typical, high / 2);
+  const down = Math.max(-typical, -low / 2);
+  const z = worse === 1 ? up : worse === -1 ? down : Math.max(up, down);
+  return logExcess(z);
+}
+
+/** Enough samples to compare. */
+export function isComparable(baseline: Float64Array, current: Float64Array): boolean {
+  const count = (values: Float64Array): number =>
+    values.reduce((sum, value) => sum + (Number.isFinite(value) ? 1 : 0), 0);
+  return count(baseline) >= MIN_PAST && count(current) > 0;
+}
+
+export function finite(values: Float64Array): Float64Array {
+  return values.filter((value) => Number.isFinite(value)).sort();
+}
+
+/** Linear interpolation between order statistics (type 7); sorted input, length >= 1. */
+export function quantile(sorted: Float64Array, q: number): number {
+  const at = q * (sorted.length - 1);
+  const below = Math.floor(at);
+  const a = sorted[below] ?? 0;
+  return a + (at - below) * ((sorted[below + 1] ?? a) - a);
+}
