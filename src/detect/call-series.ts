@@ -9,6 +9,7 @@ import { GaugeFamily } from './judge-gauge.ts';
 import { RateFamily } from './judge-rate.ts';
 import { RatioFamily } from './judge-ratio.ts';
 import { Presence } from './presence.ts';
+import type { RhythmRows } from './rhythm.ts';
 
 /** Spread of request durations where no sketch says it: twice the mean, typical of web services. */
 const DEFAULT_CV2 = 4;
@@ -51,6 +52,8 @@ export class CallSeries {
   readonly #views: Readonly<Record<Kind, View>>;
   readonly #p99: DurationFamily;
   readonly #gap: GaugeFamily;
+  /** Services that were offered what a restart brought along. */
+  #adopted = 0;
   /** Traffic of this window as a multiple of its baseline, by entity. */
   readonly #load: Record<Kind, Float64Array> = {
     service: new Float64Array(64),
@@ -167,6 +170,8 @@ export class CallSeries {
     }
     this.#p99.ensure(services.size);
     this.#gap.ensure(edges.size);
+    for (; this.#adopted < services.size; this.#adopted++)
+      for (const { rhythm } of this.#daily()) rhythm?.adopt(this.#adopted, services.names[this.#adopted]!);
     // Family by family, not entity by entity: a family's columns stay in the cache.
     for (const kind of ['service', 'edge', 'instance'] as const) this.#golden(kind, moment, missing, muted);
     this.#tails(moment, muted);
@@ -250,6 +255,26 @@ export class CallSeries {
         moment,
         enough ? client.duration[i]! / client.timed[i]! - server.duration[i]! / server.timed[i]! : Number.NaN,
       );
+    }
+  }
+
+  /** Services' families that know what recurs daily. */
+  #daily(): readonly Family[] {
+    return [this.#views.service.rate, this.#views.service.duration, this.#p99];
+  }
+
+  exportRhythms(): Record<string, RhythmRows> {
+    const { names } = this.#entities.services;
+    return Object.fromEntries(
+      this.#daily().flatMap(({ spec, rhythm }) => (rhythm === undefined ? [] : [[spec.metric, rhythm.export(names)]])),
+    );
+  }
+
+  /** Before the first window. */
+  importRhythms(rows: Readonly<Record<string, RhythmRows>>): void {
+    for (const { spec, rhythm } of this.#daily()) {
+      const own = rows[spec.metric];
+      if (own !== undefined) rhythm?.import(own);
     }
   }
 

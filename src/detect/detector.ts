@@ -19,6 +19,7 @@ import type { ResourceState } from './resource-series.ts';
 import { ResourceSeries } from './resource-series.ts';
 import type { RestartsState } from './restarts.ts';
 import { Restarts } from './restarts.ts';
+import type { RhythmRows } from './rhythm.ts';
 import { TcpSeries } from './tcp-series.ts';
 import type { Detector } from './types.ts';
 
@@ -27,7 +28,8 @@ export function createDetector(config: Partial<DetectConfig> = {}): Detector {
   return new WindowDetector({ ...DEFAULT_DETECT_CONFIG, ...config });
 }
 
-const SNAPSHOT_VERSION = 1;
+const SNAPSHOT_VERSION = 2;
+const RHYTHMS_VERSION = 1;
 /** Two minutes of 5 s windows: longer than any rolling restart keeps one edge busy. */
 const ABSORBED_WINDOWS = 24;
 
@@ -42,6 +44,11 @@ interface EnvironmentState {
   readonly restarts: RestartsState;
   readonly incidents: IncidentsState;
   readonly active: readonly Active[];
+}
+
+interface RhythmsState {
+  readonly version: number;
+  readonly environments: readonly (readonly [string, Readonly<Record<string, RhythmRows>>])[];
 }
 
 interface SnapshotState {
@@ -98,6 +105,20 @@ class WindowDetector implements Detector {
         .map(([name, environment]) => [name, environment.save()] as const),
     };
     return new TextEncoder().encode(JSON.stringify(state));
+  }
+
+  exportRhythms(): string {
+    const environments = [...this.#environments].sort(([a], [b]) => compareNames(a, b));
+    return JSON.stringify({
+      version: RHYTHMS_VERSION,
+      environments: environments.map(([name, environment]) => [name, environment.exportRhythms()] as const),
+    } satisfies RhythmsState);
+  }
+
+  importRhythms(text: string): void {
+    const state = JSON.parse(text) as RhythmsState;
+    if (state.version !== RHYTHMS_VERSION) return;
+    for (const [name, rhythms] of state.environments) this.#of(name).importRhythms(rhythms);
   }
 
   restore(bytes: Uint8Array): void {
@@ -203,6 +224,14 @@ class EnvironmentDetector {
    */
   #isFelt(about: Entity, abnormalWindows: number): boolean {
     return abnormalWindows >= ABSORBED_WINDOWS || !this.#calls.isServed(about.from ?? '');
+  }
+
+  exportRhythms(): Record<string, RhythmRows> {
+    return this.#calls.exportRhythms();
+  }
+
+  importRhythms(rhythms: Readonly<Record<string, RhythmRows>>): void {
+    this.#calls.importRhythms(rhythms);
   }
 
   save(): EnvironmentState {

@@ -4,6 +4,7 @@ import type { Symptom } from '../model/incident.ts';
 import type { Side } from '../model/records.ts';
 import type { ColumnsState } from './columns.ts';
 import type { DetectConfig } from './config.ts';
+import type { Rhythm } from './rhythm.ts';
 import type { Judgement, TrackRule } from './tracks.ts';
 import { Tracks } from './tracks.ts';
 
@@ -21,6 +22,7 @@ export interface FamilyState {
   readonly tracks: ColumnsState;
   readonly pool: ColumnsState;
   readonly more?: ColumnsState;
+  readonly rhythm?: readonly ColumnsState[];
 }
 
 /** The window being judged. */
@@ -43,6 +45,8 @@ export abstract class Family<P extends Baseline = Baseline> {
   readonly tracks: Tracks;
   protected readonly config: DetectConfig;
   protected readonly pool: P;
+  /** What recurs daily; only for kinds of which there are few. */
+  readonly rhythm: Rhythm | undefined;
   protected readonly judged: Judgement = {
     z: 0,
     score: 0,
@@ -54,10 +58,11 @@ export abstract class Family<P extends Baseline = Baseline> {
     direction: 0,
   };
 
-  constructor(spec: FamilySpec, config: DetectConfig, pool: P, rule: Partial<TrackRule> = {}) {
+  constructor(spec: FamilySpec, config: DetectConfig, pool: P, rule: Partial<TrackRule> = {}, rhythm?: Rhythm) {
     this.spec = spec;
     this.config = config;
     this.pool = pool;
+    this.rhythm = rhythm;
     this.tracks = new Tracks({
       open: config.openWindows,
       of: config.openOfWindows,
@@ -69,6 +74,7 @@ export abstract class Family<P extends Baseline = Baseline> {
   ensure(size: number): void {
     this.tracks.ensure(size);
     this.pool.ensure(size);
+    this.rhythm?.ensure(size);
   }
 
   unknown(i: number): void {
@@ -77,6 +83,16 @@ export abstract class Family<P extends Baseline = Baseline> {
 
   /** Hands the judgement to the track; a level that stayed abnormal for releaseWindows becomes the new normal. */
   protected settle(i: number, moment: Moment): void {
+    const judged = this.judged;
+    if (this.rhythm !== undefined) {
+      const towards = this.rhythm.rises ? 0 : 1;
+      if (judged.exceeds && judged.direction === towards && this.rhythm.recurs(i, moment.atMs, judged.current)) {
+        judged.exceeds = false;
+        judged.calm = true;
+        judged.score = 0;
+      }
+      this.rhythm.add(i, moment.atMs, judged.current);
+    }
     this.tracks.update(i, moment.atMs, moment.windowMs, this.judged);
     if (this.tracks.isActive(i) && this.tracks.abnormalWindows(i) >= this.config.releaseWindows) {
       this.pool.rebase(i);
@@ -85,11 +101,16 @@ export abstract class Family<P extends Baseline = Baseline> {
   }
 
   save(): FamilyState {
-    return { tracks: this.tracks.save(), pool: this.pool.save() };
+    return {
+      tracks: this.tracks.save(),
+      pool: this.pool.save(),
+      ...(this.rhythm === undefined ? {} : { rhythm: this.rhythm.save() }),
+    };
   }
 
   restore(state: FamilyState): void {
     this.tracks.load(state.tracks);
     this.pool.load(state.pool);
+    if (state.rhythm !== undefined) this.rhythm?.load(state.rhythm);
   }
 }

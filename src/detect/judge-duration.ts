@@ -7,6 +7,7 @@ import type { DetectConfig } from './config.ts';
 import type { FamilySpec, Moment } from './family.ts';
 import { Family } from './family.ts';
 import { LevelPool } from './level-pool.ts';
+import { Rhythm } from './rhythm.ts';
 import type { TrackRule } from './tracks.ts';
 
 /** Smallest spread of a log mean: 10 %. Quiet systems have MADs near 0, and a 10 % wobble matters to nobody. */
@@ -39,7 +40,7 @@ export class DurationFamily extends Family<LevelPool> {
     limits: Partial<DurationLimits> = {},
     rule: Partial<TrackRule> = {},
   ) {
-    super(spec, config, new LevelPool(), rule);
+    super(spec, config, new LevelPool(), rule, spec.entity === 'service' ? new Rhythm(true) : undefined);
     this.#limits = {
       minRatio: config.minLatencyRatio,
       minUs: config.minLatencyUs,

@@ -9,6 +9,7 @@ import type { DetectConfig } from './config.ts';
 import type { FamilySpec, FamilyState, Moment } from './family.ts';
 import { Family } from './family.ts';
 import { LevelPool } from './level-pool.ts';
+import { Rhythm } from './rhythm.ts';
 
 /** Smallest spread of traffic from window to window: 10 % of its level. */
 const SPREAD_RATIO = 0.1;
@@ -30,7 +31,8 @@ export class RateFamily extends Family<LevelPool> {
 
   constructor(spec: FamilySpec, config: DetectConfig) {
     // One window more than the others: silence is easily mistaken.
-    super(spec, config, new LevelPool(), { open: config.openWindows + 1, of: config.openOfWindows + 1 });
+    const rule = { open: config.openWindows + 1, of: config.openOfWindows + 1 };
+    super(spec, config, new LevelPool(), rule, spec.entity === 'service' ? new Rhythm(false) : undefined);
   }
 
   override ensure(size: number): void {
@@ -59,6 +61,7 @@ export class RateFamily extends Family<LevelPool> {
     this.pool.reset(i);
     this.tracks.end(i);
     this.#marks.array.marked[i] = 0;
+    this.rhythm?.forget(i);
   }
 
   #mark(i: number): void {

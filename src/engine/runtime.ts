@@ -50,6 +50,9 @@ export interface EngineStats {
 const ANCHOR_HISTORY_MS = 45 * 60_000;
 const ANCHOR_STEP_MS = 5 * 60_000;
 const ANCHOR_KEY = 'anchorMs';
+/** What recurs daily is older than the log that is read again: kept, more often than that stretch is long. */
+const RHYTHMS_STEP_MS = 30 * 60_000;
+const RHYTHMS_KEY = 'rhythms';
 
 export async function startEngine(options: EngineOptions): Promise<Engine> {
   const { config, bus, store, rules } = options;
@@ -58,6 +61,9 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const stats = { messages: 0, deadLetters: 0, windows: 0, reports: 0 };
   const storedAnchor = store.state(ANCHOR_KEY);
   let anchorMs = storedAnchor === undefined ? undefined : Number(storedAnchor);
+  let rhythmsMs = Number.NEGATIVE_INFINITY;
+  const rhythms = store.state(RHYTHMS_KEY);
+  if (rhythms !== undefined) pipeline.detector.importRhythms(rhythms);
   let subscription: Subscription | undefined;
 
   async function settle(outcome: WindowOutcome): Promise<void> {
@@ -114,7 +120,14 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     if (anchorMs === undefined || wanted - anchorMs < ANCHOR_STEP_MS || pipeline.detector.incidents().length > 0)
       return;
     anchorMs = wanted;
-    store.applyEffect({ state: { [ANCHOR_KEY]: String(anchorMs) } });
+    const due = wanted - rhythmsMs >= RHYTHMS_STEP_MS;
+    if (due) rhythmsMs = wanted;
+    store.applyEffect({
+      state: {
+        [ANCHOR_KEY]: String(anchorMs),
+        ...(due ? { [RHYTHMS_KEY]: pipeline.detector.exportRhythms() } : {}),
+      },
+    });
   }
 
   subscription = await bus.subscribe({

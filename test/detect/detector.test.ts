@@ -312,6 +312,8 @@ describe('state', () => {
     const detector = createDetector();
     detector.step(windows[1]!);
     expect(() => detector.step(windows[0]!)).toThrow(/in order/);
-    expect(() => detector.restore(new TextEncoder().encode('{"version":99,"environments":[]}'))).toThrow(/version 1/);
+    expect(() => detector.restore(new TextEncoder().encode('{"version":99,"environments":[]}'))).toThrow(
+      /expected version 2/,
+    );
   });
 });
