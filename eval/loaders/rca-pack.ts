@@ -61,6 +61,46 @@ export function* readPack(dir: string): Generator<RcaCase> {
   }
 }
 
+/**
+ * Windows without a fault, of the cases' median length, spread evenly over healthy.csv; at most `count`. Their past is the
+ * rest of the healthy span.
+ */
+export function* readHealthy(
+  dir: string,
+  count: number,
+): Generator<{ readonly id: string; readonly evidence: NodeEvidence }> {
+  if (!existsSync(join(dir, 'healthy.csv'))) return;
+  const spans = readCsv(join(dir, 'healthy.csv'));
+  const lengths = (readCsv(join(dir, 'cases.csv')) as unknown as CaseRow[])
+    .map((row) => Number(row.abnormal_to_ms) - Number(row.abnormal_from_ms))
+    .sort((a, b) => a - b);
+  const usual = lengths[lengths.length >> 1] ?? 0;
+  const all = spans.flatMap(({ stream_id: stream = '', from_ms, to_ms }) => {
+    const [from, to] = [Number(from_ms), Number(to_ms)];
+    // A short span is half past, half window.
+    const length = Math.min(usual, (to - from) / 2);
+    const windows = Math.max(0, Math.floor((to - from) / length) - 1);
+    return Array.from({ length: windows }, (_, k) => ({ stream, from, to, at: from + (k + 1) * length, length }));
+  });
+  const step = Math.max(1, all.length / count);
+  let open = '';
+  let data: Stream | undefined;
+  for (let k = 0; Math.floor(k) < all.length; k += step) {
+    const { stream, from, to, at, length } = all[Math.floor(k)]!;
+    if (stream !== open || data === undefined) data = readStream(join(dir, 'streams', stream));
+    open = stream;
+    const row = {
+      case_id: `${stream}@${at}`,
+      stream_id: stream,
+      normal_from_ms: `${from}`,
+      normal_to_ms: `${to}`,
+      abnormal_from_ms: `${at}`,
+      abnormal_to_ms: `${at + length}`,
+    };
+    yield { id: row.case_id, evidence: evidenceOf(data, row, [[at, at + length]]) };
+  }
+}
+
 function evidenceOf(stream: Stream, row: CaseRow, exclude: readonly (readonly [number, number])[]): NodeEvidence {
   const normal = [Number(row.normal_from_ms), Number(row.normal_to_ms)] as const;
   const abnormal = [Number(row.abnormal_from_ms), Number(row.abnormal_to_ms)] as const;

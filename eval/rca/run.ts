@@ -1,6 +1,6 @@
 /**
  * `npm run eval:rca`: our line beside each pack's baselines.
- *   npm run eval:rca -- [--data DIR] [--scorer rca-score.py] [--explain-misses]
+ *   npm run eval:rca -- [--data DIR] [--scorer rca-score.py] [--explain-misses] [--healthy]
  * DIR holds unpacked packs; by default ../shared/benchmarks/rca-dev.tar.xz is unpacked into a temporary folder.
  */
 import { execFileSync } from 'node:child_process';
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { predict } from './command.ts';
+import { printHealthy } from './healthy.ts';
 import { printMisses } from './misses.ts';
 
 const benchmarks = fileURLToPath(new URL('../../../shared/benchmarks', import.meta.url));
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     data: { type: 'string' },
     scorer: { type: 'string', default: join(benchmarks, 'rca-score.py') },
     'explain-misses': { type: 'boolean', default: false },
+    healthy: { type: 'boolean', default: false },
   },
 });
 const work = mkdtempSync(join(tmpdir(), 'rootwalk-rca-'));
@@ -51,6 +53,7 @@ try {
       if (cells[3] === 'ALL') console.log(`  ${cells[0]}  ${cells[1]}  ${cells[2]}  ${cells[5]}  ${cells[8]}`);
     }
   }
+  if (values.healthy) printHealthy(packs);
   if (values['explain-misses']) printMisses(packs);
 } finally {
   rmSync(work, { recursive: true, force: true });
