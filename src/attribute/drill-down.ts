@@ -1,7 +1,6 @@
 /** One dimension at a time: did every value move alike, or is the change concentrated, and where? */
 import { chiSquareTail } from './chi-square.ts';
 import type { Cuboid } from './lattice.ts';
-import { WIDTH } from './sums.ts';
 import type { DimensionDrillDown, LeafTable } from './types.ts';
 
 /** A dimension is even when the hypothesis that all its values moved alike is not rejected at this level. */
@@ -19,7 +18,10 @@ export interface DrillDowns {
   readonly even: boolean;
 }
 
-/** Chi-square test of one common deviation over the values of each dimension. Cost: O(Σ elements). */
+/**
+ * Chi-square test of one common deviation over the values of each dimension. Cost: O(Σ elements).
+ * @param single  per cuboid of one dimension: Σwd, Σw, Σ(v−f) of each element, interleaved
+ */
 export function drillDowns(
   table: LeafTable,
   cuboids: readonly Cuboid[],
@@ -34,18 +36,18 @@ export function drillDowns(
     let B = 0;
     let C = 0;
     let total = 0;
-    for (let s = 0; s < sums.length; s += WIDTH) {
-      B += sums[s + 1]!;
-      C += sums[s + 2]!;
-      total += Math.abs(sums[s + 7]!);
+    for (let s = 0; s < sums.length; s += 3) {
+      B += sums[s]!;
+      C += sums[s + 1]!;
+      total += Math.abs(sums[s + 2]!);
     }
     common = C > 0 ? B / C : 0;
     let chi = 0;
     let values = 0;
-    for (let s = 0; s < sums.length; s += WIDTH) {
-      if (!(sums[s + 2]! > 0)) continue;
+    for (let s = 0; s < sums.length; s += 3) {
+      if (!(sums[s + 1]! > 0)) continue;
       values++;
-      chi += (sums[s + 1]! - common * sums[s + 2]!) ** 2 / sums[s + 2]!;
+      chi += (sums[s]! - common * sums[s + 1]!) ** 2 / sums[s + 1]!;
     }
     moved ||= C > 0 && Math.abs(B) / Math.sqrt(C) > MOVED_Z;
     const pValue = values > 1 ? chiSquareTail(chi, values - 1) : 1;
@@ -56,7 +58,7 @@ export function drillDowns(
       values: [...Array(size).keys()]
         .map((e) => ({
           value: table.values[d]![table.codes[d]![example[e]!]!]!,
-          share: total > 0 ? Math.abs(sums[e * WIDTH + 7]!) / total : 0,
+          share: total > 0 ? Math.abs(sums[3 * e + 2]!) / total : 0,
         }))
         .sort((a, b) => b.share - a.share || (a.value < b.value ? -1 : 1))
         .slice(0, SHOWN),

@@ -7,7 +7,7 @@ import type { Noise } from './noise.ts';
 import { guessMeasure } from './normalise.ts';
 import type { Candidate } from './scan.ts';
 import { judgeElement, penaltyOf, rejection } from './scan.ts';
-import { leafSums, rollUp, WIDTH } from './sums.ts';
+import { Sums } from './sums.ts';
 import type { ElementTerm, LeafTable, Measure } from './types.ts';
 
 export interface ExplainedElement extends Omit<Candidate, 'cuboid' | 'element'> {
@@ -32,7 +32,7 @@ export function explain(whole: LeafTable, measure: Measure | undefined = undefin
   const kind = measure ?? guessMeasure(whole);
   const { table, input, noise } = prepare(canonical(whole), kind, undefined);
   const { cuboids } = input;
-  const all = rollUp(cuboids, leafSums(input));
+  const sums = new Sums(input);
   return {
     measure: kind,
     noise,
@@ -40,10 +40,9 @@ export function explain(whole: LeafTable, measure: Measure | undefined = undefin
     cuboids: cuboids
       .map((cuboid, c) => {
         const penalty = penaltyOf(cuboid, cuboids.length);
-        const sums = all[c]!;
         const elements: Candidate[] = [];
         for (let e = 0; e < cuboid.size; e++) {
-          if (sums[e * WIDTH + 3]! > 0) elements.push(judgeElement(sums, e * WIDTH, c, e, penalty));
+          if (sums.leaves(c, e) > 0) elements.push(judgeElement(sums, c, e, penalty));
         }
         elements.sort((a, b) => b.score - a.score || a.element - b.element);
         return {

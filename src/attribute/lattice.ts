@@ -6,12 +6,13 @@ export interface Cuboid {
   /** Dimensions as bits, and as indexes. */
   readonly mask: number;
   readonly dimensions: readonly number[];
+  /** Elements, numbered by their first leaf. */
   readonly size: number;
   /** Cuboid it rolls up from; -1: from the leaves. */
   readonly parent: number;
   /** Element of the parent (or leaf) -> own element; undefined: each is its own. */
   readonly map: Int32Array | undefined;
-  /** One leaf under each element: its codes name the element. */
+  /** First leaf under each element: its codes name the element. */
   readonly example: Int32Array;
 }
 
@@ -19,6 +20,8 @@ export interface Cuboid {
 const DENSE_CELLS = 1 << 16;
 /** Elements the whole lattice may have: deeper cuboids are left out first. 8 sums of 8 bytes each: 512 MB at most. */
 const MAX_ELEMENTS = 8_000_000;
+/** Mixed-radix keys below this are kept as integers and passed on from parent to child. */
+const NARROW_CELLS = 2 ** 31;
 
 /**
  * @param codes       per dimension one code per leaf; leaves are distinct and in canonical order
@@ -37,6 +40,7 @@ export function buildLattice(
   for (let mask = 1; mask < 1 << codes.length; mask++) if (bits(mask) <= depth) masks.push(mask);
   masks.sort((a, b) => bits(b) - bits(a) || a - b);
   const cuboids: Cuboid[] = [];
+  const keysOf: (Int32Array | undefined)[] = [];
   const at = new Map<number, number>();
   for (const mask of masks) {
     let parent = -1;
@@ -46,18 +50,29 @@ export function buildLattice(
     }
     at.set(mask, cuboids.length);
     const dimensions = [...codes.keys()].filter((d) => mask & (1 << d));
-    cuboids.push(
-      parent < 0 && dimensions.length === codes.length
-        ? {
-            mask,
-            dimensions,
-            size: rows,
-            parent,
-            map: undefined,
-            example: Int32Array.from({ length: rows }, (_, i) => i),
-          }
-        : cuboid(mask, dimensions, parent, cuboids[parent]?.example, codes, cardinality, rows),
-    );
+    const cells = cellsOf(dimensions, cardinality);
+    const above = cuboids[parent];
+    const keys = keysFor(dimensions, cells, above, keysOf[parent], codes, cardinality, rows);
+    if (above === undefined && dimensions.length === codes.length) {
+      const example = new Int32Array(rows);
+      for (let i = 0; i < rows; i++) example[i] = i;
+      cuboids.push({ mask, dimensions, size: rows, parent, map: undefined, example });
+      keysOf.push(keys instanceof Int32Array ? keys : undefined);
+      continue;
+    }
+    const map = new Int32Array(keys.length);
+    const room = Math.min(keys.length, cells);
+    const example = new Int32Array(room);
+    const own = keys instanceof Int32Array ? new Int32Array(room) : new Float64Array(room);
+    const size =
+      keys instanceof Int32Array && own instanceof Int32Array
+        ? cells <= Math.max(DENSE_CELLS, 4 * keys.length)
+          ? numberDense(keys, cells, map, example, own)
+          : numberNarrow(keys, map, example, own)
+        : numberWide(keys as Float64Array, map, example, own as Float64Array);
+    if (above !== undefined) for (let e = 0; e < size; e++) example[e] = above.example[example[e]!]!;
+    cuboids.push({ mask, dimensions, size, parent, map, example: size === room ? example : example.slice(0, size) });
+    keysOf.push(own instanceof Int32Array ? own.subarray(0, size) : undefined);
   }
   return cuboids;
 }
@@ -78,90 +93,142 @@ function affordable(cardinality: readonly number[], rows: number, wanted: number
   return wanted;
 }
 
-let dense = new Int32Array(DENSE_CELLS);
+function cellsOf(dimensions: readonly number[], cardinality: readonly number[]): number {
+  return dimensions.reduce((product, d) => product * cardinality[d]!, 1);
+}
 
-function cuboid(
-  mask: number,
+/** Mixed-radix key of every element of the parent (or leaf) in the dimensions of the child. */
+function keysFor(
   dimensions: readonly number[],
-  parent: number,
-  above: Int32Array | undefined,
+  cells: number,
+  above: Cuboid | undefined,
+  keys: Int32Array | undefined,
   codes: readonly Uint32Array[],
   cardinality: readonly number[],
   rows: number,
-): Cuboid {
-  const source = above === undefined ? rows : above.length;
-  const map = new Int32Array(source);
-  const examples = new Int32Array(source);
-  const cells = dimensions.reduce((product, d) => product * cardinality[d]!, 1);
-  const columns = dimensions.map((d) => codes[d]!);
-  const keys = new Float64Array(source);
-  for (let j = 0; j < columns.length; j++) {
-    const column = columns[j]!;
-    const radix = cardinality[dimensions[j]!]!;
-    if (above === undefined) for (let k = 0; k < source; k++) keys[k] = keys[k]! * radix + column[k]!;
-    else for (let k = 0; k < source; k++) keys[k] = keys[k]! * radix + column[above[k]!]!;
+): Int32Array | Float64Array {
+  if (above !== undefined && keys !== undefined) {
+    const dropped = above.dimensions.find((d) => !dimensions.includes(d))!;
+    const low = cellsOf(
+      dimensions.filter((d) => d > dropped),
+      cardinality,
+    );
+    return without(keys, cardinality[dropped]!, low);
   }
-  const size =
-    cells <= Math.max(DENSE_CELLS, 4 * source)
-      ? numberDense(keys, cells, map, examples, above)
-      : numberHashed(keys, map, examples, above);
-  return { mask, dimensions, size, parent, map, example: examples.slice(0, size) };
+  const source = above?.size ?? rows;
+  const out = cells < NARROW_CELLS ? new Int32Array(source) : new Float64Array(source);
+  for (const d of dimensions) addDigit(out, codes[d]!, cardinality[d]!, above?.example);
+  return out;
 }
 
-function numberDense(
-  keys: Float64Array,
-  cells: number,
-  map: Int32Array,
-  examples: Int32Array,
-  above: Int32Array | undefined,
-): number {
+function addDigit(
+  keys: Int32Array | Float64Array,
+  column: Uint32Array,
+  radix: number,
+  example: Int32Array | undefined,
+): void {
+  if (example === undefined) for (let k = 0; k < keys.length; k++) keys[k] = keys[k]! * radix + column[k]!;
+  else for (let k = 0; k < keys.length; k++) keys[k] = keys[k]! * radix + column[example[k]!]!;
+}
+
+/**
+ * Keys without one digit: of that radix, with `low` keys below it. Division is by multiplication: key + 0.5 is at least
+ * half a divisor's share away from a multiple, which no rounding of a key below 2^31 reaches.
+ */
+function without(keys: Int32Array, radix: number, low: number): Int32Array {
+  const out = new Int32Array(keys.length);
+  const step = radix * low;
+  const perStep = 1 / step;
+  const perLow = 1 / low;
+  if (low === 1) {
+    for (let k = 0; k < keys.length; k++) out[k] = ((keys[k]! + 0.5) * perStep) | 0;
+    return out;
+  }
+  for (let k = 0; k < keys.length; k++) {
+    const key = keys[k]!;
+    const high = ((key + 0.5) * perStep) | 0;
+    const digit = ((key - high * step + 0.5) * perLow) | 0;
+    out[k] = key - high * (step - low) - digit * low;
+  }
+  return out;
+}
+
+let dense = new Int32Array(DENSE_CELLS);
+
+function numberDense(keys: Int32Array, cells: number, map: Int32Array, first: Int32Array, own: Int32Array): number {
   if (dense.length < cells) dense = new Int32Array(cells);
   else dense.fill(0, 0, cells);
+  const table = dense;
   let size = 0;
   for (let k = 0; k < keys.length; k++) {
     const key = keys[k]!;
-    let element = dense[key]! - 1;
+    let element = table[key]! - 1;
     if (element < 0) {
       element = size++;
-      examples[element] = above === undefined ? k : above[k]!;
-      dense[key] = element + 1;
+      first[element] = k;
+      own[element] = key;
+      table[key] = size;
     }
     map[k] = element;
   }
   return size;
 }
 
-/** Keys up to 2^53: linear probing on a multiplicative hash of their halves. */
-function numberHashed(
-  keys: Float64Array,
-  map: Int32Array,
-  examples: Int32Array,
-  above: Int32Array | undefined,
-): number {
-  let capacity = 16;
-  while (capacity < 2 * keys.length) capacity *= 2;
-  const slots = new Int32Array(capacity);
-  const own = new Float64Array(keys.length);
+/** Linear probing on a multiplicative hash. */
+function numberNarrow(keys: Int32Array, map: Int32Array, first: Int32Array, own: Int32Array): number {
+  const slots = new Int32Array(capacityFor(keys.length));
+  const mask = slots.length - 1;
   let size = 0;
   for (let k = 0; k < keys.length; k++) {
     const key = keys[k]!;
-    const high = Math.floor(key / 4294967296);
-    let slot = (Math.imul((key % 4294967296) | 0, 0x9e3779b1) ^ Math.imul(high, 0x85ebca6b)) >>> 0;
-    slot = (slot ^ (slot >>> 15)) & (capacity - 1);
+    const hash = Math.imul(key, 0x9e3779b1);
+    let slot = (hash ^ (hash >>> 15)) & mask;
     let element = slots[slot]! - 1;
     while (element >= 0 && own[element] !== key) {
-      slot = (slot + 1) & (capacity - 1);
+      slot = (slot + 1) & mask;
       element = slots[slot]! - 1;
     }
     if (element < 0) {
       element = size++;
+      first[element] = k;
       own[element] = key;
-      examples[element] = above === undefined ? k : above[k]!;
-      slots[slot] = element + 1;
+      slots[slot] = size;
     }
     map[k] = element;
   }
   return size;
+}
+
+/** Keys up to 2^53: the same on a hash of their halves. */
+function numberWide(keys: Float64Array, map: Int32Array, first: Int32Array, own: Float64Array): number {
+  const slots = new Int32Array(capacityFor(keys.length));
+  const mask = slots.length - 1;
+  let size = 0;
+  for (let k = 0; k < keys.length; k++) {
+    const key = keys[k]!;
+    const high = Math.floor(key / 4294967296);
+    const hash = Math.imul((key % 4294967296) | 0, 0x9e3779b1) ^ Math.imul(high, 0x85ebca6b);
+    let slot = (hash ^ (hash >>> 15)) & mask;
+    let element = slots[slot]! - 1;
+    while (element >= 0 && own[element] !== key) {
+      slot = (slot + 1) & mask;
+      element = slots[slot]! - 1;
+    }
+    if (element < 0) {
+      element = size++;
+      first[element] = k;
+      own[element] = key;
+      slots[slot] = size;
+    }
+    map[k] = element;
+  }
+  return size;
+}
+
+function capacityFor(keys: number): number {
+  let capacity = 16;
+  while (capacity < 2 * keys) capacity *= 2;
+  return capacity;
 }
 
 export function bits(mask: number): number {

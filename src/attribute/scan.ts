@@ -6,8 +6,8 @@
  */
 import type { Cuboid } from './lattice.ts';
 import { bits } from './lattice.ts';
-import type { ScanInput } from './sums.ts';
-import { elementOf, leafSums, membersOf, rollUp, WIDTH } from './sums.ts';
+import type { ElementSums, ScanInput } from './sums.ts';
+import { elementOf, membersOf, Sums } from './sums.ts';
 
 /** An element of a cuboid and how it fares. */
 export interface Candidate {
@@ -40,26 +40,29 @@ const TERM_COST = 4;
 /** Weight of what a common deviation leaves unexplained inside the element. */
 const UNEXPLAINED_WEIGHT = 0.1;
 export const MAX_ELEMENTS = 16;
+/** A bound that rounding may have moved is not relied on. */
+const NEARLY = 1 - 1e-9;
 
 export interface Scan {
   readonly found: readonly Found[];
-  /** Sums of the cuboids of one dimension, before anything was taken out; undefined for the others. */
+  /** Of the cuboids of one dimension: Σwd, Σw, Σ(v−f) of each element, before anything was taken out. */
   readonly single: readonly (Float64Array | undefined)[];
 }
 
 export function scan(input: ScanInput, codes: readonly Uint32Array[]): Scan {
   const { cuboids } = input;
-  const leaves = leafSums(input);
-  const all = rollUp(cuboids, leaves);
-  const single = all.map((sums, c) => (cuboids[c]!.dimensions.length === 1 ? sums.slice() : undefined));
+  const sums = new Sums(input);
+  const single = cuboids.map(({ dimensions }, c) => (dimensions.length === 1 ? sums.single(c) : undefined));
+  const penalties = cuboids.map((cuboid) => penaltyOf(cuboid, cuboids.length));
+  const leaves = leavesAbove(input, penalties);
   const found: Found[] = [];
   while (found.length < MAX_ELEMENTS) {
-    const [best, runnerUp] = argMax(cuboids, all);
+    const [best, runnerUp] = argMax(cuboids, sums, penalties, leaves);
     if (best === undefined) break;
-    const shortest = shorten(cuboids, all, best);
-    const members = membersOf(cuboids, codes, shortest.cuboid, shortest.element, leaves);
+    const shortest = shorten(cuboids, sums, best);
+    const members = membersOf(cuboids, codes, shortest.cuboid, shortest.element, sums);
     found.push({ ...shortest, members, runnerUp });
-    remove(cuboids, all, leaves, members);
+    if (found.length < MAX_ELEMENTS) sums.remove(members, cuboids[shortest.cuboid]!.mask);
   }
   return { found, single };
 }
@@ -69,49 +72,70 @@ export function penaltyOf({ size, mask }: Cuboid, cuboids: number): number {
   return Math.log(size) + Math.log(cuboids) + TERM_COST * bits(mask);
 }
 
-/** Best and second best, over different leaves. Ties: the earlier cuboid (finer first), then the earlier element. */
+/** Leaves whose bare gain is above their price, when one cuboid's elements are the leaves: a leaf's sums never change. */
+function leavesAbove({ cuboids, d, w }: ScanInput, penalties: readonly number[]): Int32Array {
+  const c = cuboids.findIndex(({ map }) => map === undefined);
+  const penalty = penalties[c];
+  if (penalty === undefined) return new Int32Array(0);
+  const passes = (i: number): boolean => w[i]! * d[i]! * d[i]! > 2 * penalty * NEARLY;
+  let count = 0;
+  for (let i = 0; i < d.length; i++) if (passes(i)) count++;
+  const out = new Int32Array(count);
+  for (let i = d.length - 1; i >= 0; i--) if (passes(i)) out[--count] = i;
+  return out;
+}
+
+/**
+ * Best and second best, over different leaves. Ties: the earlier cuboid (finer first), then the earlier element. Coarse
+ * cuboids are looked at first, for they are small and what they gain rules out most of the fine ones' elements.
+ */
 function argMax(
   cuboids: readonly Cuboid[],
-  all: readonly Float64Array[],
+  sums: Sums,
+  penalties: readonly number[],
+  leaves: Int32Array,
 ): readonly [Candidate | undefined, Candidate | undefined] {
   let best: Candidate | undefined;
   let second: Candidate | undefined;
-  let floor = 0;
-  for (let c = 0; c < cuboids.length; c++) {
-    const sums = all[c]!;
-    const penalty = penaltyOf(cuboids[c]!, cuboids.length);
-    for (let e = 0, s = 0; s < sums.length; e++, s += WIDTH) {
-      if (sums[s + 3] === 0) continue;
-      // No purity can lift a score above the bare gain: most elements end here.
-      if ((sums[s + 1]! * sums[s + 1]!) / sums[s + 2]! / 2 - penalty <= floor) continue;
-      const one = judgeElement(sums, s, c, e, penalty);
-      if (one.score <= floor || rejection(one) !== undefined) continue;
-      if (best === undefined || one.score > best.score) {
+  for (let c = cuboids.length - 1; c >= 0; c--) {
+    const penalty = penalties[c]!;
+    const bounding = sums.bounding(c);
+    const elements = bounding === undefined ? leaves.length : bounding.n.length;
+    const BC = bounding?.BC ?? NOTHING;
+    let price = 2 * (penalty + (second?.score ?? 0)) * NEARLY;
+    for (let k = 0; k < elements; k++) {
+      // No purity can lift a score above the bare gain: most elements end here. Without leaves, 0 > 0.
+      const B = BC[2 * k]!;
+      if (bounding !== undefined && !(B * B > BC[2 * k + 1]! * price)) continue;
+      const e = bounding === undefined ? leaves[k]! : k;
+      if (sums.leaves(c, e) === 0) continue;
+      const one = judgeElement(sums, c, e, penalty);
+      if (rejection(one) !== undefined) continue;
+      if (best === undefined || ahead(one, best)) {
         if (best !== undefined && !sameLeaves(best, one)) second = best;
         best = one;
-      } else if (!sameLeaves(best, one)) second = one;
-      floor = second?.score ?? 0;
+      } else if (!sameLeaves(best, one) && (second === undefined || ahead(one, second))) second = one;
+      else continue;
+      price = 2 * (penalty + (second?.score ?? 0)) * NEARLY;
     }
   }
   return [best, second !== undefined && best !== undefined && !sameLeaves(best, second) ? second : undefined];
 }
 
+const NOTHING = new Float64Array(0);
+
+function ahead(a: Candidate, b: Candidate): boolean {
+  if (a.score !== b.score) return a.score > b.score;
+  return a.cuboid === b.cuboid ? a.element < b.element : a.cuboid < b.cuboid;
+}
+
 /** One allocation per element that could win, none for the others. */
-export function judgeElement(
-  sums: Float64Array,
-  s: number,
-  cuboid: number,
-  element: number,
-  penalty: number,
-): Candidate {
-  const A = sums[s]!;
-  const B = sums[s + 1]!;
-  const C = sums[s + 2]!;
-  const n = sums[s + 3]!;
+export function judgeElement(sums: Sums, cuboid: number, element: number, penalty: number): Candidate {
+  const { A, B, C, n, E, F, M, change }: ElementSums = sums.element(cuboid, element);
   const z2 = (B * B) / C;
   const unexplained = Math.max(0, (A - z2 - (n - 1)) / 2);
   const byWeight = (z2 - 0.5) / Math.max(A - 0.8 * n, 1e-9);
-  const byVolume = sums[s + 4]! > 0 ? Math.min(1, (sums[s + 5]! * sums[s + 5]!) / sums[s + 6]! / sums[s + 4]!) : 0;
+  const byVolume = E > 0 ? Math.min(1, (F * F) / M / E) : 0;
   return {
     cuboid,
     element,
@@ -120,7 +144,7 @@ export function judgeElement(
     score: (z2 / 2 - UNEXPLAINED_WEIGHT * unexplained) * byVolume - penalty,
     purity: Math.min(1, Math.max(byWeight, byVolume)),
     deviation: B / C,
-    change: sums[s + 7]!,
+    change,
     leaves: n,
   };
 }
@@ -138,7 +162,7 @@ function sameLeaves(a: Candidate, b: Candidate): boolean {
 }
 
 /** The fewest dimensions that name the same leaves: an ancestor with as many. */
-function shorten(cuboids: readonly Cuboid[], all: readonly Float64Array[], best: Candidate): Candidate {
+function shorten(cuboids: readonly Cuboid[], sums: Sums, best: Candidate): Candidate {
   const { mask, example } = cuboids[best.cuboid]!;
   const leaf = example[best.element]!;
   for (let c = cuboids.length - 1; c >= 0; c--) {
@@ -146,31 +170,7 @@ function shorten(cuboids: readonly Cuboid[], all: readonly Float64Array[], best:
     if (bits(other.mask) >= bits(mask)) return best;
     if ((other.mask & mask) !== other.mask) continue;
     const element = elementOf(cuboids, c, leaf);
-    if (all[c]![element * WIDTH + 3] === best.leaves) return { ...best, cuboid: c, element };
+    if (sums.leaves(c, element) === best.leaves) return { ...best, cuboid: c, element };
   }
   return best;
-}
-
-/** Takes leaves out of every sum. Cost: O(members · cuboids). */
-function remove(
-  cuboids: readonly Cuboid[],
-  all: readonly Float64Array[],
-  leaves: Float64Array,
-  members: Int32Array,
-): void {
-  const at: Int32Array[] = [];
-  for (let c = 0; c < cuboids.length; c++) {
-    const { parent, map } = cuboids[c]!;
-    const above = parent < 0 ? members : at[parent]!;
-    const own = map === undefined ? above : above.map((element) => map[element]!);
-    at.push(own);
-    const sums = all[c]!;
-    if (sums === leaves) continue;
-    for (let k = 0; k < members.length; k++) {
-      let t = own[k]! * WIDTH;
-      let s = members[k]! * WIDTH;
-      for (const end = s + WIDTH; s < end; s++, t++) sums[t] = sums[t]! - leaves[s]!;
-    }
-  }
-  for (const leaf of members) leaves.fill(0, leaf * WIDTH, (leaf + 1) * WIDTH);
 }

@@ -1,4 +1,9 @@
-/** Sums of leaves, and of the elements of every cuboid above them. */
+/**
+ * Sums of leaves, and of the elements of every cuboid above them. The scan's bare bound needs Σwd and Σw of every
+ * element: these and the number of leaves are rolled up at once and kept up to date. The other sums are rolled up for a
+ * cuboid when one of its elements passes the bound. Each sum adds the same numbers in the same order as if all had been
+ * rolled up at once, and takes leaves out in the order in which they were found, so that neither changes a bit.
+ */
 import type { Cuboid } from './lattice.ts';
 
 /** What a leaf brings: deviation, weight 1/var, actual and expected value. */
@@ -10,84 +15,316 @@ export interface ScanInput {
   readonly f: Float64Array;
 }
 
-/** Interleaved, so that an element is one cache line: A = Σwd², B = Σwd, C = Σw, n, E = Σmd², F = Σmd, M = Σm, Δ = Σ(v−f). */
-export const WIDTH = 8;
+/** Sums the bound needs, per element: B = Σwd and C = Σw interleaved, and n. */
+export interface Bounding {
+  readonly BC: Float64Array;
+  readonly n: Int32Array;
+}
 
-/** Sums of one leaf each; leaves without weight are all zero. Cost: O(leaves). */
-export function leafSums({ d, w, v, f }: ScanInput): Float64Array {
-  const sums = new Float64Array(d.length * WIDTH);
-  for (let i = 0, s = 0; i < d.length; i++, s += WIDTH) {
+/** All sums of one element: A = Σwd², B = Σwd, C = Σw, n, E = Σmd², F = Σmd, M = Σm, Δ = Σ(v−f); m = (v+f)/2. */
+export interface ElementSums {
+  A: number;
+  B: number;
+  C: number;
+  n: number;
+  E: number;
+  F: number;
+  M: number;
+  change: number;
+}
+
+/** Σwd², Σmd², Σmd, Σm, Σ(v−f): interleaved, so that an element is one cache line. */
+const REST = 5;
+/** Leaves taken out at a time: their elements in all cuboids stay in the cache. */
+const BLOCK = 2048;
+
+export class Sums {
+  readonly #input: ScanInput;
+  /** 1: has weight and was not taken out. */
+  readonly #alive: Uint8Array;
+  /** Per cuboid; undefined: its elements are the leaves. */
+  readonly #bounding: readonly (Bounding | undefined)[];
+  /** Per cuboid, when needed: before anything was taken out, and now. */
+  readonly #restAtFirst: (Float64Array | undefined)[] = [];
+  readonly #rest: (Float64Array | undefined)[] = [];
+  /** What was taken out, in order, and how much of it is out of each cuboid's rest. */
+  readonly #removed: { readonly members: Int32Array; readonly mask: number }[] = [];
+  readonly #applied: number[] = [];
+  readonly #one: ElementSums = { A: 0, B: 0, C: 0, n: 0, E: 0, F: 0, M: 0, change: 0 };
+
+  /** Cost: O(Σ parent sizes). Leaves without weight count for nothing. */
+  constructor(input: ScanInput) {
+    this.#input = input;
+    const { cuboids, w } = input;
+    this.#alive = new Uint8Array(w.length);
+    for (let i = 0; i < w.length; i++) this.#alive[i] = w[i] === 0 ? 0 : 1;
+    const all: (Bounding | undefined)[] = [];
+    for (const { parent, map, size } of cuboids) {
+      if (map === undefined) {
+        all.push(undefined);
+        continue;
+      }
+      const own = { BC: new Float64Array(2 * size), n: new Int32Array(size) };
+      const from = all[parent];
+      if (from === undefined) boundingOfLeaves(own, map, input);
+      else boundingOf(own, map, from);
+      all.push(own);
+    }
+    this.#bounding = all;
+  }
+
+  get alive(): Uint8Array {
+    return this.#alive;
+  }
+
+  /** undefined: the cuboid's elements are the leaves. */
+  bounding(c: number): Bounding | undefined {
+    return this.#bounding[c];
+  }
+
+  /** Leaves under an element that are not taken out. */
+  leaves(c: number, element: number): number {
+    const own = this.#bounding[c];
+    return own === undefined ? this.#alive[element]! : own.n[element]!;
+  }
+
+  /** All sums of an element, in an object that the next call overwrites. */
+  element(c: number, e: number): ElementSums {
+    const one = this.#one;
+    const own = this.#bounding[c];
+    if (own === undefined) {
+      const { d, w, v, f } = this.#input;
+      const weight = w[e]!;
+      const deviation = d[e]!;
+      const m = (v[e]! + f[e]!) / 2;
+      one.A = weight * deviation * deviation;
+      one.B = weight * deviation;
+      one.C = weight;
+      one.n = this.#alive[e]!;
+      one.E = m * deviation * deviation;
+      one.F = m * deviation;
+      one.M = m;
+      one.change = v[e]! - f[e]!;
+      return one;
+    }
+    const rest = this.#restNow(c);
+    const s = e * REST;
+    one.B = own.BC[2 * e]!;
+    one.C = own.BC[2 * e + 1]!;
+    one.n = own.n[e]!;
+    one.A = rest[s]!;
+    one.E = rest[s + 1]!;
+    one.F = rest[s + 2]!;
+    one.M = rest[s + 3]!;
+    one.change = rest[s + 4]!;
+    return one;
+  }
+
+  /**
+   * Takes the leaves of an element of a cuboid with these dimensions out of every sum. In cuboids that have all of them,
+   * an element is taken out whole or not at all. Cost: O(members · cuboids).
+   */
+  remove(members: Int32Array, mask: number): void {
+    const { cuboids, d, w } = this.#input;
+    const at = new Int32Array(cuboids.length * BLOCK);
+    for (let start = 0; start < members.length; start += BLOCK) {
+      const block = members.subarray(start, start + BLOCK);
+      for (let c = 0; c < cuboids.length; c++) {
+        const { parent, map, mask: own } = cuboids[c]!;
+        const offset = c * BLOCK;
+        if (parent < 0)
+          for (let k = 0; k < block.length; k++) at[offset + k] = map === undefined ? block[k]! : map[block[k]!]!;
+        else step(at, parent * BLOCK, offset, block.length, map!);
+        const sums = this.#bounding[c];
+        if (sums === undefined) continue;
+        if ((own & mask) === mask) empty(sums, at, offset, block.length);
+        else subtract(sums, at, offset, block, d, w);
+      }
+    }
+    for (let k = 0; k < members.length; k++) this.#alive[members[k]!] = 0;
+    this.#removed.push({ members, mask });
+  }
+
+  /** Σwd, Σw, Σ(v−f) of every element of a cuboid, interleaved, before anything was taken out. */
+  single(c: number): Float64Array {
+    const out = new Float64Array(3 * this.#input.cuboids[c]!.size);
+    const rest = this.#bounding[c] === undefined ? undefined : this.#restOf(c);
+    for (let e = 0; e < out.length / 3; e++) {
+      const one = rest === undefined ? this.element(c, e) : undefined;
+      if (one !== undefined && one.n === 0) continue;
+      out[3 * e] = one?.B ?? this.#bounding[c]!.BC[2 * e]!;
+      out[3 * e + 1] = one?.C ?? this.#bounding[c]!.BC[2 * e + 1]!;
+      out[3 * e + 2] = one?.change ?? rest![e * REST + 4]!;
+    }
+    return out;
+  }
+
+  #restOf(c: number): Float64Array {
+    const known = this.#restAtFirst[c];
+    if (known !== undefined) return known;
+    const { parent, map, size } = this.#input.cuboids[c]!;
+    const rest = new Float64Array(size * REST);
+    if (parent < 0 || this.#bounding[parent] === undefined) restOfLeaves(rest, map!, this.#input);
+    else addRest(rest, map!, this.#restOf(parent));
+    this.#restAtFirst[c] = rest;
+    return rest;
+  }
+
+  #restNow(c: number): Float64Array {
+    const first = this.#restOf(c);
+    if (this.#removed.length === 0) return first;
+    const { mask } = this.#input.cuboids[c]!;
+    let now = this.#rest[c] ?? first;
+    for (let r = this.#applied[c] ?? 0; r < this.#removed.length; r++) {
+      const { members, mask: taken } = this.#removed[r]!;
+      // Elements that lost all of their leaves are not looked at again.
+      if ((mask & taken) === taken) continue;
+      if (now === first) now = first.slice();
+      subtractRest(now, members, elementsOf(this.#input.cuboids, c, members), this.#input);
+    }
+    this.#rest[c] = now;
+    this.#applied[c] = this.#removed.length;
+    return now;
+  }
+}
+
+function boundingOfLeaves({ BC, n }: Bounding, map: Int32Array, { d, w }: ScanInput): void {
+  for (let i = 0; i < map.length; i++) {
     const weight = w[i]!;
     if (weight === 0) continue;
+    const e = map[i]!;
+    const t = e << 1;
+    BC[t] = BC[t]! + weight * d[i]!;
+    BC[t + 1] = BC[t + 1]! + weight;
+    n[e] = n[e]! + 1;
+  }
+}
+
+function boundingOf({ BC, n }: Bounding, map: Int32Array, from: Bounding): void {
+  const { BC: above, n: counts } = from;
+  for (let k = 0; k < map.length; k++) {
+    const e = map[k]!;
+    const t = e << 1;
+    const s = k << 1;
+    BC[t] = BC[t]! + above[s]!;
+    BC[t + 1] = BC[t + 1]! + above[s + 1]!;
+    n[e] = n[e]! + counts[k]!;
+  }
+}
+
+function restOfLeaves(rest: Float64Array, map: Int32Array, { d, w, v, f }: ScanInput): void {
+  for (let i = 0; i < map.length; i++) {
+    const weight = w[i]!;
+    if (weight === 0) continue;
+    const t = map[i]! * REST;
     const deviation = d[i]!;
     const m = (v[i]! + f[i]!) / 2;
-    sums[s] = weight * deviation * deviation;
-    sums[s + 1] = weight * deviation;
-    sums[s + 2] = weight;
-    sums[s + 3] = 1;
-    sums[s + 4] = m * deviation * deviation;
-    sums[s + 5] = m * deviation;
-    sums[s + 6] = m;
-    sums[s + 7] = v[i]! - f[i]!;
+    rest[t] = rest[t]! + weight * deviation * deviation;
+    rest[t + 1] = rest[t + 1]! + m * deviation * deviation;
+    rest[t + 2] = rest[t + 2]! + m * deviation;
+    rest[t + 3] = rest[t + 3]! + m;
+    rest[t + 4] = rest[t + 4]! + (v[i]! - f[i]!);
   }
-  return sums;
 }
 
-/** Sums of every cuboid, finest first; the finest may be the leaves themselves. Cost: O(Σ parent sizes). */
-export function rollUp(cuboids: readonly Cuboid[], leaves: Float64Array): Float64Array[] {
-  const all: Float64Array[] = [];
-  for (const { parent, map, size } of cuboids) {
-    const from = parent < 0 ? leaves : all[parent]!;
-    if (map === undefined) {
-      all.push(leaves);
-      continue;
-    }
-    const sums = new Float64Array(size * WIDTH);
-    for (let k = 0, s = 0; k < map.length; k++, s += WIDTH) add(sums, map[k]! * WIDTH, from, s);
-    all.push(sums);
+function addRest(rest: Float64Array, map: Int32Array, from: Float64Array): void {
+  for (let k = 0, s = 0; k < map.length; k++, s += REST) {
+    const t = map[k]! * REST;
+    rest[t] = rest[t]! + from[s]!;
+    rest[t + 1] = rest[t + 1]! + from[s + 1]!;
+    rest[t + 2] = rest[t + 2]! + from[s + 2]!;
+    rest[t + 3] = rest[t + 3]! + from[s + 3]!;
+    rest[t + 4] = rest[t + 4]! + from[s + 4]!;
   }
-  return all;
 }
 
-function add(to: Float64Array, t: number, from: Float64Array, s: number): void {
-  to[t] = to[t]! + from[s]!;
-  to[t + 1] = to[t + 1]! + from[s + 1]!;
-  to[t + 2] = to[t + 2]! + from[s + 2]!;
-  to[t + 3] = to[t + 3]! + from[s + 3]!;
-  to[t + 4] = to[t + 4]! + from[s + 4]!;
-  to[t + 5] = to[t + 5]! + from[s + 5]!;
-  to[t + 6] = to[t + 6]! + from[s + 6]!;
-  to[t + 7] = to[t + 7]! + from[s + 7]!;
+function step(at: Int32Array, from: number, to: number, count: number, map: Int32Array): void {
+  for (let k = 0; k < count; k++) at[to + k] = map[at[from + k]!]!;
 }
 
-/** Elements of every cuboid over the same leaves, found once: leaf -> element by walking the parents. */
+function empty({ BC, n }: Bounding, at: Int32Array, offset: number, count: number): void {
+  for (let k = offset; k < offset + count; k++) {
+    const e = at[k]!;
+    BC[2 * e] = 0;
+    BC[2 * e + 1] = 0;
+    n[e] = 0;
+  }
+}
+
+/** An element without leaves has sums of exactly 0, not what rounding left. */
+function subtract(
+  { BC, n }: Bounding,
+  at: Int32Array,
+  offset: number,
+  block: Int32Array,
+  d: Float64Array,
+  w: Float64Array,
+): void {
+  for (let k = 0; k < block.length; k++) {
+    const e = at[offset + k]!;
+    const i = block[k]!;
+    const weight = w[i]!;
+    const left = n[e]! - 1;
+    n[e] = left;
+    BC[2 * e] = left === 0 ? 0 : BC[2 * e]! - weight * d[i]!;
+    BC[2 * e + 1] = left === 0 ? 0 : BC[2 * e + 1]! - weight;
+  }
+}
+
+function subtractRest(rest: Float64Array, members: Int32Array, at: Int32Array, { d, w, v, f }: ScanInput): void {
+  for (let k = 0; k < members.length; k++) {
+    const i = members[k]!;
+    const t = at[k]! * REST;
+    const deviation = d[i]!;
+    const m = (v[i]! + f[i]!) / 2;
+    rest[t] = rest[t]! - w[i]! * deviation * deviation;
+    rest[t + 1] = rest[t + 1]! - m * deviation * deviation;
+    rest[t + 2] = rest[t + 2]! - m * deviation;
+    rest[t + 3] = rest[t + 3]! - m;
+    rest[t + 4] = rest[t + 4]! - (v[i]! - f[i]!);
+  }
+}
+
+/** The element of each leaf, by walking the parents. */
+function elementsOf(cuboids: readonly Cuboid[], c: number, leaves: Int32Array): Int32Array {
+  const { parent, map } = cuboids[c]!;
+  const above = parent < 0 ? leaves : elementsOf(cuboids, parent, leaves);
+  if (map === undefined) return above;
+  const out = above === leaves ? new Int32Array(leaves.length) : above;
+  for (let k = 0; k < out.length; k++) out[k] = map[above[k]!]!;
+  return out;
+}
+
 export function elementOf(cuboids: readonly Cuboid[], c: number, leaf: number): number {
   const { parent, map } = cuboids[c]!;
   const above = parent < 0 ? leaf : elementOf(cuboids, parent, leaf);
   return map === undefined ? above : map[above]!;
 }
 
-/** Active leaves under an element. Cost: O(leaves). */
+/** Leaves under an element that are not taken out, in order. Cost: O(leaves). */
 export function membersOf(
   cuboids: readonly Cuboid[],
   codes: readonly Uint32Array[],
   c: number,
   element: number,
-  leaves: Float64Array,
+  sums: Sums,
 ): Int32Array {
   const { dimensions, example } = cuboids[c]!;
   const one = example[element]!;
-  const rows = leaves.length / WIDTH;
-  const out = new Int32Array(rows);
+  const out = new Int32Array(sums.leaves(c, element));
+  const [first = 0, ...others] = dimensions;
+  const column = codes[first]!;
+  const wanted = column[one]!;
+  const alive = sums.alive;
   let count = 0;
-  for (let i = 0; i < rows; i++) {
-    if (leaves[i * WIDTH + 3] === 0) continue;
+  for (let i = one; i < column.length && count < out.length; i++) {
+    if (column[i] !== wanted || alive[i] === 0) continue;
     let inside = true;
-    for (let j = 0; j < dimensions.length && inside; j++) {
-      const column = codes[dimensions[j]!]!;
-      inside = column[i] === column[one];
+    for (let j = 0; j < others.length && inside; j++) {
+      const other = codes[others[j]!]!;
+      inside = other[i] === other[one];
     }
     if (inside) out[count++] = i;
   }
-  return out.slice(0, count);
+  return out;
 }
