@@ -1,6 +1,6 @@
 /**
  * `npm run eval:rca`: our line beside each pack's baselines.
- *   npm run eval:rca -- [--data DIR] [--scorer rca-score.py] [--explain-misses] [--healthy]
+ *   npm run eval:rca -- [--data DIR] [--scorer rca-score.py] [--explain-misses] [--healthy] [--leave-one-out]
  * DIR holds unpacked packs; by default ../shared/benchmarks/rca-dev.tar.xz is unpacked into a temporary folder.
  */
 import { execFileSync } from 'node:child_process';
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { predict } from './command.ts';
 import { printHealthy } from './healthy.ts';
+import { printLeaveOneOut } from './leave-one-out.ts';
 import { printMisses } from './misses.ts';
 
 const benchmarks = fileURLToPath(new URL('../../../shared/benchmarks', import.meta.url));
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     scorer: { type: 'string', default: join(benchmarks, 'rca-score.py') },
     'explain-misses': { type: 'boolean', default: false },
     healthy: { type: 'boolean', default: false },
+    'leave-one-out': { type: 'boolean', default: false },
   },
 });
 const work = mkdtempSync(join(tmpdir(), 'rootwalk-rca-'));
@@ -53,6 +55,7 @@ try {
       if (cells[3] === 'ALL') console.log(`  ${cells[0]}  ${cells[1]}  ${cells[2]}  ${cells[5]}  ${cells[8]}`);
     }
   }
+  if (values['leave-one-out']) printLeaveOneOut(packs);
   if (values.healthy) printHealthy(packs);
   if (values['explain-misses']) printMisses(packs);
 } finally {

@@ -1,21 +1,12 @@
 /** How far a series' window lies from its own past, in log units that are comparable between series. */
 
+import { DEFAULT_FALLBACK } from './fallback-settings.ts';
+
 /** Samples of the past that a comparison needs. */
 export const MIN_PAST = 5;
-/** Scatter below this share of the level is the resolution of most sources. */
-export const MIN_SCATTER = 0.05;
-/** Of a metric's usual level over the nodes: moves below it are the noise of idle nodes. */
-const IDLE = 0.002;
-/** A counter that mostly stands still has its scatter in its rare spikes: range over this. */
-const SPIKE_RANGE = 4;
-/** Deviations count from here on, in robust standard deviations. */
-const QUIET_Z = 3;
-/** Beyond this many, more says nothing: the series had hardly moved before. */
-const MAX_Z = 100;
-
 /** Robust standard deviations -> log units: 0 below the quiet range, capped. */
-export function logExcess(z: number): number {
-  return Math.log1p(Math.min(MAX_Z, Math.max(0, z - QUIET_Z)));
+export function logExcess(z: number, { quietZ, maxZ } = DEFAULT_FALLBACK): number {
+  return Math.log1p(Math.min(maxZ, Math.max(0, z - quietZ)));
 }
 
 /**
@@ -28,6 +19,7 @@ export function deviation(
   worse: 1 | -1 | 0,
   level = 0,
   spiky = false,
+  settings = DEFAULT_FALLBACK,
 ): number {
   const past = finite(baseline);
   const now = finite(current);
@@ -38,15 +30,17 @@ export function deviation(
     (quantile(past, 0.95) - quantile(past, 0.05)) / 3.29,
   );
   const sparse =
-    spiky && quantile(past, 0.75) === quantile(past, 0.25) ? (quantile(past, 1) - quantile(past, 0)) / SPIKE_RANGE : 0;
-  const scale = Math.max(spread, sparse, MIN_SCATTER * Math.abs(middle), IDLE * level, 1e-9);
+    spiky && quantile(past, 0.75) === quantile(past, 0.25)
+      ? (quantile(past, 1) - quantile(past, 0)) / settings.spikeRange
+      : 0;
+  const scale = Math.max(spread, sparse, settings.minScatter * Math.abs(middle), settings.idle * level, 1e-9);
   const typical = (quantile(now, 0.5) - middle) / scale;
   const high = (quantile(now, 0.9) - quantile(past, 0.9)) / scale;
   const low = (quantile(now, 0.1) - quantile(past, 0.1)) / scale;
   const up = Math.max(typical, high / 2);
   const down = Math.max(-typical, -low / 2);
   const z = worse === 1 ? up : worse === -1 ? down : Math.max(up, down);
-  return logExcess(z);
+  return logExcess(z, settings);
 }
 
 /** Enough samples to compare. */

@@ -6,6 +6,8 @@
  */
 import { compareNames } from '../model/entity.ts';
 import { deviation, finite, isComparable, quantile } from './deviation.ts';
+import type { FallbackSettings } from './fallback-settings.ts';
+import { DEFAULT_FALLBACK } from './fallback-settings.ts';
 import type { Family } from './families.ts';
 import { FAMILIES, SYMPTOM_FAMILIES } from './families.ts';
 
@@ -52,31 +54,8 @@ export interface RankedNode {
   readonly family: Family;
 }
 
-/** Weights of families: a resource or a node's own time is nearer to a cause than what it does to others. */
-const WEIGHT: Readonly<Record<Family, number>> = {
-  cpu: 1,
-  memory: 1,
-  disk: 0.7,
-  self_time: 1,
-  errors: 1,
-  latency: 0.9,
-  network: 0.7,
-  traffic: 0.4,
-  other: 0.3,
-};
-/** A machine has many counters and many tenants: alone it is seldom the cause. */
-const MACHINE = 0.6;
-/** A far end that nobody observes: when an observed node shows as much, it is that one seen from outside. */
-const UNOBSERVED = 0.8;
-/** What an entry without measures of its own passes on to whom it calls. */
-const PASSED_ON = 0.9;
-/** Of a slow edge's network time, what the end whose edges are worse is blamed for beyond its mean. */
-const BLAMED = 0.75;
-/** What the families beside the leading one count. */
-const REST = 0.3;
-
 /** @returns nodes, most suspect first; ties by name. Cost: O(samples log samples). */
-export function rankNodes(evidence: NodeEvidence): RankedNode[] {
+export function rankNodes(evidence: NodeEvidence, settings = DEFAULT_FALLBACK): RankedNode[] {
   const levels = usualLevels(evidence.series);
   const nodes = new Map<string, NodeSigns>();
   for (const series of evidence.series) {
@@ -88,33 +67,39 @@ export function rankNodes(evidence: NodeEvidence): RankedNode[] {
       series.worse,
       levels.get(`${series.kind}/${series.metric}`) ?? 0,
       !SYMPTOM_FAMILIES.includes(series.family),
+      settings,
     );
     node.families.set(series.family, Math.max(node.families.get(series.family) ?? 0, score));
   }
-  return rankSigns(evidence, nodes);
+  return rankSigns(evidence, nodes, settings);
 }
 
 /** The same from deviations that are known already. */
-export function rankSigns(evidence: NodeEvidence, nodes: ReadonlyMap<string, NodeSigns>): RankedNode[] {
-  passOn(evidence, nodes);
-  const network = edgeNetwork(evidence);
+export function rankSigns(
+  evidence: NodeEvidence,
+  nodes: ReadonlyMap<string, NodeSigns>,
+  settings = DEFAULT_FALLBACK,
+): RankedNode[] {
+  const { weights, rest, machine, unobserved } = settings;
+  passOn(evidence, nodes, settings);
+  const network = edgeNetwork(evidence, settings);
   return foldSingles(
     evidence,
     [...nodes].map(([name, { kind, families }]) => {
       const own = new Map(families);
-      for (const family of SYMPTOM_FAMILIES) own.set(family, notExplained(evidence, name, family, nodes));
+      for (const family of SYMPTOM_FAMILIES) own.set(family, notExplained(evidence, name, family, nodes, settings));
       const gap = network.get(name) ?? network.get(evidence.partOf.get(name) ?? '') ?? 0;
-      if (gap > 0) own.set('network', Math.max(own.get('network') ?? 0, gap / WEIGHT.network));
+      if (gap > 0) own.set('network', Math.max(own.get('network') ?? 0, gap / weights.network));
       let score = 0;
       let lead: Family = 'other';
       let leadScore = -1;
       for (const family of FAMILIES) {
-        const part = WEIGHT[family] * (own.get(family) ?? 0);
+        const part = weights[family] * (own.get(family) ?? 0);
         score += part;
         if (part > leadScore) [lead, leadScore] = [family, part];
       }
-      const near = kind === 'machine' ? MACHINE : evidence.unobserved?.has(name) === true ? UNOBSERVED : 1;
-      return { node: name, kind, score: near * (leadScore + REST * (score - leadScore)), family: lead };
+      const near = kind === 'machine' ? machine : evidence.unobserved?.has(name) === true ? unobserved : 1;
+      return { node: name, kind, score: near * (leadScore + rest * (score - leadScore)), family: lead };
     }),
   ).sort((a, b) => b.score - a.score || compareNames(a.node, b.node));
 }
@@ -159,6 +144,7 @@ function usualLevels(series: readonly NodeSeries[]): Map<string, number> {
 function passOn(
   { calls, partOf }: NodeEvidence,
   nodes: ReadonlyMap<string, { readonly kind: RankedNode['kind']; readonly families: Map<Family, number> }>,
+  { passedOn }: FallbackSettings,
 ): void {
   const bare = ({ families }: { readonly families: ReadonlyMap<Family, number> }): boolean =>
     [...families.keys()].every((family) => SYMPTOM_FAMILIES.includes(family) || family === 'traffic');
@@ -170,7 +156,7 @@ function passOn(
     for (const callee of callees) {
       const below = nodes.get(callee);
       for (const family of SYMPTOM_FAMILIES) {
-        const passed = ((node.families.get(family) ?? 0) * PASSED_ON) / callees.length;
+        const passed = ((node.families.get(family) ?? 0) * passedOn) / callees.length;
         if (below !== undefined && passed > (below.families.get(family) ?? 0)) below.families.set(family, passed);
       }
     }
@@ -185,6 +171,7 @@ function notExplained(
   name: string,
   family: Family,
   nodes: ReadonlyMap<string, { readonly families: ReadonlyMap<Family, number> }>,
+  settings: FallbackSettings,
 ): number {
   const own = nodes.get(name)?.families.get(family) ?? 0;
   if (own === 0) return 0;
@@ -200,21 +187,21 @@ function notExplained(
   // Time on the way to a callee explains the caller's slowness as well.
   for (const { caller, callee, measure, baseline, current } of evidence.edges) {
     if (family === 'latency' && measure === 'gap' && caller === service && callee !== service)
-      explained = Math.max(explained, deviation(baseline, current, 1));
+      explained = Math.max(explained, deviation(baseline, current, 1, 0, false, settings));
   }
-  return explained >= own ? own * 0.3 : own * (1 - (0.7 * explained) / own);
+  return own - settings.explains * Math.min(explained, own);
 }
 
 /**
  * Per node: mean over its edges of the largest deviation of their network time, and for the end of an edge whose edges are
  * worse on the whole, most of that edge's own. Edges without enough samples say nothing.
  */
-function edgeNetwork({ edges }: NodeEvidence): Map<string, number> {
+function edgeNetwork({ edges }: NodeEvidence, settings: FallbackSettings): Map<string, number> {
   const worst = new Map<string, { ends: readonly string[]; score: number }>();
   for (const { caller, callee, measure, baseline, current } of edges) {
     if (measure !== 'gap' || !isComparable(baseline, current)) continue;
     const key = `${caller}\0${callee}`;
-    const score = Math.max(worst.get(key)?.score ?? 0, deviation(baseline, current, 1));
+    const score = Math.max(worst.get(key)?.score ?? 0, deviation(baseline, current, 1, 0, false, settings));
     worst.set(key, { ends: [caller, callee], score });
   }
   const sums = new Map<string, { sum: number; count: number }>();
@@ -233,7 +220,7 @@ function edgeNetwork({ edges }: NodeEvidence): Map<string, number> {
     for (const end of ends) {
       const own = means.get(end) ?? 0;
       if (own < most || score <= own) continue;
-      blame.set(end, Math.max(blame.get(end) ?? 0, own + BLAMED * (score - own)));
+      blame.set(end, Math.max(blame.get(end) ?? 0, own + settings.blamed * (score - own)));
     }
   }
   return blame;

@@ -8,9 +8,10 @@ import type { Comparison, MetricPair } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey, instance, service } from '../model/entity.ts';
 import type { Suspect } from '../model/walk.ts';
-import { logExcess, MIN_PAST, MIN_SCATTER } from './deviation.ts';
+import { logExcess, MIN_PAST } from './deviation.ts';
 import type { NodeSigns } from './fallback.ts';
 import { rankSigns } from './fallback.ts';
+import { DEFAULT_FALLBACK } from './fallback-settings.ts';
 import type { Meaning } from './families.ts';
 import { familyOf } from './families.ts';
 import type { System } from './system.ts';
@@ -147,7 +148,7 @@ function deviationOf(pair: MetricPair, worse: Meaning['worse']): number {
   const { baselineMean, baselineSpread, currentMean, baselineWindows, currentWindows } = pair;
   if (baselineWindows < MIN_PAST || currentWindows === 0 || !Number.isFinite(currentMean)) return 0;
   const spread = Number.isFinite(baselineSpread) ? baselineSpread : 0;
-  const z = (currentMean - baselineMean) / Math.max(spread, MIN_SCATTER * Math.abs(baselineMean), 1e-9);
+  const z = (currentMean - baselineMean) / Math.max(spread, DEFAULT_FALLBACK.minScatter * Math.abs(baselineMean), 1e-9);
   return logExcess(worse === 1 ? z : worse === -1 ? -z : Math.abs(z));
 }
 
