@@ -83,31 +83,45 @@ function attributeValues(
 /** Leaves with events, weighed, and the lattice over them. A leaf without any says nothing and costs nothing. */
 export function prepare(whole: LeafTable, measure: Measure, noise: Noise | undefined): Prepared {
   const all = normalise(whole, measure);
-  const live = new Uint32Array(all.v.length);
-  let rows = 0;
-  for (let i = 0; i < all.v.length; i++) if (all.events[i]! > 0) live[rows++] = i;
-  const pick = <A extends Float64Array | Uint32Array>(from: A, into: A): A => {
-    for (let k = 0; k < rows; k++) into[k] = from[live[k]!]!;
-    return into;
-  };
-  const table = withoutConstants({ ...whole, codes: whole.codes.map((codes) => pick(codes, new Uint32Array(rows))) });
-  const v = pick(all.v, new Float64Array(rows));
-  const f = pick(all.f, new Float64Array(rows));
-  const events = pick(all.events, new Float64Array(rows));
+  const rowOf = rowsWithEvents(all.events);
+  const rows = rowOf.length;
+  const every = rows === all.events.length;
+  const table = withoutConstants(
+    every ? whole : { ...whole, codes: whole.codes.map((codes) => pickCodes(codes, rowOf)) },
+  );
+  const v = every ? all.v : pick(all.v, rowOf);
+  const f = every ? all.f : pick(all.f, rowOf);
+  const events = every ? all.events : pick(all.events, rowOf);
   const d = new Float64Array(rows);
   let counts = true;
   for (let i = 0; i < rows; i++) {
-    const sum = v[i]! + f[i]!;
-    d[i] = sum > 0 ? (2 * (f[i]! - v[i]!)) / sum : 0;
-    if (v[i] !== Math.round(v[i]!)) counts = false;
+    const actual = v[i]!;
+    const sum = actual + f[i]!;
+    d[i] = sum > 0 ? (2 * (f[i]! - actual)) / sum : 0;
+    if (counts && actual !== Math.floor(actual)) counts = false;
   }
   const weighed = leafWeights(d, events, counts, noise);
   const cardinality = table.values.map((values) => Math.max(1, values.length));
   const cuboids = buildLattice(table.codes, cardinality, rows, MAX_LAYER);
-  return {
-    table,
-    input: { cuboids, d, w: weighed.weights, v, f },
-    noise: weighed.noise,
-    rowOf: live.subarray(0, rows),
-  };
+  return { table, input: { cuboids, d, w: weighed.weights, v, f }, noise: weighed.noise, rowOf };
+}
+
+function rowsWithEvents(events: Float64Array): Uint32Array {
+  let rows = 0;
+  for (let i = 0; i < events.length; i++) if (events[i]! > 0) rows++;
+  const out = new Uint32Array(rows);
+  for (let i = 0, k = 0; k < rows; i++) if (events[i]! > 0) out[k++] = i;
+  return out;
+}
+
+function pick(from: Float64Array, rows: Uint32Array): Float64Array {
+  const out = new Float64Array(rows.length);
+  for (let k = 0; k < out.length; k++) out[k] = from[rows[k]!]!;
+  return out;
+}
+
+function pickCodes(from: Uint32Array, rows: Uint32Array): Uint32Array {
+  const out = new Uint32Array(rows.length);
+  for (let k = 0; k < out.length; k++) out[k] = from[rows[k]!]!;
+  return out;
 }

@@ -5,7 +5,17 @@
 import { compareNames } from '../model/entity.ts';
 import type { LeafTable } from './types.ts';
 
-/** Cost: O(rows · dimensions): one counting sort per dimension, last to first. */
+/** Mixed-radix keys of the rows below this are sorted as integers; above, dimension by dimension. */
+const NARROW_CELLS = 2 ** 31;
+/** Cells counted in one pass, at least, and per row; more are sorted by digits of so many bits. */
+const ONE_PASS_CELLS = 1 << 16;
+const ONE_PASS_PER_ROW = 4;
+const DIGIT_BITS = 11;
+
+/**
+ * Columns that are as they should be are passed on, not copied. Cost: O(rows · dimensions), with a key below 2^31 one or
+ * a few counting passes, else one per dimension.
+ */
 export function canonical(table: LeafTable): LeafTable {
   const order = [...table.dimensions.keys()].sort((a, b) => compareNames(table.dimensions[a]!, table.dimensions[b]!));
   const values: (readonly string[])[] = [];
@@ -15,53 +25,142 @@ export function canonical(table: LeafTable): LeafTable {
     values.push(sorted);
     ranked.push(codes);
   }
-  const rows = table.actual.length;
-  let at = new Uint32Array(rows);
-  for (let i = 0; i < rows; i++) at[i] = i;
-  for (let d = ranked.length - 1; d >= 0; d--) at = countingSort(at, ranked[d]!, values[d]!.length);
-  const group = new Uint32Array(rows);
-  let leaves = rows > 0 ? 1 : 0;
-  for (let k = 1; k < rows; k++) {
-    const a = at[k]!;
-    const b = at[k - 1]!;
-    for (let d = 0; d < ranked.length; d++) {
-      if (ranked[d]![a] === ranked[d]![b]) continue;
-      leaves++;
-      break;
-    }
-    group[k] = leaves - 1;
-  }
-  const pick = (codes: Uint32Array): Uint32Array => {
-    const out = new Uint32Array(leaves);
-    for (let k = 0; k < rows; k++) out[group[k]!] = codes[at[k]!]!;
-    return out;
-  };
-  const sum = (column: Float64Array): Float64Array => {
-    const out = new Float64Array(leaves);
-    for (let k = 0; k < rows; k++) out[group[k]!] = out[group[k]!]! + column[at[k]!]!;
-    return out;
-  };
-  return {
+  const sorted = {
+    ...table,
     dimensions: order.map((d) => table.dimensions[d]!),
     values,
-    codes: ranked.map(pick),
+    codes: ranked,
+  };
+  const rows = table.actual.length;
+  const cells = values.reduce((product, { length }) => product * length, 1);
+  if (cells >= NARROW_CELLS) {
+    let at = identity(rows);
+    for (let d = ranked.length - 1; d >= 0; d--) at = countingSort(at, ranked[d]!, values[d]!.length);
+    return gather(sorted, at, startsOf(ranked, at));
+  }
+  const keys = new Int32Array(rows);
+  for (let d = 0; d < ranked.length; d++) addDigit(keys, ranked[d]!, values[d]!.length);
+  if (increasing(keys)) return sorted;
+  const at = sortByKey(keys, cells);
+  return gather(sorted, at, startsOf([keys], at));
+}
+
+function addDigit(keys: Int32Array, codes: Uint32Array, radix: number): void {
+  for (let i = 0; i < keys.length; i++) keys[i] = Math.imul(keys[i]!, radix) + codes[i]!;
+}
+
+function increasing(keys: Int32Array): boolean {
+  for (let i = 1; i < keys.length; i++) if (keys[i - 1]! >= keys[i]!) return false;
+  return true;
+}
+
+function identity(rows: number): Uint32Array<ArrayBuffer> {
+  const at = new Uint32Array(rows);
+  for (let i = 0; i < rows; i++) at[i] = i;
+  return at;
+}
+
+/** Where a leaf begins in this order of rows: with another key, or another code of any dimension. */
+function startsOf(columns: readonly (Uint32Array | Int32Array)[], at: Uint32Array): Uint32Array {
+  const starts = new Uint8Array(at.length);
+  for (const column of columns) markStarts(column, at, starts);
+  let leaves = 0;
+  for (let k = 0; k < starts.length; k++) leaves += starts[k]!;
+  const first = new Uint32Array(leaves);
+  for (let k = starts.length - 1; k >= 0; k--) if (starts[k] === 1) first[--leaves] = k;
+  return first;
+}
+
+function markStarts(column: Uint32Array | Int32Array, at: Uint32Array, starts: Uint8Array): void {
+  let before = -1;
+  for (let k = 0; k < at.length; k++) {
+    const own = column[at[k]!]!;
+    if (own !== before) starts[k] = 1;
+    before = own;
+  }
+}
+
+/** Rows in this order, those of one leaf summed. */
+function gather(table: LeafTable, at: Uint32Array, first: Uint32Array): LeafTable {
+  const sum = (column: Float64Array): Float64Array => sumRuns(column, at, first);
+  const { actualDenominator, expectedDenominator } = table;
+  return {
+    ...table,
+    codes: table.codes.map((codes) => pick(codes, at, first)),
     actual: sum(table.actual),
     expected: sum(table.expected),
-    ...(table.actualDenominator === undefined ? {} : { actualDenominator: sum(table.actualDenominator) }),
-    ...(table.expectedDenominator === undefined ? {} : { expectedDenominator: sum(table.expectedDenominator) }),
+    ...(actualDenominator === undefined ? {} : { actualDenominator: sum(actualDenominator) }),
+    ...(expectedDenominator === undefined ? {} : { expectedDenominator: sum(expectedDenominator) }),
   };
 }
 
+function pick(codes: Uint32Array, at: Uint32Array, first: Uint32Array): Uint32Array {
+  const out = new Uint32Array(first.length);
+  for (let k = 0; k < out.length; k++) out[k] = codes[at[first[k]!]!]!;
+  return out;
+}
+
+function sumRuns(column: Float64Array, at: Uint32Array, first: Uint32Array): Float64Array {
+  const out = new Float64Array(first.length);
+  for (let k = 0; k < out.length; k++) {
+    const end = k + 1 < out.length ? first[k + 1]! : at.length;
+    let sum = 0;
+    for (let j = first[k]!; j < end; j++) sum += column[at[j]!]!;
+    out[k] = sum;
+  }
+  return out;
+}
+
 /** Values that occur, sorted, and the codes in their order. Equal strings become one value. */
-function rank(values: readonly string[], codes: Uint32Array): [string[], Uint32Array] {
+function rank(values: readonly string[], codes: Uint32Array): [readonly string[], Uint32Array] {
   const used = new Uint8Array(values.length);
   for (let i = 0; i < codes.length; i++) used[codes[i]!] = 1;
+  if (used.every((one) => one === 1) && ascending(values)) return [values, codes];
   const sorted = [...new Set(values.filter((_, code) => used[code] === 1))].sort(compareNames);
   const to = new Map(sorted.map((value, index) => [value, index]));
   const map = Uint32Array.from(values, (value) => to.get(value) ?? 0);
   const out = new Uint32Array(codes.length);
   for (let i = 0; i < codes.length; i++) out[i] = map[codes[i]!]!;
   return [sorted, out];
+}
+
+function ascending(values: readonly string[]): boolean {
+  for (let k = 1; k < values.length; k++) if (compareNames(values[k - 1]!, values[k]!) >= 0) return false;
+  return true;
+}
+
+/** Stable order of the keys: by counting cells, or digits of them from the last. */
+function sortByKey(keys: Int32Array, cells: number): Uint32Array {
+  const at = identity(keys.length);
+  if (cells <= Math.max(ONE_PASS_CELLS, ONE_PASS_PER_ROW * keys.length)) return sortByDigit(at, keys, 0, cells, -1);
+  let order = at;
+  for (let shift = 0; cells > 2 ** shift; shift += DIGIT_BITS)
+    order = sortByDigit(order, keys, shift, 1 << DIGIT_BITS, (1 << DIGIT_BITS) - 1);
+  return order;
+}
+
+function sortByDigit(
+  at: Uint32Array<ArrayBuffer>,
+  keys: Int32Array,
+  shift: number,
+  size: number,
+  mask: number,
+): Uint32Array<ArrayBuffer> {
+  const start = new Uint32Array(size + 1);
+  for (let i = 0; i < keys.length; i++) {
+    const digit = (keys[i]! >>> shift) & mask;
+    start[digit + 1] = start[digit + 1]! + 1;
+  }
+  for (let k = 0; k < size; k++) start[k + 1] = start[k + 1]! + start[k]!;
+  const out = new Uint32Array(at.length);
+  for (let k = 0; k < at.length; k++) {
+    const row = at[k]!;
+    const digit = (keys[row]! >>> shift) & mask;
+    const place = start[digit]!;
+    out[place] = row;
+    start[digit] = place + 1;
+  }
+  return out;
 }
 
 function countingSort(at: Uint32Array<ArrayBuffer>, keys: Uint32Array, size: number): Uint32Array<ArrayBuffer> {

@@ -11,38 +11,45 @@ export interface Normalised {
 
 /**
  * Ratios and means become fundamental: the expected numerator at the actual denominator, so that a change of mix alone
- * leaves v = f. Cost: O(leaves).
+ * leaves v = f. Columns without negative numbers are passed on, not copied. Cost: O(leaves).
  */
 export function normalise(table: LeafTable, measure: Measure): Normalised {
-  const rows = table.actual.length;
-  const v = new Float64Array(rows);
-  const f = new Float64Array(rows);
+  const { actual, expected, actualDenominator: dv, expectedDenominator: df } = table;
+  const rows = actual.length;
   const events = new Float64Array(rows);
-  const { actualDenominator: dv, expectedDenominator: df } = table;
+  const v = nonNegative(actual);
   if (measure === 'count' || measure === 'errors' || dv === undefined || df === undefined) {
-    for (let i = 0; i < rows; i++) {
-      v[i] = Math.max(0, table.actual[i]!);
-      f[i] = Math.max(0, table.expected[i]!);
-      events[i] = (v[i]! + f[i]!) / 2;
-    }
+    const f = nonNegative(expected);
+    for (let i = 0; i < rows; i++) events[i] = (v[i]! + f[i]!) / 2;
     return { v, f, events };
   }
+  const f = new Float64Array(rows);
   let totalNum = 0;
   let totalDen = 0;
   for (let i = 0; i < rows; i++) {
-    totalNum += table.expected[i]!;
+    totalNum += expected[i]!;
     totalDen += df[i]!;
   }
   const overall = totalDen > 0 ? totalNum / totalDen : 0;
   for (let i = 0; i < rows; i++) {
-    const rate = df[i]! > 0 ? table.expected[i]! / df[i]! : overall;
-    v[i] = Math.max(0, table.actual[i]!);
-    f[i] = Math.max(0, rate * dv[i]!);
-    const pairs = dv[i]! + df[i]!;
-    const harmonic = pairs > 0 ? (2 * dv[i]! * df[i]!) / pairs : 0;
+    const before = df[i]!;
+    const now = dv[i]!;
+    const rate = before > 0 ? expected[i]! / before : overall;
+    f[i] = Math.max(0, rate * now);
+    const pairs = now + before;
+    const harmonic = pairs > 0 ? (2 * now * before) / pairs : 0;
     events[i] = measure === 'mean' ? harmonic : (v[i]! + f[i]!) / 2;
   }
   return { v, f, events };
+}
+
+function nonNegative(column: Float64Array): Float64Array {
+  let i = 0;
+  while (i < column.length && column[i]! >= 0) i++;
+  if (i === column.length) return column;
+  const out = new Float64Array(column.length);
+  for (let k = 0; k < out.length; k++) out[k] = Math.max(0, column[k]!);
+  return out;
 }
 
 /**
@@ -64,18 +71,29 @@ export function checkTable(table: LeafTable): void {
   for (const [name, column] of Object.entries(columns)) {
     if (column === undefined) continue;
     if (column.length !== rows) throw bad(`column ${name}: expected ${rows} rows as in actual, found ${column.length}`);
-    for (let i = 0; i < rows; i++)
-      if (!Number.isFinite(column[i]!))
-        throw bad(`column ${name}, row ${i}: expected a finite number, found ${column[i]}`);
+    const i = firstNotFinite(column);
+    if (i < rows) throw bad(`column ${name}, row ${i}: expected a finite number, found ${column[i]}`);
   }
   table.dimensions.forEach((name, d) => {
     const codes = table.codes[d];
     const size = table.values[d]?.length ?? 0;
     if (codes === undefined || codes.length !== rows)
       throw bad(`dimension ${name}: expected ${rows} codes, found ${codes?.length ?? 'none'}`);
-    for (let i = 0; i < rows; i++)
-      if (codes[i]! >= size) throw bad(`dimension ${name}, row ${i}: expected a code below ${size}, found ${codes[i]}`);
+    const i = firstNotBelow(codes, size);
+    if (i < rows) throw bad(`dimension ${name}, row ${i}: expected a code below ${size}, found ${codes[i]}`);
   });
+}
+
+function firstNotFinite(column: Float64Array): number {
+  let i = 0;
+  while (i < column.length && Number.isFinite(column[i]!)) i++;
+  return i;
+}
+
+function firstNotBelow(codes: Uint32Array, size: number): number {
+  let i = 0;
+  while (i < codes.length && codes[i]! < size) i++;
+  return i;
 }
 
 /** The measure a table without one most likely holds. */
@@ -103,7 +121,6 @@ export interface RateMix {
 export function rateMix(table: LeafTable): RateMix | null {
   const { actual, expected, actualDenominator: dv, expectedDenominator: df } = table;
   if (dv === undefined || df === undefined) return null;
-  const sum = (column: Float64Array): number => column.reduce((total, x) => total + x, 0);
   const V = sum(dv);
   const F = sum(df);
   if (V <= 0 || F <= 0) return null;
@@ -122,4 +139,10 @@ export function rateMix(table: LeafTable): RateMix | null {
   const change = now - before;
   const mix = sum(leafMix);
   return { change, rate: change - mix, mix, leafRate, leafMix };
+}
+
+function sum(column: Float64Array): number {
+  let total = 0;
+  for (let i = 0; i < column.length; i++) total += column[i]!;
+  return total;
 }

@@ -100,13 +100,12 @@ function argMax(
   for (let c = cuboids.length - 1; c >= 0; c--) {
     const penalty = penalties[c]!;
     const bounding = sums.bounding(c);
-    const elements = bounding === undefined ? leaves.length : bounding.n.length;
-    const BC = bounding?.BC ?? NOTHING;
     let price = 2 * (penalty + (second?.score ?? 0)) * NEARLY;
+    const elements = bounding === undefined ? leaves.length : bounding.n.length;
     for (let k = 0; k < elements; k++) {
       // No purity can lift a score above the bare gain: most elements end here. Without leaves, 0 > 0.
-      const B = BC[2 * k]!;
-      if (bounding !== undefined && !(B * B > BC[2 * k + 1]! * price)) continue;
+      if (bounding !== undefined) k = nextAbove(bounding.BC, k, price);
+      if (k === elements) break;
       const e = bounding === undefined ? leaves[k]! : k;
       if (sums.leaves(c, e) === 0) continue;
       const one = judgeElement(sums, c, e, penalty);
@@ -122,7 +121,15 @@ function argMax(
   return [best, second !== undefined && best !== undefined && !sameLeaves(best, second) ? second : undefined];
 }
 
-const NOTHING = new Float64Array(0);
+/** Next element whose bare gain is above half of this; their number: none. */
+function nextAbove(BC: Float64Array, from: number, price: number): number {
+  let t = 2 * from;
+  for (; t < BC.length; t += 2) {
+    const B = BC[t]!;
+    if (B * B > BC[t + 1]! * price) break;
+  }
+  return t >> 1;
+}
 
 function ahead(a: Candidate, b: Candidate): boolean {
   if (a.score !== b.score) return a.score > b.score;
