@@ -1,7 +1,8 @@
 /**
  * One consumer in its own process: reads the log, and by mode only reads, reads and decodes, or runs the engine's
  * windows and detection. Prints one JSON line.
- * Usage: consume.ts DIR|kafka:BROKER:MESSAGES read|decode|engine
+ * Usage: consume.ts DIR|kafka:BROKER:MESSAGES read|decode|engine [MESSAGES]; with the number of messages, the second half is
+ * timed by itself: a running engine without its start, its first window, and code that is not compiled yet.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +13,10 @@ import { decodeMessage } from '../../src/codec/index.ts';
 import { createDetector } from '../../src/detect/index.ts';
 import { contentHash, createIngest } from '../../src/ingest/index.ts';
 
-const [dir = '', mode = 'read'] = process.argv.slice(2);
+const [dir = '', mode = 'read', total = '0'] = process.argv.slice(2);
+const half = Math.floor(Number(total) / 2);
+let halfAtMs = Number.NaN;
+let recordsAtHalf = 0;
 const ingest = createIngest();
 const detector = createDetector();
 let messages = 0;
@@ -22,7 +26,10 @@ let events = 0;
 let slowestWindowMs = 0;
 
 function take(message: BusMessage): void {
-  messages++;
+  if (messages++ === half) {
+    halfAtMs = performance.now();
+    recordsAtHalf = records;
+  }
   bytes += message.value.byteLength;
   if (mode === 'read') return;
   const decoded = decodeMessage(message.value, message.headers);
@@ -81,11 +88,14 @@ async function consumeLog(): Promise<void> {
     await bus.close();
   }
 }
-const seconds = (performance.now() - started) / 1000;
+const endMs = performance.now();
+const seconds = (endMs - started) / 1000;
 const usage = process.resourceUsage();
 const result = {
   mode,
   seconds,
+  secondHalfSeconds: (endMs - halfAtMs) / 1000,
+  secondHalfRecords: records - recordsAtHalf,
   cpuSeconds: (usage.userCPUTime + usage.systemCPUTime) / 1e6,
   messages,
   bytes,

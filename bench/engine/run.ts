@@ -25,6 +25,8 @@ interface Result {
   readonly messages: number;
   readonly bytes: number;
   readonly records: number;
+  readonly secondHalfSeconds: number;
+  readonly secondHalfRecords: number;
   readonly events: number;
   readonly slowestWindowMs: number;
   readonly peakRssMb: number;
@@ -76,9 +78,9 @@ async function writeKafka(brokerAddress: string): Promise<string> {
   return `kafka:${brokerAddress}:${messages}`;
 }
 
-function consume(dir: string, mode: string): Result {
+function consume(dir: string, mode: string, messages = 0): Result {
   const script = new URL('./consume.ts', import.meta.url).pathname;
-  const args = ['-c', String(values.core), process.execPath, ...process.execArgv, script, dir, mode];
+  const args = ['-c', String(values.core), process.execPath, ...process.execArgv, script, dir, mode, `${messages}`];
   const { stdout, stderr, status } = spawnSync('taskset', args, { encoding: 'utf8', timeout: 300_000 });
   if (status !== 0) throw new Error(`the ${mode} consumer failed: ${stderr}`);
   return JSON.parse(stdout) as Result;
@@ -89,22 +91,27 @@ const broker = values.bus === 'kafka' ? await startKafka() : undefined;
 try {
   const log = broker === undefined ? await writeLog(dir) : await writeKafka(broker.brokers[0] ?? '');
   const runs: Record<string, Result[]> = { read: [], decode: [], engine: [] };
-  consume(log, 'read');
+  const { messages } = consume(log, 'read');
   for (let round = 0; round < Number(values.rounds); round++) {
-    for (const mode of ['read', 'decode', 'engine']) runs[mode]?.push(consume(log, mode));
+    for (const mode of ['read', 'decode', 'engine']) runs[mode]?.push(consume(log, mode, messages));
   }
   const engine = runs.engine?.at(-1);
   const records = engine?.records ?? 0;
+  const halfRecords = engine?.secondHalfRecords ?? 0;
+  const steady = (mode: string): number => halfRecords / median((runs[mode] ?? []).map((run) => run.secondHalfSeconds));
   const rate = (mode: string): number => records / median((runs[mode] ?? []).map((run) => run.seconds));
   console.log(`${size.services} services, ${size.edges} edges, ${values.windows} windows, ${encoding}, ${values.bus}`);
   console.log(`${records} records, ${engine?.messages} messages, ${((engine?.bytes ?? 0) / 1e6).toFixed(0)} MB`);
   for (const mode of Object.keys(runs)) {
     const rss = median((runs[mode] ?? []).map((run) => run.peakRssMb));
-    console.log(`${mode.padEnd(7)} ${Math.round(rate(mode))} records/s, peak RSS ${rss.toFixed(0)} MB`);
+    console.log(
+      `${mode.padEnd(7)} ${Math.round(rate(mode))} records/s, second half ${Math.round(steady(mode))} records/s, peak RSS ${rss.toFixed(0)} MB`,
+    );
   }
   console.log(`slowest window close ${engine?.slowestWindowMs.toFixed(0)} ms, incident events ${engine?.events}`);
   console.log(`engine / only reads    ${(rate('engine') / rate('read')).toFixed(3)}`);
   console.log(`engine / reads+decodes ${(rate('engine') / rate('decode')).toFixed(3)}`);
+  console.log(`second half alone: ${(steady('engine') / steady('read')).toFixed(3)} of only reads`);
 } finally {
   await broker?.stop();
   rmSync(dir, { recursive: true, force: true });

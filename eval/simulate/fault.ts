@@ -24,6 +24,17 @@ export interface Fault {
   readonly truth: { readonly kind: 'service' | 'instance' | 'edge'; readonly name: string };
 }
 
+/** What the fault tree should call it; what nothing but calls can show has fewer names than a host would give it. */
+export const CLASSES: Readonly<Record<FaultKind, readonly string[]>> = {
+  slow_service: ['slow_code', 'slow_database'],
+  slow_instance: ['slow_code', 'slow_database'],
+  errors_service: ['application_errors'],
+  errors_instance: ['application_errors'],
+  // Its segments are sent again.
+  slow_edge: ['packet_loss'],
+  refused: ['connection_refused'],
+};
+
 /** Services that a fifth of the requests reach: what fewer feel is another matter. */
 const MIN_VISITS = 0.2;
 

@@ -1,7 +1,8 @@
 /**
  * `npm run eval:simulate`: random systems with a known fault through the whole pipeline.
  *   npm run eval:simulate -- [--systems 200] [--seed 1] [--misses]
- * Prints per kind of fault: cases, one incident, entity right first, among three, class; false incidents before the fault.
+ * Prints per kind of fault: cases, one incident, entity right first, among three, class; false incidents before the fault;
+ * and how often a cause named with a confidence is right, entity and class.
  */
 import { parseArgs } from 'node:util';
 import { createRuleSet } from '../../src/classify/index.ts';
@@ -10,7 +11,7 @@ import type { Report } from '../../src/model/report.ts';
 import { createPipeline } from '../../src/pipeline.ts';
 import { createRandom } from '../../src/stats/random.ts';
 import type { Fault, FaultKind } from './fault.ts';
-import { FAULT_KINDS, randomFault } from './fault.ts';
+import { CLASSES, FAULT_KINDS, randomFault } from './fault.ts';
 import { randomSystem } from './system.ts';
 import { WINDOW_MS, windowOf } from './traffic.ts';
 
@@ -35,6 +36,8 @@ interface Tally {
   early: number;
 }
 
+/** Confidence of every named cause, and whether entity and class are right. */
+const claims: { readonly confidence: number; readonly right: boolean }[] = [];
 const tallies = new Map<FaultKind, Tally>(
   FAULT_KINDS.map((kind) => [kind, { cases: 0, one: 0, first: 0, third: 0, classified: 0, early: 0 }]),
 );
@@ -66,6 +69,7 @@ for (let k = 0; k < Number(values.systems); k++) {
 }
 if (process.stderr.isTTY) process.stderr.write('\n');
 print();
+printReliability();
 
 function score(k: number, fault: Fault, reports: readonly Report[]): void {
   const tally = tallies.get(fault.kind)!;
@@ -80,7 +84,14 @@ function score(k: number, fault: Fault, reports: readonly Report[]): void {
   if (during.length === 1) tally.one++;
   if (right === 0) tally.first++;
   if (right >= 0 && right < 3) tally.third++;
-  if (right === 0 && during[0]?.causes[0]?.faultClass !== 'unknown') tally.classified++;
+  const isRight = (cause: Report['causes'][number]): boolean =>
+    cause.entity.kind === fault.truth.kind &&
+    cause.entity.name === fault.truth.name &&
+    CLASSES[fault.kind].includes(cause.faultClass);
+  const [lead] = during[0]?.causes ?? [];
+  if (lead !== undefined && isRight(lead)) tally.classified++;
+  for (const cause of during[0]?.causes ?? [])
+    if (cause.faultClass !== 'unknown') claims.push({ confidence: cause.confidence, right: isRight(cause) });
   if (values.misses && (right !== 0 || during.length !== 1))
     console.log(
       `system ${k}: ${fault.kind} ${fault.truth.name} size ${fault.size.toFixed(2)}: ${during.length} incidents, ${
@@ -102,6 +113,24 @@ function print(): void {
   line('all', all);
   const minutes = (all.cases * HEALTHY_WINDOWS * WINDOW_MS) / 60_000;
   console.log(`${minutes.toFixed(0)} healthy minutes; ${((performance.now() - started) / 1000).toFixed(0)} s`);
+}
+
+/** Named causes by confidence: what was said, and how often it was so. */
+function printReliability(): void {
+  console.log('\nconfidence  causes  mean   right');
+  let error = 0;
+  for (let from = 0; from < 10; from += 2) {
+    const within = claims.filter(
+      ({ confidence }) => Math.min(9, Math.floor(confidence * 10 + 1e-9)) >> 1 === from >> 1,
+    );
+    if (within.length === 0) continue;
+    const mean = within.reduce((sum, { confidence }) => sum + confidence, 0) / within.length;
+    const right = within.filter((claim) => claim.right).length / within.length;
+    error += (Math.abs(mean - right) * within.length) / claims.length;
+    const bin = `${(from / 10).toFixed(1)}-${((from + 2) / 10).toFixed(1)}`;
+    console.log(`${bin}     ${String(within.length).padStart(6)}  ${mean.toFixed(3)}  ${right.toFixed(3)}`);
+  }
+  console.log(`expected calibration error ${error.toFixed(3)}`);
 }
 
 function line(name: string, { cases, one, first, third, classified, early }: Tally): void {
