@@ -41,6 +41,16 @@ describe('examples', () => {
     expect(result.ok ? result.batches[0]?.type : result).toBe(type);
   });
 
+  it('the README shows the smallest event of every type, as its file has it', () => {
+    const readme = readFileSync(`${folder}/../README.md`, 'utf8');
+    const shown = readme.split('\n').filter((line) => line.startsWith('{"type":'));
+    expect(shown.map((line) => (JSON.parse(line) as { type: string }).type).sort()).toEqual([...RECORD_TYPES].sort());
+    for (const line of shown) {
+      const event = JSON.parse(line) as { type: string };
+      expect(event).toEqual(JSON.parse(readFileSync(`${folder}/events/${event.type}.json`, 'utf8')));
+    }
+  });
+
   it('has an event file of every type and no other', () => {
     expect(readdirSync(`${folder}/events`).sort()).toEqual(RECORD_TYPES.map((type) => `${type}.json`).sort());
   });
