@@ -154,6 +154,7 @@ class KafkaSubscription implements Subscription {
   #lastProgress = 0;
   #busy = 0;
   #stopped = false;
+  #partial = false;
 
   constructor(client: KafkaClient, admin: Admin, options: SubscribeOptions, watchdogMs: number) {
     this.#client = client;
@@ -239,6 +240,7 @@ class KafkaSubscription implements Subscription {
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (!payload.restart) this.#fail(payload.error);
     });
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#share(payload.memberAssignment));
     this.#lastProgress = Date.now();
     await consumer.run({
       autoCommit: false,
@@ -271,6 +273,18 @@ class KafkaSubscription implements Subscription {
       const slash = key.lastIndexOf('/');
       consumer.seek({ topic: key.slice(0, slash), partition: Number(key.slice(slash + 1)), offset });
     }
+  }
+
+  /** Two consumers of a group have half of the partitions each: whoever sees half of a system must not be silent about it. */
+  #share(assignment: Readonly<Record<string, readonly number[]>>): void {
+    const own = Object.values(assignment).reduce((sum, partitions) => sum + partitions.length, 0);
+    const all = this.#next.size;
+    if (own < all)
+      console.error(
+        `rootwalk: another consumer is in the group ${this.#options.group}: this one has ${own} of ${all} partitions and sees only a part of the system; stop one of them, or give it a group and a database of its own`,
+      );
+    else if (this.#partial) console.error(`rootwalk: this consumer has all ${all} partitions again`);
+    this.#partial = own < all;
   }
 
   /** kafkajs can stop fetching without a word; being behind and standing still for long is how that shows. */

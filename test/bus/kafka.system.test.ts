@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startKafka } from '../../lab/kafka.ts';
 import type { BusMessage } from '../../src/bus/index.ts';
 import { KafkaBus } from '../../src/bus/kafka.ts';
@@ -114,6 +114,33 @@ describe('KafkaBus on a real broker', () => {
     await until(() => got.length >= 1);
     expect(got).toEqual(['new']);
     await subscription.stop();
+  });
+
+  it('says that it sees a part only while another consumer is in its group, and when it has all again', async () => {
+    const said: string[] = [];
+    const spy = vi.spyOn(console, 'error').mockImplementation((line: string) => {
+      said.push(line);
+    });
+    try {
+      const [one, two] = [open(), open()];
+      for (const topic of ['shared.a', 'shared.b']) await one.publish(topic, [outgoing('x')]);
+      const join = (bus: KafkaBus) =>
+        bus.subscribe({
+          topics: ['shared.a', 'shared.b'],
+          group: 'shared',
+          start: 'earliest',
+          onMessages: () => Promise.resolve(),
+        });
+      const first = await join(one);
+      expect(said).toEqual([]);
+      const second = await join(two);
+      await until(() => said.filter((line) => line.includes('another consumer is in the group shared')).length >= 2);
+      await second.stop();
+      await until(() => said.some((line) => /has all \d+ partitions again/.test(line)));
+      await first.stop();
+    } finally {
+      spy.mockRestore();
+    }
   });
 
   it('ends the subscription with the error of a broken handler', async () => {
