@@ -39,22 +39,12 @@ export interface Accepted {
 export function accept(input: ScanInput, found: readonly Found[]): Accepted {
   const { d, w } = input;
   const taken = new Uint8Array(d.length);
-  for (const { members } of found) for (const i of members) taken[i] = 1;
-  let live = 0;
-  let wild = 0;
-  let telling = 0;
-  for (let i = 0; i < d.length; i++) {
-    if (taken[i] !== 0 || w[i] === 0) continue;
-    live++;
-    if (w[i]! <= TELLING_WEIGHT) continue;
-    telling++;
-    if (w[i]! * d[i]! * d[i]! > WILD_Z2) wild++;
-  }
+  for (const { members } of found) mark(members, taken);
+  const { live, telling, wild } = tailsOf(d, w, taken);
   // One more than seen: few leaves cannot prove that tails are light.
   const heavyTails = (wild + 1) / Math.max(1, telling) > HEAVY_FROM;
   const limit = Math.max(WILD_Z2, 2 * Math.log(Math.max(1, live)) + 4);
-  let remaining = 0;
-  for (let i = 0; i < d.length; i++) if (taken[i] === 0) remaining += leafExcess(input, i, limit);
+  let remaining = excessOutside(input, taken, limit);
   const sized = found.map((one) => ({ one, size: elementExcess(input, one, limit) })).sort((a, b) => b.size - a.size);
   for (const { size } of sized) remaining += size;
   const abnormal = remaining;
@@ -72,6 +62,33 @@ export function accept(input: ScanInput, found: readonly Found[]): Accepted {
     remaining -= size;
   }
   return { causes, sizes, abnormal, explained: abnormal - remaining >= MIN_EXPLAINED * abnormal, heavyTails };
+}
+
+function mark(members: Int32Array, taken: Uint8Array): void {
+  for (let k = 0; k < members.length; k++) taken[members[k]!] = 1;
+}
+
+/** Leaves in no element: all, those that tell about tails, and of these the wild. */
+function tailsOf(d: Float64Array, w: Float64Array, taken: Uint8Array): { live: number; telling: number; wild: number } {
+  const counts = new Int32Array(3);
+  countTails(d, w, taken, counts);
+  return { live: counts[0]!, telling: counts[1]!, wild: counts[2]! };
+}
+
+function countTails(d: Float64Array, w: Float64Array, taken: Uint8Array, counts: Int32Array): void {
+  for (let i = 0; i < d.length; i++) {
+    if (taken[i] !== 0 || w[i] === 0) continue;
+    counts[0] = counts[0]! + 1;
+    if (w[i]! <= TELLING_WEIGHT) continue;
+    counts[1] = counts[1]! + 1;
+    if (w[i]! * d[i]! * d[i]! > WILD_Z2) counts[2] = counts[2]! + 1;
+  }
+}
+
+function excessOutside(input: ScanInput, taken: Uint8Array, limit: number): number {
+  let sum = 0;
+  for (let i = 0; i < taken.length; i++) if (taken[i] === 0) sum += leafExcess(input, i, limit);
+  return sum;
 }
 
 /** What of a leaf's change chance cannot make: |v − f| less √limit standard deviations. */

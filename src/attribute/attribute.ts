@@ -92,26 +92,43 @@ export function prepare(whole: LeafTable, measure: Measure, noise: Noise | undef
   const v = every ? all.v : pick(all.v, rowOf);
   const f = every ? all.f : pick(all.f, rowOf);
   const events = every ? all.events : pick(all.events, rowOf);
-  const d = new Float64Array(rows);
-  let counts = true;
-  for (let i = 0; i < rows; i++) {
-    const actual = v[i]!;
-    const sum = actual + f[i]!;
-    d[i] = sum > 0 ? (2 * (f[i]! - actual)) / sum : 0;
-    if (counts && actual !== Math.floor(actual)) counts = false;
-  }
+  const d = deviations(v, f);
+  const counts = areWhole(v);
   const weighed = leafWeights(d, events, counts, noise);
   const cardinality = table.values.map((values) => Math.max(1, values.length));
   const cuboids = buildLattice(table.codes, cardinality, rows, MAX_LAYER);
   return { table, input: { cuboids, d, w: weighed.weights, v, f }, noise: weighed.noise, rowOf };
 }
 
-function rowsWithEvents(events: Float64Array): Uint32Array {
-  let rows = 0;
-  for (let i = 0; i < events.length; i++) if (events[i]! > 0) rows++;
-  const out = new Uint32Array(rows);
-  for (let i = 0, k = 0; k < rows; i++) if (events[i]! > 0) out[k++] = i;
+/** 2(f − v)/(f + v). */
+function deviations(v: Float64Array, f: Float64Array): Float64Array {
+  const out = new Float64Array(v.length);
+  for (let i = 0; i < out.length; i++) {
+    const sum = v[i]! + f[i]!;
+    out[i] = sum > 0 ? (2 * (f[i]! - v[i]!)) / sum : 0;
+  }
   return out;
+}
+
+function areWhole(v: Float64Array): boolean {
+  for (let i = 0; i < v.length; i++) if (v[i] !== Math.floor(v[i]!)) return false;
+  return true;
+}
+
+function rowsWithEvents(events: Float64Array): Uint32Array {
+  const out = new Uint32Array(countPositive(events));
+  positives(events, out);
+  return out;
+}
+
+function countPositive(events: Float64Array): number {
+  let count = 0;
+  for (let i = 0; i < events.length; i++) if (events[i]! > 0) count++;
+  return count;
+}
+
+function positives(events: Float64Array, out: Uint32Array): void {
+  for (let i = 0, k = 0; k < out.length; i++) if (events[i]! > 0) out[k++] = i;
 }
 
 function pick(from: Float64Array, rows: Uint32Array): Float64Array {

@@ -15,6 +15,9 @@ const DIGIT_BITS = 11;
 /**
  * Columns that are as they should be are passed on, not copied. Cost: O(rows · dimensions), with a key below 2^31 one or
  * a few counting passes, else one per dimension.
+ *
+ * Here and in the other files of the stage, a loop over leaves is a function that does nothing else: the compiler replaces
+ * a long loop while it runs, and falls back at the first code behind it that has not run yet.
  */
 export function canonical(table: LeafTable): LeafTable {
   const order = [...table.dimensions.keys()].sort((a, b) => compareNames(table.dimensions[a]!, table.dimensions[b]!));
@@ -64,11 +67,19 @@ function identity(rows: number): Uint32Array<ArrayBuffer> {
 function startsOf(columns: readonly (Uint32Array | Int32Array)[], at: Uint32Array): Uint32Array {
   const starts = new Uint8Array(at.length);
   for (const column of columns) markStarts(column, at, starts);
-  let leaves = 0;
-  for (let k = 0; k < starts.length; k++) leaves += starts[k]!;
-  const first = new Uint32Array(leaves);
-  for (let k = starts.length - 1; k >= 0; k--) if (starts[k] === 1) first[--leaves] = k;
+  const first = new Uint32Array(countOnes(starts));
+  onesOf(starts, first);
   return first;
+}
+
+function countOnes(marks: Uint8Array): number {
+  let count = 0;
+  for (let k = 0; k < marks.length; k++) count += marks[k]!;
+  return count;
+}
+
+function onesOf(marks: Uint8Array, out: Uint32Array): void {
+  for (let k = 0, n = 0; n < out.length; k++) if (marks[k] === 1) out[n++] = k;
 }
 
 function markStarts(column: Uint32Array | Int32Array, at: Uint32Array, starts: Uint8Array): void {
@@ -114,14 +125,22 @@ function sumRuns(column: Float64Array, at: Uint32Array, first: Uint32Array): Flo
 /** Values that occur, sorted, and the codes in their order. Equal strings become one value. */
 function rank(values: readonly string[], codes: Uint32Array): [readonly string[], Uint32Array] {
   const used = new Uint8Array(values.length);
-  for (let i = 0; i < codes.length; i++) used[codes[i]!] = 1;
+  mark(codes, used);
   if (used.every((one) => one === 1) && ascending(values)) return [values, codes];
   const sorted = [...new Set(values.filter((_, code) => used[code] === 1))].sort(compareNames);
   const to = new Map(sorted.map((value, index) => [value, index]));
   const map = Uint32Array.from(values, (value) => to.get(value) ?? 0);
+  return [sorted, translate(codes, map)];
+}
+
+function mark(codes: Uint32Array, used: Uint8Array): void {
+  for (let i = 0; i < codes.length; i++) used[codes[i]!] = 1;
+}
+
+function translate(codes: Uint32Array, map: Uint32Array): Uint32Array {
   const out = new Uint32Array(codes.length);
-  for (let i = 0; i < codes.length; i++) out[i] = map[codes[i]!]!;
-  return [sorted, out];
+  for (let i = 0; i < out.length; i++) out[i] = map[codes[i]!]!;
+  return out;
 }
 
 function ascending(values: readonly string[]): boolean {
@@ -147,20 +166,39 @@ function sortByDigit(
   mask: number,
 ): Uint32Array<ArrayBuffer> {
   const start = new Uint32Array(size + 1);
+  countDigits(keys, shift, mask, start);
+  accumulate(start);
+  const out = new Uint32Array(at.length);
+  place(at, keys, shift, mask, start, out);
+  return out;
+}
+
+function countDigits(keys: Int32Array, shift: number, mask: number, counts: Uint32Array): void {
   for (let i = 0; i < keys.length; i++) {
     const digit = (keys[i]! >>> shift) & mask;
-    start[digit + 1] = start[digit + 1]! + 1;
+    counts[digit + 1] = counts[digit + 1]! + 1;
   }
-  for (let k = 0; k < size; k++) start[k + 1] = start[k + 1]! + start[k]!;
-  const out = new Uint32Array(at.length);
+}
+
+function accumulate(counts: Uint32Array): void {
+  for (let k = 1; k < counts.length; k++) counts[k] = counts[k]! + counts[k - 1]!;
+}
+
+function place(
+  at: Uint32Array,
+  keys: Int32Array,
+  shift: number,
+  mask: number,
+  start: Uint32Array,
+  out: Uint32Array,
+): void {
   for (let k = 0; k < at.length; k++) {
     const row = at[k]!;
     const digit = (keys[row]! >>> shift) & mask;
-    const place = start[digit]!;
-    out[place] = row;
-    start[digit] = place + 1;
+    const to = start[digit]!;
+    out[to] = row;
+    start[digit] = to + 1;
   }
-  return out;
 }
 
 function countingSort(at: Uint32Array<ArrayBuffer>, keys: Uint32Array, size: number): Uint32Array<ArrayBuffer> {

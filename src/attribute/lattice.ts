@@ -54,9 +54,7 @@ export function buildLattice(
     const above = cuboids[parent];
     const keys = keysFor(dimensions, cells, above, keysOf[parent], codes, cardinality, rows);
     if (above === undefined && dimensions.length === codes.length) {
-      const example = new Int32Array(rows);
-      for (let i = 0; i < rows; i++) example[i] = i;
-      cuboids.push({ mask, dimensions, size: rows, parent, map: undefined, example });
+      cuboids.push({ mask, dimensions, size: rows, parent, map: undefined, example: identity(rows) });
       keysOf.push(keys instanceof Int32Array ? keys : undefined);
       continue;
     }
@@ -70,11 +68,21 @@ export function buildLattice(
           ? numberDense(keys, cells, map, example, own)
           : numberNarrow(keys, map, example, own)
         : numberWide(keys as Float64Array, map, example, own as Float64Array);
-    if (above !== undefined) for (let e = 0; e < size; e++) example[e] = above.example[example[e]!]!;
+    if (above !== undefined) translate(example, size, above.example);
     cuboids.push({ mask, dimensions, size, parent, map, example: size === room ? example : example.slice(0, size) });
     keysOf.push(own instanceof Int32Array ? own.subarray(0, size) : undefined);
   }
   return cuboids;
+}
+
+function identity(rows: number): Int32Array {
+  const out = new Int32Array(rows);
+  for (let i = 0; i < rows; i++) out[i] = i;
+  return out;
+}
+
+function translate(elements: Int32Array, size: number, example: Int32Array): void {
+  for (let e = 0; e < size; e++) elements[e] = example[elements[e]!]!;
 }
 
 /** Deepest layer at which the lattice stays small enough; never below 1. */

@@ -44,34 +44,36 @@ export function leafWeights(
   known?: Noise | undefined,
 ): { weights: Float64Array; noise: Noise } {
   const noise = known ?? fitNoise(d, events, counts);
-  const { sigma2, dispersion, power = 1 } = noise;
-  const poisson = counts ? COUNT_DISPERSION : 0;
+  weigh(events, noise, counts ? COUNT_DISPERSION : 0);
+  return { weights: events, noise };
+}
+
+function weigh(events: Float64Array, { sigma2, dispersion, power = 1 }: Noise, poisson: number): void {
   const trusted = Math.max(TRUSTED_SIGMA2, sigma2);
   for (let i = 0; i < events.length; i++) {
     const n = events[i]!;
     const burst = dispersion / (power === 1 ? n : n ** power);
     events[i] = n > 0 ? 1 / Math.max(trusted + burst, poisson / n) : 0;
   }
-  return { weights: events, noise };
 }
 
-/** What the fit needs of the leaves of one range of event counts. */
-interface Bin {
+/** Ranges of event counts: what the fit needs of their leaves. One entry per range in each column. */
+interface Bins {
   /** Last octave that belongs to it, leaves in it, and of how many one is looked at. */
-  last: number;
-  leaves: number;
-  step: number;
+  readonly last: number[];
+  readonly leaves: number[];
+  readonly step: Int32Array;
   /** Σ 1/events. */
-  inverse: number;
+  readonly inverse: Float64Array;
   /** Leaves passed; the next to be looked at. */
-  passed: number;
-  next: number;
+  readonly passed: Int32Array;
+  readonly next: Int32Array;
   /** |d| of those looked at: above 0 upwards from `from`, below 0 downwards from `to`; 0 only counted. */
-  readonly from: number;
-  readonly to: number;
-  above: number;
-  below: number;
-  zeros: number;
+  readonly from: Int32Array;
+  readonly to: Int32Array;
+  readonly above: Int32Array;
+  readonly below: Int32Array;
+  readonly zeros: Int32Array;
 }
 
 function fitNoise(d: Float64Array, events: Float64Array, counts: boolean): Noise {
@@ -82,12 +84,12 @@ function fitNoise(d: Float64Array, events: Float64Array, counts: boolean): Noise
   const x: number[] = [];
   const y: number[] = [];
   const n: number[] = [];
-  for (const bin of bins) {
-    const spread = cleanSpread(samples, bin);
+  for (const [bin, leaves] of bins.leaves.entries()) {
+    const spread = cleanSpread(samples, bins, bin);
     if (Number.isNaN(spread) || spread > SATURATED) continue;
-    x.push(bin.inverse / bin.leaves);
+    x.push(bins.inverse[bin]! / leaves);
     y.push(spread * spread);
-    n.push(Math.min(bin.leaves, SAMPLE));
+    n.push(Math.min(leaves, SAMPLE));
   }
   if (x.length === 0) return { sigma2: MIN_SIGMA2, dispersion: floor };
   return fitLine(x, y, n, floor);
@@ -96,97 +98,132 @@ function fitNoise(d: Float64Array, events: Float64Array, counts: boolean): Noise
 /** Quarter octaves of event counts, from 1; 0: no events. */
 function octavesOf(events: Float64Array): Uint16Array {
   const out = new Uint16Array(events.length);
-  if (!LITTLE_ENDIAN) {
-    for (let i = 0; i < events.length; i++) out[i] = events[i]! > 0 ? octaveOf(events[i]!) + 1 : 0;
-    return out;
-  }
-  const words = new Uint32Array(events.buffer, events.byteOffset, 2 * events.length);
+  if (LITTLE_ENDIAN) octavesByBits(events, new Uint32Array(events.buffer, events.byteOffset, 2 * events.length), out);
+  else for (let i = 0; i < events.length; i++) out[i] = events[i]! > 0 ? octaveOf(events[i]!) + 1 : 0;
+  return out;
+}
+
+function octavesByBits(events: Float64Array, words: Uint32Array, out: Uint16Array): void {
   for (let i = 0; i < events.length; i++) {
     if (!(events[i]! > 0)) continue;
     const high = words[2 * i + 1]!;
     const exponent = (high >>> 20) - 1023;
     const mantissa = high & 0xfffff;
-    let quarter = 0;
-    let near = mantissa === 0 || mantissa === 0xfffff || exponent === 1024 || exponent === -1023;
-    for (let q = 0; q < 3; q++) {
-      const edge = QUARTERS[q]!;
-      if (mantissa > edge) quarter++;
-      if (mantissa === edge) near = true;
-    }
+    const quarter = mantissa > FIRST_QUARTER ? (mantissa > HALF ? (mantissa > LAST_QUARTER ? 3 : 2) : 1) : 0;
+    const near =
+      mantissa === 0 ||
+      mantissa === 0xfffff ||
+      mantissa === FIRST_QUARTER ||
+      mantissa === HALF ||
+      mantissa === LAST_QUARTER ||
+      exponent === 1024 ||
+      exponent === -1023;
     const octave = near ? octaveOf(events[i]!) : PARTS * (exponent - FIRST_OCTAVE) + quarter;
     out[i] = 1 + (octave < 0 ? 0 : octave >= OCTAVES ? OCTAVES - 1 : octave);
   }
-  return out;
 }
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 /** Upper 20 bits of the mantissas of 2^¼, 2^½, 2^¾: between them, the octave can be read from the bits of a number. */
-const QUARTERS = Int32Array.from([1, 2, 3], (q) => Math.floor((2 ** (q / PARTS) - 1) * 2 ** 20));
+const FIRST_QUARTER = Math.floor((2 ** 0.25 - 1) * 2 ** 20);
+const HALF = Math.floor((2 ** 0.5 - 1) * 2 ** 20);
+const LAST_QUARTER = Math.floor((2 ** 0.75 - 1) * 2 ** 20);
 
 function octaveOf(events: number): number {
   return Math.max(0, Math.min(OCTAVES - 1, Math.floor(PARTS * (Math.log2(events) - FIRST_OCTAVE))));
 }
 
 /** Quarter octaves, neighbours joined until each bin has enough. */
-function binsOf(octaves: Uint16Array): Bin[] {
+function binsOf(octaves: Uint16Array): Bins {
   const counts = new Int32Array(OCTAVES + 1);
-  for (let i = 0; i < octaves.length; i++) counts[octaves[i]!] = counts[octaves[i]!]! + 1;
+  count(octaves, counts);
   const live = octaves.length - counts[0]!;
   const enough = Math.max(MIN_BIN, live / BINS);
-  const ends: number[] = [];
-  const sizes: number[] = [];
+  const last: number[] = [];
+  const leaves: number[] = [];
   let size = 0;
   for (let octave = 1; octave <= OCTAVES; octave++) {
     size += counts[octave]!;
     if (size < enough) continue;
-    ends.push(octave);
-    sizes.push(size);
+    last.push(octave);
+    leaves.push(size);
     size = 0;
   }
-  if (ends.length === 0) {
-    ends.push(OCTAVES);
-    sizes.push(size);
+  if (last.length === 0) {
+    last.push(OCTAVES);
+    leaves.push(size);
   } else if (size > 0) {
-    ends[ends.length - 1] = OCTAVES;
-    sizes[sizes.length - 1] = sizes[sizes.length - 1]! + size;
+    last[last.length - 1] = OCTAVES;
+    leaves[leaves.length - 1] = leaves[leaves.length - 1]! + size;
   }
-  let from = 0;
-  return ends.map((last, k) => {
-    const leaves = sizes[k]!;
-    const step = Math.max(1, Math.ceil(leaves / SAMPLE));
-    const to = from + Math.ceil(leaves / step);
-    const bin = { last, leaves, step, inverse: 0, passed: 0, next: 0, from, to, above: from, below: to, zeros: 0 };
-    from = to;
-    return bin;
-  });
+  const step = Int32Array.from(leaves, (n) => Math.max(1, Math.ceil(n / SAMPLE)));
+  const to = Int32Array.from(leaves, (n, bin) => Math.ceil(n / step[bin]!));
+  for (let bin = 1; bin < to.length; bin++) to[bin] = to[bin]! + to[bin - 1]!;
+  const from = to.map((_, bin) => (bin === 0 ? 0 : to[bin - 1]!));
+  const column = (): Int32Array => new Int32Array(leaves.length);
+  return {
+    last,
+    leaves,
+    step,
+    inverse: new Float64Array(leaves.length),
+    passed: column(),
+    next: column(),
+    from,
+    to,
+    above: from.slice(),
+    below: to.slice(),
+    zeros: column(),
+  };
+}
+
+function count(octaves: Uint16Array, counts: Int32Array): void {
+  for (let i = 0; i < octaves.length; i++) counts[octaves[i]!] = counts[octaves[i]!]! + 1;
 }
 
 /** Passes over the leaves once, in order; @returns what is looked at, bin by bin. */
-function sample(d: Float64Array, events: Float64Array, octaves: Uint16Array, bins: Bin[]): Float64Array {
+function sample(d: Float64Array, events: Float64Array, octaves: Uint16Array, bins: Bins): Float64Array {
   const binOf = new Uint8Array(OCTAVES + 1);
   for (let octave = 1, bin = 0; octave <= OCTAVES; octave++) {
-    if (octave > bins[bin]!.last && bin + 1 < bins.length) bin++;
+    if (octave > bins.last[bin]! && bin + 1 < bins.last.length) bin++;
     binOf[octave] = bin;
   }
-  const samples = new Float64Array(bins[bins.length - 1]!.to);
-  for (let i = 0; i < octaves.length; i++) {
-    if (octaves[i] === 0) continue;
-    const bin = bins[binOf[octaves[i]!]!]!;
-    bin.inverse += 1 / events[i]!;
-    if (bin.passed++ !== bin.next) continue;
-    bin.next += bin.step;
-    const value = d[i]!;
-    if (value > 0) samples[bin.above++] = value;
-    else if (value < 0) samples[--bin.below] = -value;
-    else bin.zeros++;
-  }
+  const samples = new Float64Array(bins.to[bins.to.length - 1]!);
+  pass(d, events, octaves, binOf, bins, samples);
   return samples;
 }
 
+function pass(
+  d: Float64Array,
+  events: Float64Array,
+  octaves: Uint16Array,
+  binOf: Uint8Array,
+  { step, inverse, passed, next, above, below, zeros }: Bins,
+  samples: Float64Array,
+): void {
+  for (let i = 0; i < octaves.length; i++) {
+    const octave = octaves[i]!;
+    if (octave === 0) continue;
+    const bin = binOf[octave]!;
+    inverse[bin] = inverse[bin]! + 1 / events[i]!;
+    const before = passed[bin]!;
+    passed[bin] = before + 1;
+    if (before !== next[bin]) continue;
+    next[bin] = before + step[bin]!;
+    const value = d[i]!;
+    if (value > 0) {
+      samples[above[bin]!] = value;
+      above[bin] = above[bin]! + 1;
+    } else if (value < 0) {
+      below[bin] = below[bin]! - 1;
+      samples[below[bin]!] = -value;
+    } else zeros[bin] = zeros[bin]! + 1;
+  }
+}
+
 /** Scaled median of |d| on the side where it is smaller; NaN: too few leaves to tell. Zeros are half of either side. */
-function cleanSpread(samples: Float64Array, { from, to, above, below, zeros }: Bin): number {
-  const one = sideSpread(samples, from, above, zeros);
-  const other = sideSpread(samples, below, to, zeros);
+function cleanSpread(samples: Float64Array, { from, to, above, below, zeros }: Bins, bin: number): number {
+  const one = sideSpread(samples, from[bin]!, above[bin]!, zeros[bin]!);
+  const other = sideSpread(samples, below[bin]!, to[bin]!, zeros[bin]!);
   return other >= one || Number.isNaN(other) ? one : other;
 }
 

@@ -20,17 +20,12 @@ export function normalise(table: LeafTable, measure: Measure): Normalised {
   const v = nonNegative(actual);
   if (measure === 'count' || measure === 'errors' || dv === undefined || df === undefined) {
     const f = nonNegative(expected);
-    for (let i = 0; i < rows; i++) events[i] = (v[i]! + f[i]!) / 2;
+    means(v, f, events);
     return { v, f, events };
   }
   const f = new Float64Array(rows);
-  let totalNum = 0;
-  let totalDen = 0;
-  for (let i = 0; i < rows; i++) {
-    totalNum += expected[i]!;
-    totalDen += df[i]!;
-  }
-  const overall = totalDen > 0 ? totalNum / totalDen : 0;
+  const totalDen = sum(df);
+  const overall = totalDen > 0 ? sum(expected) / totalDen : 0;
   for (let i = 0; i < rows; i++) {
     const before = df[i]!;
     const now = dv[i]!;
@@ -43,10 +38,17 @@ export function normalise(table: LeafTable, measure: Measure): Normalised {
   return { v, f, events };
 }
 
+function means(v: Float64Array, f: Float64Array, out: Float64Array): void {
+  for (let i = 0; i < out.length; i++) out[i] = (v[i]! + f[i]!) / 2;
+}
+
+function isNonNegative(column: Float64Array): boolean {
+  for (let i = 0; i < column.length; i++) if (!(column[i]! >= 0)) return false;
+  return true;
+}
+
 function nonNegative(column: Float64Array): Float64Array {
-  let i = 0;
-  while (i < column.length && column[i]! >= 0) i++;
-  if (i === column.length) return column;
+  if (isNonNegative(column)) return column;
   const out = new Float64Array(column.length);
   for (let k = 0; k < out.length; k++) out[k] = Math.max(0, column[k]!);
   return out;
@@ -85,15 +87,13 @@ export function checkTable(table: LeafTable): void {
 }
 
 function firstNotFinite(column: Float64Array): number {
-  let i = 0;
-  while (i < column.length && Number.isFinite(column[i]!)) i++;
-  return i;
+  for (let i = 0; i < column.length; i++) if (column[i]! - column[i]! !== 0) return i;
+  return column.length;
 }
 
 function firstNotBelow(codes: Uint32Array, size: number): number {
-  let i = 0;
-  while (i < codes.length && codes[i]! < size) i++;
-  return i;
+  for (let i = 0; i < codes.length; i++) if (codes[i]! >= size) return i;
+  return codes.length;
 }
 
 /** The measure a table without one most likely holds. */

@@ -77,12 +77,20 @@ function leavesAbove({ cuboids, d, w }: ScanInput, penalties: readonly number[])
   const c = cuboids.findIndex(({ map }) => map === undefined);
   const penalty = penalties[c];
   if (penalty === undefined) return new Int32Array(0);
-  const passes = (i: number): boolean => w[i]! * d[i]! * d[i]! > 2 * penalty * NEARLY;
-  let count = 0;
-  for (let i = 0; i < d.length; i++) if (passes(i)) count++;
-  const out = new Int32Array(count);
-  for (let i = d.length - 1; i >= 0; i--) if (passes(i)) out[--count] = i;
+  const price = 2 * penalty * NEARLY;
+  const out = new Int32Array(countAbove(d, w, price));
+  leavesOver(d, w, price, out);
   return out;
+}
+
+function countAbove(d: Float64Array, w: Float64Array, price: number): number {
+  let count = 0;
+  for (let i = 0; i < d.length; i++) if (w[i]! * d[i]! * d[i]! > price) count++;
+  return count;
+}
+
+function leavesOver(d: Float64Array, w: Float64Array, price: number, out: Int32Array): void {
+  for (let i = 0, k = 0; k < out.length; i++) if (w[i]! * d[i]! * d[i]! > price) out[k++] = i;
 }
 
 /**

@@ -57,7 +57,7 @@ export class Sums {
     this.#input = input;
     const { cuboids, w } = input;
     this.#alive = new Uint8Array(w.length);
-    for (let i = 0; i < w.length; i++) this.#alive[i] = w[i] === 0 ? 0 : 1;
+    markWeighed(w, this.#alive);
     const all: (Bounding | undefined)[] = [];
     for (const { parent, map, size } of cuboids) {
       if (map === undefined) {
@@ -132,29 +132,28 @@ export class Sums {
       for (let c = 0; c < cuboids.length; c++) {
         const { parent, map, mask: own } = cuboids[c]!;
         const offset = c * BLOCK;
-        if (parent < 0)
-          for (let k = 0; k < block.length; k++) at[offset + k] = map === undefined ? block[k]! : map[block[k]!]!;
-        else step(at, parent * BLOCK, offset, block.length, map!);
+        if (parent >= 0) step(at, parent * BLOCK, offset, block.length, map!);
+        else {
+          at.set(block, offset);
+          if (map !== undefined) step(at, offset, offset, block.length, map);
+        }
         const sums = this.#bounding[c];
         if (sums === undefined) continue;
         if ((own & mask) === mask) empty(sums, at, offset, block.length);
         else subtract(sums, at, offset, block, d, w);
       }
     }
-    for (let k = 0; k < members.length; k++) this.#alive[members[k]!] = 0;
+    clear(members, this.#alive);
     this.#removed.push({ members, mask });
   }
 
   /** Σwd, Σw, Σ(v−f) of every element of a cuboid, interleaved, before anything was taken out. */
   single(c: number): Float64Array {
-    const out = new Float64Array(3 * this.#input.cuboids[c]!.size);
-    const rest = this.#bounding[c] === undefined ? undefined : this.#restOf(c);
-    for (let e = 0; e < out.length / 3; e++) {
-      const one = rest === undefined ? this.element(c, e) : undefined;
-      if (one !== undefined && one.n === 0) continue;
-      out[3 * e] = one?.B ?? this.#bounding[c]!.BC[2 * e]!;
-      out[3 * e + 1] = one?.C ?? this.#bounding[c]!.BC[2 * e + 1]!;
-      out[3 * e + 2] = one?.change ?? rest![e * REST + 4]!;
+    const { size } = this.#input.cuboids[c]!;
+    const out = new Float64Array(3 * size);
+    for (let e = 0; e < size; e++) {
+      const { B, C, n, change } = this.element(c, e);
+      if (n > 0) out.set([B, C, change], 3 * e);
     }
     return out;
   }
@@ -186,6 +185,14 @@ export class Sums {
     this.#applied[c] = this.#removed.length;
     return now;
   }
+}
+
+function markWeighed(w: Float64Array, alive: Uint8Array): void {
+  for (let i = 0; i < w.length; i++) alive[i] = w[i] === 0 ? 0 : 1;
+}
+
+function clear(members: Int32Array, alive: Uint8Array): void {
+  for (let k = 0; k < members.length; k++) alive[members[k]!] = 0;
 }
 
 function boundingOfLeaves({ BC, n }: Bounding, map: Int32Array, { d, w }: ScanInput): void {
