@@ -30,14 +30,14 @@ export function attribute(
   measure: Measure | undefined = undefined,
   noise: Noise | undefined = undefined,
 ): AttributionResult {
-  checkTable(whole);
+  const used = checkTable(whole);
   const kind = measure ?? guessMeasure(whole);
   if ((kind === 'ratio' || kind === 'mean') && whole.actualDenominator === undefined)
     throw new RcaError(
       'RCA_BAD_INPUT',
       `attribution of a ${kind}: expected denominators, found none; give requests per leaf`,
     );
-  const table = canonical(whole);
+  const table = canonical(whole, used);
   const parts = kind === 'ratio' || kind === 'mean' ? rateMix(table) : null;
   const split = parts === null ? null : { change: parts.change, rate: parts.rate, mix: parts.mix };
   if (

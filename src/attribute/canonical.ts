@@ -3,13 +3,14 @@
  * follows sums in this order, so that the order of rows and columns cannot change a single bit of the answer.
  */
 import { compareNames } from '../model/entity.ts';
+import { checkTable } from './normalise.ts';
 import type { LeafTable } from './types.ts';
 
 /** Mixed-radix keys of the rows below this are sorted as integers; above, dimension by dimension. */
 const NARROW_CELLS = 2 ** 31;
-/** Cells counted in one pass, at least, and per row; more are sorted by digits of so many bits. */
-const ONE_PASS_CELLS = 1 << 16;
-const ONE_PASS_PER_ROW = 4;
+/** Cells numbered in one table, at least, and per row; more are sorted by digits of so many bits. */
+const ONE_TABLE_CELLS = 1 << 16;
+const ONE_TABLE_PER_ROW = 4;
 const DIGIT_BITS = 11;
 
 /**
@@ -18,38 +19,124 @@ const DIGIT_BITS = 11;
  *
  * Here and in the other files of the stage, a loop over leaves is a function that does nothing else: the compiler replaces
  * a long loop while it runs, and falls back at the first code behind it that has not run yet.
+ * @param used  per dimension 1 for each value that occurs, as `checkTable` returns it
  */
-export function canonical(table: LeafTable): LeafTable {
+export function canonical(table: LeafTable, used: readonly Uint8Array[] = checkTable(table)): LeafTable {
   const order = [...table.dimensions.keys()].sort((a, b) => compareNames(table.dimensions[a]!, table.dimensions[b]!));
-  const values: (readonly string[])[] = [];
-  const ranked: Uint32Array[] = [];
-  for (const d of order) {
-    const [sorted, codes] = rank(table.values[d]!, table.codes[d]!);
-    values.push(sorted);
-    ranked.push(codes);
-  }
-  const sorted = {
-    ...table,
-    dimensions: order.map((d) => table.dimensions[d]!),
-    values,
-    codes: ranked,
-  };
+  const dimensions = order.map((d) => table.dimensions[d]!);
+  const ranks = order.map((d) => rank(table.values[d]!, used[d]!));
+  const values = ranks.map(({ sorted }) => sorted);
+  const codes = order.map((d) => table.codes[d]!);
   const rows = table.actual.length;
-  const cells = values.reduce((product, { length }) => product * length, 1);
+  const radix = values.map(({ length }) => length);
+  const cells = radix.reduce((product, size) => product * size, 1);
   if (cells >= NARROW_CELLS) {
+    const ranked = codes.map((column, d) => (ranks[d]!.same ? column : translate(column, ranks[d]!.map)));
     let at = identity(rows);
-    for (let d = ranked.length - 1; d >= 0; d--) at = countingSort(at, ranked[d]!, values[d]!.length);
-    return gather(sorted, at, startsOf(ranked, at));
+    for (let d = ranked.length - 1; d >= 0; d--) at = countingSort(at, ranked[d]!, radix[d]!);
+    return gather({ ...table, dimensions, values, codes: ranked }, at, startsOf(ranked, at));
   }
   const keys = new Int32Array(rows);
-  for (let d = 0; d < ranked.length; d++) addDigit(keys, ranked[d]!, values[d]!.length);
-  if (increasing(keys)) return sorted;
-  const at = sortByKey(keys, cells);
-  return gather(sorted, at, startsOf([keys], at));
+  for (let d = 0; d < codes.length; d += 2) {
+    if (d + 1 === codes.length) addDigit(keys, codes[d]!, ranks[d]!.map, radix[d]!);
+    else
+      addDigits(
+        keys,
+        codes[d]!,
+        ranks[d]!.map,
+        codes[d + 1]!,
+        ranks[d + 1]!.map,
+        radix[d + 1]!,
+        radix[d]! * radix[d + 1]!,
+      );
+  }
+  if (ranks.every(({ same }) => same) && increasing(keys)) return { ...table, dimensions, values, codes };
+  if (cells > Math.max(ONE_TABLE_CELLS, ONE_TABLE_PER_ROW * rows)) {
+    const ranked = codes.map((column, d) => (ranks[d]!.same ? column : translate(column, ranks[d]!.map)));
+    const at = sortByKey(keys, cells);
+    return gather({ ...table, dimensions, values, codes: ranked }, at, startsOf([keys], at));
+  }
+  return spread({ ...table, dimensions, values, codes }, keys, cells, radix);
 }
 
-function addDigit(keys: Int32Array, codes: Uint32Array, radix: number): void {
-  for (let i = 0; i < keys.length; i++) keys[i] = Math.imul(keys[i]!, radix) + codes[i]!;
+function addDigit(keys: Int32Array, codes: Uint32Array, map: Uint32Array, radix: number): void {
+  for (let i = 0; i < keys.length; i++) keys[i] = Math.imul(keys[i]!, radix) + map[codes[i]!]!;
+}
+
+function addDigits(
+  keys: Int32Array,
+  codes: Uint32Array,
+  map: Uint32Array,
+  others: Uint32Array,
+  otherMap: Uint32Array,
+  radix: number,
+  both: number,
+): void {
+  for (let i = 0; i < keys.length; i++)
+    keys[i] = Math.imul(keys[i]!, both) + Math.imul(map[codes[i]!]!, radix) + otherMap[others[i]!]!;
+}
+
+/** Leaves by a table of all cells: those that occur are numbered in order, and the rows of each added up in theirs. */
+function spread(table: LeafTable, keys: Int32Array, cells: number, radix: readonly number[]): LeafTable {
+  const leafOf = new Int32Array(cells);
+  markCells(keys, leafOf);
+  const rest = number(leafOf, keys.length);
+  const sum = (column: Float64Array): Float64Array => {
+    const out = new Float64Array(rest.length);
+    addByCell(column, keys, leafOf, out);
+    return out;
+  };
+  const { actualDenominator, expectedDenominator } = table;
+  const numbers = {
+    actual: sum(table.actual),
+    expected: sum(table.expected),
+    ...(actualDenominator === undefined ? {} : { actualDenominator: sum(actualDenominator) }),
+    ...(expectedDenominator === undefined ? {} : { expectedDenominator: sum(expectedDenominator) }),
+  };
+  const codes: Uint32Array[] = [];
+  for (let d = radix.length - 1; d >= 0; d--) {
+    codes[d] = new Uint32Array(rest.length);
+    takeDigit(rest, radix[d]!, codes[d]!);
+  }
+  return { ...table, codes, ...numbers };
+}
+
+function markCells(keys: Int32Array, cells: Int32Array): void {
+  for (let i = 0; i < keys.length; i++) cells[keys[i]!] = 1;
+}
+
+/** Marked cells become their number; @returns the cells of the numbers. */
+function number(cells: Int32Array, atMost: number): Int32Array {
+  const found = new Int32Array(Math.min(cells.length, atMost));
+  const leaves = numberMarked(cells, found);
+  return leaves === found.length ? found : found.slice(0, leaves);
+}
+
+function numberMarked(cells: Int32Array, found: Int32Array): number {
+  let leaves = 0;
+  for (let cell = 0; cell < cells.length; cell++) {
+    if (cells[cell] === 0) continue;
+    cells[cell] = leaves;
+    found[leaves++] = cell;
+  }
+  return leaves;
+}
+
+function addByCell(column: Float64Array, keys: Int32Array, leafOf: Int32Array, out: Float64Array): void {
+  for (let i = 0; i < keys.length; i++) {
+    const leaf = leafOf[keys[i]!]!;
+    out[leaf] = out[leaf]! + column[i]!;
+  }
+}
+
+/** The last digit goes out; division by multiplication, exact for keys below 2^31 as `lattice.ts` explains. */
+function takeDigit(keys: Int32Array, radix: number, out: Uint32Array): void {
+  const inverse = 1 / radix;
+  for (let k = 0; k < keys.length; k++) {
+    const high = ((keys[k]! + 0.5) * inverse) | 0;
+    out[k] = keys[k]! - high * radix;
+    keys[k] = high;
+  }
 }
 
 function increasing(keys: Int32Array): boolean {
@@ -122,19 +209,21 @@ function sumRuns(column: Float64Array, at: Uint32Array, first: Uint32Array): Flo
   return out;
 }
 
-/** Values that occur, sorted, and the codes in their order. Equal strings become one value. */
-function rank(values: readonly string[], codes: Uint32Array): [readonly string[], Uint32Array] {
-  const used = new Uint8Array(values.length);
-  mark(codes, used);
-  if (used.every((one) => one === 1) && ascending(values)) return [values, codes];
-  const sorted = [...new Set(values.filter((_, code) => used[code] === 1))].sort(compareNames);
-  const to = new Map(sorted.map((value, index) => [value, index]));
-  const map = Uint32Array.from(values, (value) => to.get(value) ?? 0);
-  return [sorted, translate(codes, map)];
+interface Ranks {
+  /** Values that occur, sorted. */
+  readonly sorted: readonly string[];
+  /** Code -> place among them. Equal strings have one. */
+  readonly map: Uint32Array;
+  /** Every code is its place. */
+  readonly same: boolean;
 }
 
-function mark(codes: Uint32Array, used: Uint8Array): void {
-  for (let i = 0; i < codes.length; i++) used[codes[i]!] = 1;
+function rank(values: readonly string[], used: Uint8Array): Ranks {
+  if (used.every((one) => one === 1) && ascending(values))
+    return { sorted: values, map: Uint32Array.from(values.keys()), same: true };
+  const sorted = [...new Set(values.filter((_, code) => used[code] === 1))].sort(compareNames);
+  const to = new Map(sorted.map((value, index) => [value, index]));
+  return { sorted, map: Uint32Array.from(values, (value) => to.get(value) ?? 0), same: false };
 }
 
 function translate(codes: Uint32Array, map: Uint32Array): Uint32Array {
@@ -148,11 +237,9 @@ function ascending(values: readonly string[]): boolean {
   return true;
 }
 
-/** Stable order of the keys: by counting cells, or digits of them from the last. */
+/** Stable order of the keys, by their digits from the last. */
 function sortByKey(keys: Int32Array, cells: number): Uint32Array {
-  const at = identity(keys.length);
-  if (cells <= Math.max(ONE_PASS_CELLS, ONE_PASS_PER_ROW * keys.length)) return sortByDigit(at, keys, 0, cells, -1);
-  let order = at;
+  let order = identity(keys.length);
   for (let shift = 0; cells > 2 ** shift; shift += DIGIT_BITS)
     order = sortByDigit(order, keys, shift, 1 << DIGIT_BITS, (1 << DIGIT_BITS) - 1);
   return order;

@@ -52,25 +52,37 @@ export function buildLattice(
     const dimensions = [...codes.keys()].filter((d) => mask & (1 << d));
     const cells = cellsOf(dimensions, cardinality);
     const above = cuboids[parent];
-    const keys = keysFor(dimensions, cells, above, keysOf[parent], codes, cardinality, rows);
+    const source = above?.size ?? rows;
+    const ofParent = above === undefined ? undefined : keysOf[parent];
+    const digit = above === undefined ? undefined : digitAt(above.dimensions, mask, cardinality);
     if (above === undefined && dimensions.length === codes.length) {
+      const keys = keysFrom(dimensions, cells, undefined, codes, cardinality, rows);
       cuboids.push({ mask, dimensions, size: rows, parent, map: undefined, example: identity(rows) });
       keysOf.push(keys instanceof Int32Array ? keys : undefined);
       continue;
     }
-    const map = new Int32Array(keys.length);
-    const room = Math.min(keys.length, cells);
+    const map = new Int32Array(source);
+    const room = Math.min(source, cells);
     const example = new Int32Array(room);
-    const own = keys instanceof Int32Array ? new Int32Array(room) : new Float64Array(room);
-    const size =
-      keys instanceof Int32Array && own instanceof Int32Array
-        ? cells <= Math.max(DENSE_CELLS, 4 * keys.length)
-          ? numberDense(keys, cells, map, example, own)
-          : numberNarrow(keys, map, example, own)
-        : numberWide(keys as Float64Array, map, example, own as Float64Array);
+    const isDense = cells <= Math.max(DENSE_CELLS, 4 * source);
+    let own: Int32Array | undefined = new Int32Array(cells < NARROW_CELLS ? room : 0);
+    let size: number;
+    if (ofParent !== undefined && digit !== undefined && isDense)
+      size = numberDense(ofParent, digit, tableOf(cells), map, example, own);
+    else {
+      const keys =
+        ofParent !== undefined && digit !== undefined
+          ? without(ofParent, digit)
+          : keysFrom(dimensions, cells, above?.example, codes, cardinality, source);
+      if (keys instanceof Float64Array) {
+        size = numberWide(keys, map, example, new Float64Array(room));
+        own = undefined;
+      } else if (isDense) size = numberDense(keys, KEPT, tableOf(cells), map, example, own);
+      else size = numberNarrow(keys, map, example, own);
+    }
     if (above !== undefined) translate(example, size, above.example);
     cuboids.push({ mask, dimensions, size, parent, map, example: size === room ? example : example.slice(0, size) });
-    keysOf.push(own instanceof Int32Array ? own.subarray(0, size) : undefined);
+    keysOf.push(own?.subarray(0, size));
   }
   return cuboids;
 }
@@ -105,28 +117,34 @@ function cellsOf(dimensions: readonly number[], cardinality: readonly number[]):
   return dimensions.reduce((product, d) => product * cardinality[d]!, 1);
 }
 
-/** Mixed-radix key of every element of the parent (or leaf) in the dimensions of the child. */
-function keysFor(
+/** Mixed-radix key of every element of the parent (or leaf) in these dimensions. */
+function keysFrom(
   dimensions: readonly number[],
   cells: number,
-  above: Cuboid | undefined,
-  keys: Int32Array | undefined,
+  example: Int32Array | undefined,
   codes: readonly Uint32Array[],
   cardinality: readonly number[],
-  rows: number,
+  source: number,
 ): Int32Array | Float64Array {
-  if (above !== undefined && keys !== undefined) {
-    const dropped = above.dimensions.find((d) => !dimensions.includes(d))!;
-    const low = cellsOf(
-      dimensions.filter((d) => d > dropped),
-      cardinality,
-    );
-    return without(keys, cardinality[dropped]!, low);
+  if (cells >= NARROW_CELLS) {
+    const wide = new Float64Array(source);
+    for (const d of dimensions) addDigit(wide, codes[d]!, cardinality[d]!, example);
+    return wide;
   }
-  const source = above?.size ?? rows;
-  const out = cells < NARROW_CELLS ? new Int32Array(source) : new Float64Array(source);
-  for (const d of dimensions) addDigit(out, codes[d]!, cardinality[d]!, above?.example);
-  return out;
+  const keys = new Int32Array(source);
+  if (example !== undefined) for (const d of dimensions) addDigit(keys, codes[d]!, cardinality[d]!, example);
+  else
+    for (let j = 0; j < dimensions.length; j += 2) {
+      const d = dimensions[j]!;
+      const e = dimensions[j + 1];
+      if (e === undefined) addDigit(keys, codes[d]!, cardinality[d]!, undefined);
+      else addDigits(keys, codes[d]!, codes[e]!, cardinality[e]!, cardinality[d]! * cardinality[e]!);
+    }
+  return keys;
+}
+
+function addDigits(keys: Int32Array, column: Uint32Array, other: Uint32Array, radix: number, both: number): void {
+  for (let k = 0; k < keys.length; k++) keys[k] = Math.imul(keys[k]!, both) + Math.imul(column[k]!, radix) + other[k]!;
 }
 
 function addDigit(
@@ -139,19 +157,31 @@ function addDigit(
   else for (let k = 0; k < keys.length; k++) keys[k] = keys[k]! * radix + column[example[k]!]!;
 }
 
+/** A digit of a mixed-radix key: its radix, and how many keys the digits behind it make. */
+interface Digit {
+  readonly radix: number;
+  readonly low: number;
+}
+
+/** Nothing is taken out of a key. */
+const KEPT: Digit = { radix: 1, low: 1 };
+
+/** The digit of the parent that a child with this mask does not have. */
+function digitAt(dimensions: readonly number[], mask: number, cardinality: readonly number[]): Digit {
+  const dropped = dimensions.find((d) => (mask & (1 << d)) === 0)!;
+  const behind = dimensions.filter((d) => d > dropped);
+  return { radix: cardinality[dropped]!, low: cellsOf(behind, cardinality) };
+}
+
 /**
- * Keys without one digit: of that radix, with `low` keys below it. Division is by multiplication: key + 0.5 is at least
- * half a divisor's share away from a multiple, which no rounding of a key below 2^31 reaches.
+ * Keys without one digit. Division is by multiplication: key + 0.5 is at least half a divisor's share away from a
+ * multiple, which no rounding of a key below 2^31 reaches.
  */
-function without(keys: Int32Array, radix: number, low: number): Int32Array {
+function without(keys: Int32Array, { radix, low }: Digit): Int32Array {
   const out = new Int32Array(keys.length);
   const step = radix * low;
   const perStep = 1 / step;
   const perLow = 1 / low;
-  if (low === 1) {
-    for (let k = 0; k < keys.length; k++) out[k] = ((keys[k]! + 0.5) * perStep) | 0;
-    return out;
-  }
   for (let k = 0; k < keys.length; k++) {
     const key = keys[k]!;
     const high = ((key + 0.5) * perStep) | 0;
@@ -163,13 +193,30 @@ function without(keys: Int32Array, radix: number, low: number): Int32Array {
 
 let dense = new Int32Array(DENSE_CELLS);
 
-function numberDense(keys: Int32Array, cells: number, map: Int32Array, first: Int32Array, own: Int32Array): number {
+function tableOf(cells: number): Int32Array {
   if (dense.length < cells) dense = new Int32Array(cells);
   else dense.fill(0, 0, cells);
-  const table = dense;
+  return dense;
+}
+
+/** Numbers the keys without one digit by their first place; the same division as in `without`. */
+function numberDense(
+  keys: Int32Array,
+  { radix, low }: Digit,
+  table: Int32Array,
+  map: Int32Array,
+  first: Int32Array,
+  own: Int32Array,
+): number {
+  const step = radix * low;
+  const perStep = 1 / step;
+  const perLow = 1 / low;
   let size = 0;
   for (let k = 0; k < keys.length; k++) {
-    const key = keys[k]!;
+    const whole = keys[k]!;
+    const high = ((whole + 0.5) * perStep) | 0;
+    const digit = ((whole - high * step + 0.5) * perLow) | 0;
+    const key = whole - high * (step - low) - digit * low;
     let element = table[key]! - 1;
     if (element < 0) {
       element = size++;

@@ -17,12 +17,14 @@ export function normalise(table: LeafTable, measure: Measure): Normalised {
   const { actual, expected, actualDenominator: dv, expectedDenominator: df } = table;
   const rows = actual.length;
   const events = new Float64Array(rows);
-  const v = nonNegative(actual);
   if (measure === 'count' || measure === 'errors' || dv === undefined || df === undefined) {
+    if (meansOfPositive(actual, expected, events)) return { v: actual, f: expected, events };
+    const v = nonNegative(actual);
     const f = nonNegative(expected);
-    means(v, f, events);
+    meansOfPositive(v, f, events);
     return { v, f, events };
   }
+  const v = nonNegative(actual);
   const f = new Float64Array(rows);
   const totalDen = sum(df);
   const overall = totalDen > 0 ? sum(expected) / totalDen : 0;
@@ -38,8 +40,13 @@ export function normalise(table: LeafTable, measure: Measure): Normalised {
   return { v, f, events };
 }
 
-function means(v: Float64Array, f: Float64Array, out: Float64Array): void {
-  for (let i = 0; i < out.length; i++) out[i] = (v[i]! + f[i]!) / 2;
+/** @returns false at the first negative number. */
+function meansOfPositive(v: Float64Array, f: Float64Array, out: Float64Array): boolean {
+  for (let i = 0; i < out.length; i++) {
+    if (!(v[i]! >= 0 && f[i]! >= 0)) return false;
+    out[i] = (v[i]! + f[i]!) / 2;
+  }
+  return true;
 }
 
 function isNonNegative(column: Float64Array): boolean {
@@ -57,8 +64,9 @@ function nonNegative(column: Float64Array): Float64Array {
 /**
  * @throws {RcaError} RCA_BAD_INPUT naming column and row: columns of different length, codes outside their dictionary,
  * numbers that are not finite
+ * @returns per dimension 1 for each value that occurs
  */
-export function checkTable(table: LeafTable): void {
+export function checkTable(table: LeafTable): Uint8Array[] {
   const rows = table.actual.length;
   const bad = (what: string): RcaError => new RcaError('RCA_BAD_INPUT', `attribution table: ${what}`);
   const columns = {
@@ -76,13 +84,15 @@ export function checkTable(table: LeafTable): void {
     const i = firstNotFinite(column);
     if (i < rows) throw bad(`column ${name}, row ${i}: expected a finite number, found ${column[i]}`);
   }
-  table.dimensions.forEach((name, d) => {
+  return table.dimensions.map((name, d) => {
     const codes = table.codes[d];
     const size = table.values[d]?.length ?? 0;
     if (codes === undefined || codes.length !== rows)
       throw bad(`dimension ${name}: expected ${rows} codes, found ${codes?.length ?? 'none'}`);
-    const i = firstNotBelow(codes, size);
+    const used = new Uint8Array(size);
+    const i = markUsed(codes, used);
     if (i < rows) throw bad(`dimension ${name}, row ${i}: expected a code below ${size}, found ${codes[i]}`);
+    return used;
   });
 }
 
@@ -91,8 +101,13 @@ function firstNotFinite(column: Float64Array): number {
   return column.length;
 }
 
-function firstNotBelow(codes: Uint32Array, size: number): number {
-  for (let i = 0; i < codes.length; i++) if (codes[i]! >= size) return i;
+/** @returns the first row with a code that has no place in it; their number: none has. */
+function markUsed(codes: Uint32Array, used: Uint8Array): number {
+  for (let i = 0; i < codes.length; i++) {
+    const code = codes[i]!;
+    if (code >= used.length) return i;
+    used[code] = 1;
+  }
   return codes.length;
 }
 
