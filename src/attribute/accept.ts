@@ -40,11 +40,18 @@ export function accept(input: ScanInput, found: readonly Found[]): Accepted {
   const { d, w } = input;
   const taken = new Uint8Array(d.length);
   for (const { members } of found) mark(members, taken);
-  const { live, telling, wild } = tailsOf(d, w, taken);
+  const far = new Int32Array(d.length);
+  const counts = new Int32Array(3);
+  countTails(d, w, taken, far, counts);
+  const [live = 0, telling = 0, size = 0] = counts;
+  const beyond = far.subarray(0, size);
+  let wild = 0;
+  for (let k = 0; k < size; k++) if (isWild(d[beyond[k]!]!, w[beyond[k]!]!)) wild++;
   // One more than seen: few leaves cannot prove that tails are light.
   const heavyTails = (wild + 1) / Math.max(1, telling) > HEAVY_FROM;
   const limit = Math.max(WILD_Z2, 2 * Math.log(Math.max(1, live)) + 4);
-  let remaining = excessOutside(input, taken, limit);
+  let remaining = 0;
+  for (let k = 0; k < size; k++) remaining += leafExcess(input, beyond[k]!, limit);
   const sized = found.map((one) => ({ one, size: elementExcess(input, one, limit) })).sort((a, b) => b.size - a.size);
   for (const { size } of sized) remaining += size;
   const abnormal = remaining;
@@ -68,27 +75,28 @@ function mark(members: Int32Array, taken: Uint8Array): void {
   for (let k = 0; k < members.length; k++) taken[members[k]!] = 1;
 }
 
-/** Leaves in no element: all, those that tell about tails, and of these the wild. */
-function tailsOf(d: Float64Array, w: Float64Array, taken: Uint8Array): { live: number; telling: number; wild: number } {
-  const counts = new Int32Array(3);
-  countTails(d, w, taken, counts);
-  return { live: counts[0]!, telling: counts[1]!, wild: counts[2]! };
-}
-
-function countTails(d: Float64Array, w: Float64Array, taken: Uint8Array, counts: Int32Array): void {
+/**
+ * Leaves in no element: how many there are, how many tell about tails, and those that are wild or nearly so with their
+ * number; the change of all others is within chance.
+ */
+function countTails(d: Float64Array, w: Float64Array, taken: Uint8Array, far: Int32Array, counts: Int32Array): void {
+  let live = 0;
+  let telling = 0;
+  let size = 0;
   for (let i = 0; i < d.length; i++) {
-    if (taken[i] !== 0 || w[i] === 0) continue;
-    counts[0] = counts[0]! + 1;
-    if (w[i]! <= TELLING_WEIGHT) continue;
-    counts[1] = counts[1]! + 1;
-    if (w[i]! * d[i]! * d[i]! > WILD_Z2) counts[2] = counts[2]! + 1;
+    const weight = w[i]!;
+    if (taken[i] !== 0 || weight === 0) continue;
+    live++;
+    if (weight > TELLING_WEIGHT) telling++;
+    if (weight * d[i]! * d[i]! >= WILD_Z2 * NEARLY) far[size++] = i;
   }
+  counts[0] = live;
+  counts[1] = telling;
+  counts[2] = size;
 }
 
-function excessOutside(input: ScanInput, taken: Uint8Array, limit: number): number {
-  let sum = 0;
-  for (let i = 0; i < taken.length; i++) if (taken[i] === 0) sum += leafExcess(input, i, limit);
-  return sum;
+function isWild(d: number, w: number): boolean {
+  return w > TELLING_WEIGHT && w * d * d > WILD_Z2;
 }
 
 /** What of a leaf's change chance cannot make: |v − f| less √limit standard deviations. */

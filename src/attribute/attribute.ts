@@ -117,7 +117,8 @@ function areWhole(v: Float64Array): boolean {
 
 function rowsWithEvents(events: Float64Array): Uint32Array {
   const out = new Uint32Array(countPositive(events));
-  positives(events, out);
+  if (out.length === events.length) countUp(out);
+  else positives(events, out);
   return out;
 }
 
@@ -125,6 +126,10 @@ function countPositive(events: Float64Array): number {
   let count = 0;
   for (let i = 0; i < events.length; i++) if (events[i]! > 0) count++;
   return count;
+}
+
+function countUp(out: Uint32Array): void {
+  for (let i = 0; i < out.length; i++) out[i] = i;
 }
 
 function positives(events: Float64Array, out: Uint32Array): void {

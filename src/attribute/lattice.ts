@@ -199,7 +199,10 @@ function tableOf(cells: number): Int32Array {
   return dense;
 }
 
-/** Numbers the keys without one digit by their first place; the same division as in `without`. */
+/**
+ * Numbers the keys without one digit by their first place; the same division as in `without`. Keys of one value of the
+ * digit and of those before it lose the same amount: it is computed when they end.
+ */
 function numberDense(
   keys: Int32Array,
   { radix, low }: Digit,
@@ -211,12 +214,20 @@ function numberDense(
   const step = radix * low;
   const perStep = 1 / step;
   const perLow = 1 / low;
+  let from = 0;
+  let to = 0;
+  let lost = 0;
   let size = 0;
   for (let k = 0; k < keys.length; k++) {
     const whole = keys[k]!;
-    const high = ((whole + 0.5) * perStep) | 0;
-    const digit = ((whole - high * step + 0.5) * perLow) | 0;
-    const key = whole - high * (step - low) - digit * low;
+    if (whole < from || whole >= to) {
+      const high = ((whole + 0.5) * perStep) | 0;
+      const digit = low === 1 ? whole - high * step : ((whole - high * step + 0.5) * perLow) | 0;
+      lost = high * (step - low) + digit * low;
+      from = high * step + digit * low;
+      to = from + low;
+    }
+    const key = whole - lost;
     let element = table[key]! - 1;
     if (element < 0) {
       element = size++;

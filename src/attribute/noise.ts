@@ -107,19 +107,21 @@ function octavesByBits(events: Float64Array, words: Uint32Array, out: Uint16Arra
   for (let i = 0; i < events.length; i++) {
     if (!(events[i]! > 0)) continue;
     const high = words[2 * i + 1]!;
-    const exponent = (high >>> 20) - 1023;
+    const exponent = high >>> 20;
     const mantissa = high & 0xfffff;
-    const quarter = mantissa > FIRST_QUARTER ? (mantissa > HALF ? (mantissa > LAST_QUARTER ? 3 : 2) : 1) : 0;
+    // Without branches, for every other number would take another one: sign bits of differences.
+    const quarter =
+      ((FIRST_QUARTER - mantissa) >>> 31) + ((HALF - mantissa) >>> 31) + ((LAST_QUARTER - mantissa) >>> 31);
     const near =
-      mantissa === 0 ||
-      mantissa === 0xfffff ||
-      mantissa === FIRST_QUARTER ||
-      mantissa === HALF ||
-      mantissa === LAST_QUARTER ||
-      exponent === 1024 ||
-      exponent === -1023;
-    const octave = near ? octaveOf(events[i]!) : PARTS * (exponent - FIRST_OCTAVE) + quarter;
-    out[i] = 1 + (octave < 0 ? 0 : octave >= OCTAVES ? OCTAVES - 1 : octave);
+      (mantissa - 1) |
+      (0xffffe - mantissa) |
+      ((mantissa ^ FIRST_QUARTER) - 1) |
+      ((mantissa ^ HALF) - 1) |
+      ((mantissa ^ LAST_QUARTER) - 1) |
+      (exponent - 1) |
+      (2046 - exponent);
+    const octave = near < 0 ? octaveOf(events[i]!) : PARTS * (exponent - 1023 - FIRST_OCTAVE) + quarter;
+    out[i] = 1 + Math.max(0, Math.min(OCTAVES - 1, octave));
   }
 }
 
