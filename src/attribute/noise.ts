@@ -68,12 +68,11 @@ interface Bins {
   /** Leaves passed; the next to be looked at. */
   readonly passed: Int32Array;
   readonly next: Int32Array;
-  /** |d| of those looked at: above 0 upwards from `from`, below 0 downwards from `to`; 0 only counted. */
+  /** |d| of those looked at: above 0 upwards from `from`, below 0 downwards from `to`; one place more than needed. */
   readonly from: Int32Array;
   readonly to: Int32Array;
   readonly above: Int32Array;
   readonly below: Int32Array;
-  readonly zeros: Int32Array;
 }
 
 function fitNoise(d: Float64Array, events: Float64Array, counts: boolean): Noise {
@@ -159,7 +158,7 @@ function binsOf(octaves: Uint16Array): Bins {
     leaves[leaves.length - 1] = leaves[leaves.length - 1]! + size;
   }
   const step = Int32Array.from(leaves, (n) => Math.max(1, Math.ceil(n / SAMPLE)));
-  const to = Int32Array.from(leaves, (n, bin) => Math.ceil(n / step[bin]!));
+  const to = Int32Array.from(leaves, (n, bin) => Math.ceil(n / step[bin]!) + 1);
   for (let bin = 1; bin < to.length; bin++) to[bin] = to[bin]! + to[bin - 1]!;
   const from = to.map((_, bin) => (bin === 0 ? 0 : to[bin - 1]!));
   const column = (): Int32Array => new Int32Array(leaves.length);
@@ -174,7 +173,6 @@ function binsOf(octaves: Uint16Array): Bins {
     to,
     above: from.slice(),
     below: to.slice(),
-    zeros: column(),
   };
 }
 
@@ -199,7 +197,7 @@ function pass(
   events: Float64Array,
   octaves: Uint16Array,
   binOf: Uint8Array,
-  { step, inverse, passed, next, above, below, zeros }: Bins,
+  { step, inverse, passed, next, above, below }: Bins,
   samples: Float64Array,
 ): void {
   for (let i = 0; i < octaves.length; i++) {
@@ -211,21 +209,22 @@ function pass(
     passed[bin] = before + 1;
     if (before !== next[bin]) continue;
     next[bin] = before + step[bin]!;
+    // Written at either end and kept at one, for to branch on a random sign costs more.
     const value = d[i]!;
-    if (value > 0) {
-      samples[above[bin]!] = value;
-      above[bin] = above[bin]! + 1;
-    } else if (value < 0) {
-      below[bin] = below[bin]! - 1;
-      samples[below[bin]!] = -value;
-    } else zeros[bin] = zeros[bin]! + 1;
+    const top = above[bin]!;
+    const bottom = below[bin]! - 1;
+    samples[top] = value;
+    samples[bottom] = -value;
+    above[bin] = top + Number(value > 0);
+    below[bin] = bottom + Number(!(value < 0));
   }
 }
 
 /** Scaled median of |d| on the side where it is smaller; NaN: too few leaves to tell. Zeros are half of either side. */
-function cleanSpread(samples: Float64Array, { from, to, above, below, zeros }: Bins, bin: number): number {
-  const one = sideSpread(samples, from[bin]!, above[bin]!, zeros[bin]!);
-  const other = sideSpread(samples, below[bin]!, to[bin]!, zeros[bin]!);
+function cleanSpread(samples: Float64Array, { from, to, above, below }: Bins, bin: number): number {
+  const zeros = below[bin]! - above[bin]! - 1;
+  const one = sideSpread(samples, from[bin]!, above[bin]!, zeros);
+  const other = sideSpread(samples, below[bin]!, to[bin]!, zeros);
   return other >= one || Number.isNaN(other) ? one : other;
 }
 
