@@ -126,13 +126,14 @@ export class Sums {
    */
   remove(members: Int32Array, mask: number): void {
     const { cuboids, d, w } = this.#input;
-    const at = new Int32Array(cuboids.length * BLOCK);
-    for (let start = 0; start < members.length; start += BLOCK) {
-      const block = members.subarray(start, start + BLOCK);
+    const room = Math.min(BLOCK, members.length);
+    const at = new Int32Array(cuboids.length * room);
+    for (let start = 0; start < members.length; start += room) {
+      const block = members.subarray(start, start + room);
       for (let c = 0; c < cuboids.length; c++) {
         const { parent, map, mask: own } = cuboids[c]!;
-        const offset = c * BLOCK;
-        if (parent >= 0) step(at, parent * BLOCK, offset, block.length, map!);
+        const offset = c * room;
+        if (parent >= 0) step(at, parent * room, offset, block.length, map!);
         else {
           at.set(block, offset);
           if (map !== undefined) step(at, offset, offset, block.length, map);
