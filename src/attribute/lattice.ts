@@ -18,7 +18,7 @@ export interface Cuboid {
 
 /** Dense tables up to this many cells, or four per parent element; above, an open-addressed hash table. */
 const DENSE_CELLS = 1 << 16;
-/** Elements the whole lattice may have: deeper cuboids are left out first. 8 sums of 8 bytes each: 512 MB at most. */
+/** Elements the whole lattice may have: deeper cuboids are left out first. 60 bytes of sums each: 480 MB, rarely all. */
 const MAX_ELEMENTS = 8_000_000;
 /** Mixed-radix keys below this are kept as integers and passed on from parent to child. */
 const NARROW_CELLS = 2 ** 31;

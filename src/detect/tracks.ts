@@ -1,7 +1,7 @@
 /**
  * The life of an anomaly, for many series at once: K of the last N judged windows open it, a run of calm ones closes it.
- * It began with the first of the windows that show it without a break; a spike some windows before is another matter (a
- * CUSUM would still remember it). Windows without a judgement (unknown) change nothing, but an anomaly nobody can see any
+ * It began with the first of the windows that show it without a break, at a quarter of its strength or more: a spike some
+ * windows before is another matter (a CUSUM would still remember it), and so is mild trouble that a fault came on top of. Windows without a judgement (unknown) change nothing, but an anomaly nobody can see any
  * more ends after FORGET_WINDOWS.
  */
 import type { ColumnsState } from './columns.ts';
@@ -15,6 +15,10 @@ const MAX_ONSET_WINDOWS = 24;
 const ONSET_GAP = 1;
 /** Unknown windows after which an anomaly is given up. */
 const FORGET_WINDOWS = 24;
+/** A window shows the change when its score is this share of the largest of those that raised the alarm. */
+const ONSET_SHARE = 0.25;
+/** Scores are remembered as eighths of a doubling of VISIBLE_SCORE, plus one; 0: not visible. */
+const STEPS = 8;
 const HISTORY = 0xff;
 
 const SPECS = {
@@ -23,7 +27,8 @@ const SPECS = {
   quiet: { type: Uint8Array },
   unknown: { type: Uint8Array },
   abnormal: { type: Uint16Array },
-  visible: { type: Uint32Array },
+  shown: { type: Uint8Array, width: MAX_ONSET_WINDOWS },
+  turn: { type: Uint8Array },
   onset: { type: Float64Array },
   detected: { type: Float64Array },
   last: { type: Float64Array },
@@ -94,9 +99,9 @@ export class Tracks {
   }
 
   update(i: number, atMs: number, windowMs: number, judged: Judgement): void {
-    const { bits, active, quiet, unknown, abnormal, visible, onset, detected, direction } = this.#columns.array;
+    const { bits, active, quiet, unknown, abnormal, onset, detected, direction } = this.#columns.array;
     unknown[i] = 0;
-    visible[i] = ((visible[i]! << 1) | (judged.z >= VISIBLE_SCORE ? 1 : 0)) >>> 0;
+    this.#show(i, judged.z);
     if (judged.exceeds && bits[i] !== 0 && direction[i] !== judged.direction) this.#turnRound(i);
     if (judged.exceeds) direction[i] = judged.direction;
     bits[i] = ((bits[i]! << 1) | (judged.exceeds ? 1 : 0)) & HISTORY;
@@ -117,9 +122,36 @@ export class Tracks {
     abnormal[i] = 1;
     detected[i] = atMs;
     this.#columns.array.score[i] = 0;
-    onset[i] = atMs - shownFor(visible[i]!) * windowMs;
+    onset[i] = atMs - this.#shownFor(i) * windowMs;
     this.live.add(i);
     this.#note(i, atMs, judged);
+  }
+
+  #show(i: number, z: number): void {
+    const { shown, turn } = this.#columns.array;
+    const next = (turn[i]! + 1) % MAX_ONSET_WINDOWS;
+    turn[i] = next;
+    shown[i * MAX_ONSET_WINDOWS + next] =
+      z >= VISIBLE_SCORE ? Math.min(255, 1 + Math.floor(STEPS * Math.log2(z / VISIBLE_SCORE))) : 0;
+  }
+
+  /** Windows back to the first that shows the change, from this one on. */
+  #shownFor(i: number): number {
+    const { shown, turn } = this.#columns.array;
+    const at = (back: number): number =>
+      shown[i * MAX_ONSET_WINDOWS + ((turn[i]! - back + MAX_ONSET_WINDOWS) % MAX_ONSET_WINDOWS)]!;
+    let peak = 0;
+    for (let back = 0; back < this.#rule.of; back++) peak = Math.max(peak, at(back));
+    const enough = Math.max(1, peak + STEPS * Math.log2(ONSET_SHARE));
+    let first = 0;
+    let gap = 0;
+    for (let back = 1; back < MAX_ONSET_WINDOWS && gap <= ONSET_GAP; back++) {
+      if (at(back) >= enough) {
+        first = back;
+        gap = 0;
+      } else gap++;
+    }
+    return first;
   }
 
   /** A rise that becomes a fall is another anomaly: start counting again. */
@@ -138,8 +170,9 @@ export class Tracks {
   }
 
   end(i: number): void {
-    const { bits, active, quiet, unknown, abnormal, visible } = this.#columns.array;
-    for (const column of [bits, active, quiet, unknown, abnormal, visible]) column[i] = 0;
+    const { bits, active, quiet, unknown, abnormal, shown } = this.#columns.array;
+    for (const column of [bits, active, quiet, unknown, abnormal]) column[i] = 0;
+    shown.fill(0, i * MAX_ONSET_WINDOWS, (i + 1) * MAX_ONSET_WINDOWS);
     this.live.delete(i);
   }
 
@@ -166,19 +199,6 @@ export class Tracks {
     this.live.clear();
     for (let i = 0; i < state.size; i++) if (this.#columns.array.active[i] === 1) this.live.add(i);
   }
-}
-
-/** Windows back to the first that shows the change, from the last one on; bit 0 is now. */
-function shownFor(visible: number): number {
-  let first = 0;
-  let gap = 0;
-  for (let back = 1; back < MAX_ONSET_WINDOWS && gap <= ONSET_GAP; back++) {
-    if ((visible >>> back) & 1) {
-      first = back;
-      gap = 0;
-    } else gap++;
-  }
-  return first;
 }
 
 function bitCount(bits: number): number {

@@ -35,6 +35,11 @@ describe('when it began', () => {
     expect(onsetOf([0, 0, 40, 1, 0, 9, 9])).toBe(5);
   });
 
+  it('mild trouble that a fault came on top of does not move it; a fault that grows does', () => {
+    expect(onsetOf([0, 3, 3, 4, 3, 3, 60, 90])).toBe(6);
+    expect(onsetOf([0, 3, 6, 12, 24, 30])).toBe(1);
+  });
+
   it('one window that looks healthy by chance does not cut it', () => {
     expect(onsetOf([0, 3, 1, 9, 9])).toBe(1);
   });
