@@ -10,7 +10,7 @@ import { errorLedger } from './error-ledger.ts';
 import { moveInducedWaiting } from './induced.ts';
 import { latencyLedger } from './latency-ledger.ts';
 import { suspectsOf } from './suspects.ts';
-import { chooseSymptom } from './symptom.ts';
+import { chooseSymptom, LEDGER_OF } from './symptom.ts';
 import type { System } from './system.ts';
 import { buildSystem } from './system.ts';
 import { trafficLedger } from './traffic-ledger.ts';
@@ -44,13 +44,13 @@ export function demarcate(comparison: Comparison, symptom?: Entity): Walk {
   const kinds: readonly LedgerKind[] = chosen.kinds.length > 0 ? chosen.kinds : ['latency', 'errors'];
   const ledgers = kinds.flatMap((kind) => ledgerOf(system, kind, chosen.entity.name) ?? []);
   const found = ledgers.flatMap((ledger, index) =>
-    suspectsOf(system, comparison, ledger, index === 0 ? 1 : SECONDARY_WEIGHT),
+    suspectsOf(system, comparison, ledger, index === 0 ? 1 : SECONDARY_WEIGHT).filter(
+      (suspect) => !tooLate(comparison, chosen.entity, ledger.kind, suspect),
+    ),
   );
-  const timely = merge(found).filter((suspect) => !tooLate(comparison, chosen.entity, suspect));
-  const [lead, ...others] = moveInducedWaiting(system, comparison, timely).sort(byScore);
+  const [lead, ...others] = moveInducedWaiting(system, comparison, merge(found)).sort(byScore);
   const below = lead === undefined ? { suspects: [], notes: [] } : shareBelow(system, comparison, lead);
   const suspects = merge([...below.suspects, ...others])
-    .filter((suspect) => !tooLate(comparison, chosen.entity, suspect))
     .sort(byScore)
     .slice(0, MAX_SUSPECTS);
   const notes = [...notesOf(system, ledgers), ...below.notes];
@@ -86,11 +86,15 @@ function merge(found: readonly Suspect[]): Suspect[] {
   return [...byKey.values()];
 }
 
-function tooLate(comparison: Comparison, symptom: Entity, suspect: Suspect): boolean {
+/**
+ * Began after what it should have caused: the symptom of its ledger's kind, as an incident's latency may have risen a
+ * little, for other reasons, before its errors did.
+ */
+function tooLate(comparison: Comparison, symptom: Entity, kind: LedgerKind, suspect: Suspect): boolean {
   if (suspect.onsetMs === undefined) return false;
-  const onsets = comparison.anomalies
-    .filter(({ entity }) => entityKey(entity) === entityKey(symptom))
-    .map(({ onsetMs }) => onsetMs);
+  const own = comparison.anomalies.filter(({ entity }) => entityKey(entity) === entityKey(symptom));
+  const ofKind = own.filter((anomaly) => LEDGER_OF[anomaly.symptom] === kind);
+  const onsets = (ofKind.length > 0 ? ofKind : own).map(({ onsetMs }) => onsetMs);
   return onsets.length > 0 && suspect.onsetMs > Math.min(...onsets) + LATE_WINDOWS * comparison.windowMs;
 }
 

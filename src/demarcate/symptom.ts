@@ -8,7 +8,7 @@ import { reach } from './latency-ledger.ts';
 import type { System } from './system.ts';
 import { inbound } from './system.ts';
 
-const LEDGER_OF: Partial<Record<Symptom, LedgerKind>> = {
+export const LEDGER_OF: Partial<Record<Symptom, LedgerKind>> = {
   latency_rise: 'latency',
   error_rise: 'errors',
   traffic_drop: 'traffic',
