@@ -11,6 +11,12 @@ import type { AttributedElement, AttributionResult, ElementTerm, LeafTable, Meas
 /** Leaves outside the found element move with the whole when they deviate at least this share of it. */
 const REST_MOVES = 0.5;
 
+/** Confidence: chosen on even dev cases, measured on odd ones. */
+const CONFIDENT_STATISTIC = 30;
+const HEAVY_CONFIDENCE = 0.95;
+const RIVAL_FROM = 0.5;
+const RIVAL_COST = 0.7;
+
 /** Leaves with events, weighed, and the lattice over them. */
 export interface Prepared {
   readonly table: LeafTable;
@@ -34,14 +40,20 @@ export function judge(
   if (causes.length === 0 || !explained) return { ...result, verdict: 'external', elements: [] };
   const elements = causes
     .map((one, k) => ({
-      ...element(table, input, one, abnormal > 0 ? sizes[k]! / abnormal : 0),
+      ...element(table, input, one, abnormal > 0 ? sizes[k]! / abnormal : 0, heavyTails),
       ...(parts === null ? {} : { split: splitOf(parts, one.members, rowOf) }),
     }))
     .sort((a, b) => b.share - a.share || compareTerms(a.terms, b.terms));
   return { ...result, verdict: 'elements', elements };
 }
 
-function element(table: LeafTable, { cuboids, v, f }: ScanInput, found: Found, share: number): AttributedElement {
+function element(
+  table: LeafTable,
+  { cuboids, v, f }: ScanInput,
+  found: Found,
+  share: number,
+  heavyTails: boolean,
+): AttributedElement {
   let actual = 0;
   let expected = 0;
   for (const i of found.members) {
@@ -56,7 +68,7 @@ function element(table: LeafTable, { cuboids, v, f }: ScanInput, found: Found, s
     share,
     statistic,
     purity,
-    confidence: purity * (1 - Math.exp(-statistic / 4)),
+    confidence: confidenceOf(statistic, purity, heavyTails ? (runnerUp?.score ?? 0) / found.score : undefined),
     actual,
     expected,
     leaves,
@@ -70,6 +82,15 @@ function element(table: LeafTable, { cuboids, v, f }: ScanInput, found: Found, s
           },
         }),
   };
+}
+
+/**
+ * How often such an element is the labelled one (docs/attribution.md): it grows with the likelihood beyond its price, and
+ * where healthy leaves break the noise model (`rival` given: the runner-up's share of the score) near ties are not told.
+ */
+function confidenceOf(statistic: number, purity: number, rival: number | undefined): number {
+  const known = purity * (1 - Math.exp(-statistic / CONFIDENT_STATISTIC));
+  return rival === undefined ? known : known * (HEAVY_CONFIDENCE - RIVAL_COST * Math.max(0, rival - RIVAL_FROM));
 }
 
 function splitOf(parts: RateMix, members: Int32Array, rowOf: Uint32Array): { rate: number; mix: number } {
