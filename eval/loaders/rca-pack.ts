@@ -7,6 +7,7 @@ import { AlertHistory } from '../../src/demarcate/alerts.ts';
 import type { EdgeSeries, NodeEvidence, NodeSeries } from '../../src/demarcate/fallback.ts';
 import type { Family, Meaning } from '../../src/demarcate/families.ts';
 import { familyOf } from '../../src/demarcate/families.ts';
+import { RcaError } from '../../src/model/errors.ts';
 
 /** Series and topology, or alerts with those of the pack's other cases as history. */
 export type RcaCase = { readonly id: string } & (
@@ -38,6 +39,8 @@ interface Stream {
 
 /** Cases of one pack, one after the other; a stream is read once. truth.csv is never opened. */
 export function* readPack(dir: string): Generator<RcaCase> {
+  if (!existsSync(join(dir, 'cases.csv')))
+    throw new RcaError('RCA_BAD_INPUT', `${dir}: expected a pack folder with cases.csv, found none`);
   const cases = readCsv(join(dir, 'cases.csv')) as unknown as CaseRow[];
   const exclude = existsSync(join(dir, 'exclude.csv')) ? readCsv(join(dir, 'exclude.csv')) : [];
   const streams = new Map<string, Stream>();
@@ -179,7 +182,7 @@ function readAlerts(dir: string): Alert[] {
 }
 
 function readStream(dir: string): Stream {
-  const topology = readCsv(join(dir, 'topology.csv'));
+  const topology = existsSync(join(dir, 'topology.csv')) ? readCsv(join(dir, 'topology.csv')) : [];
   const edgeFile = readdirSync(dir).includes('edges.csv.gz') ? grouped(join(dir, 'edges.csv.gz')) : [];
   return {
     nodes: grouped(join(dir, 'nodes.csv.gz')).map(({ key: [node = '', kind = '', metric = ''], ...rest }) => ({

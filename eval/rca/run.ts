@@ -49,7 +49,7 @@ try {
     );
   }
   console.log('\nbaselines of the packs (method, level, AC@1, AC@3)');
-  for (const pack of packs) {
+  for (const pack of packs.filter((dir) => existsSync(join(dir, 'baselines.csv')))) {
     for (const line of readFileSync(join(pack, 'baselines.csv'), 'utf8').split('\n')) {
       const cells = line.split(',');
       if (cells[3] === 'ALL') console.log(`  ${cells[0]}  ${cells[1]}  ${cells[2]}  ${cells[5]}  ${cells[8]}`);
