@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EmbeddedBus, topicsOf } from '../../src/bus/index.ts';
+import { createRuleSet } from '../../src/classify/index.ts';
+import { encodeBatch } from '../../src/codec/index.ts';
+import { DEFAULT_CONFIG } from '../../src/config.ts';
+import { BUILT_IN_RULES } from '../../src/engine/create.ts';
+import { startEngine } from '../../src/engine/runtime.ts';
+import type { AnyBatch } from '../../src/model/records.ts';
+import { createRandom, poisson } from '../../src/stats/index.ts';
+import { openStore } from '../../src/store/index.ts';
+
+const START_MS = 1_780_000_000_000;
+const WINDOW_MS = 5_000;
+/** Longer than the log that is read again (45 minutes) and the step between exports (30 minutes). */
+const WINDOWS = 1_100;
+
+let dir = '';
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'rootwalk-restart-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('a restarted engine', () => {
+  it('has what recurs daily from the store, before the log is read again', async () => {
+    const config = { ...DEFAULT_CONFIG, engine: { ...DEFAULT_CONFIG.engine, output: join(dir, 'incidents') } };
+    const rules = createRuleSet(BUILT_IN_RULES);
+    const store = openStore(join(dir, 'rootwalk.db'));
+    let nowMs = START_MS;
+    const bus = new EmbeddedBus({ now: () => nowMs });
+    const first = await startEngine({ config, bus, store, rules });
+    const random = createRandom(1);
+    const topic = topicsOf(config.bus.topicPrefix).input('call');
+    for (let w = 0; w < WINDOWS; w++) {
+      nowMs = START_MS + w * WINDOW_MS + 6_000;
+      const count = poisson(random, 200);
+      const batch = {
+        type: 'call',
+        environment: 'shop',
+        collector: 'c1',
+        windowStartMs: START_MS + w * WINDOW_MS,
+        windowMs: WINDOW_MS,
+        sequence: 0,
+        records: [
+          {
+            caller: 'users',
+            callee: 'web',
+            side: 'server',
+            protocol: 'http',
+            operation: 'GET /',
+            status: '200',
+            count,
+            errors: 0,
+            durationSumUs: count * 20_000,
+          },
+        ],
+      } as unknown as AnyBatch;
+      await bus.publish(topic, encodeBatch(batch, 'json'));
+      if (w % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    const end = Date.now() + 20_000;
+    while (first.stats().windows < WINDOWS - 4 && Date.now() < end)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    await first.stop();
+    const stored = store.state('rhythms');
+    const state = JSON.parse(stored ?? '{}') as { environments: [string, Record<string, { rows: object }>][] };
+    expect(state.environments[0]?.[0]).toBe('shop');
+    expect(Object.keys(state.environments[0]?.[1].request_rate_per_s?.rows ?? {})).toEqual(['web']);
+    expect(Object.keys(state.environments[0]?.[1].duration_mean_us?.rows ?? {})).toEqual(['web']);
+
+    const silent = new EmbeddedBus({ now: () => nowMs });
+    const second = await startEngine({ config, bus: silent, store, rules });
+    expect(second.pipeline.detector.exportRhythms()).toBe(stored);
+    await second.stop();
+    await bus.close();
+    await silent.close();
+    store.close();
+  });
+});
