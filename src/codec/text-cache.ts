@@ -3,6 +3,8 @@
  * one takes a tenth of decoding it. Only a cache: the same bytes give the same text with or without it.
  */
 
+import { avalanche, mixWord } from '../model/murmur3.ts';
+
 /** Longer texts are decoded each time. */
 const MAX_TEXT_BYTES = 128;
 /** Bounds of the cache; it starts anew when one is reached. About 16 MB with the texts. */
@@ -105,19 +107,11 @@ function take(id: number): string {
   return texts[id]!;
 }
 
-/** Murmur3's mixing (A. Appleby, public domain). */
 function hashOf(count: number, length: number): number {
   let h = length;
-  for (let i = 0; i < count; i++) {
-    let k = Math.imul(scratch[i]!, 0xcc9e2d51);
-    k = (k << 15) | (k >>> 17);
-    h ^= Math.imul(k, 0x1b873593);
-    h = (h << 13) | (h >>> 19);
-    h = (Math.imul(h, 5) + 0xe6546b64) | 0;
-  }
-  h ^= h >>> 16;
-  h = Math.imul(h, 0x85ebca6b);
-  return h ^ (h >>> 13);
+  for (let i = 0; i < count; i++) h = mixWord(h, scratch[i]!);
+  // Signed, as it is kept.
+  return avalanche(h) | 0;
 }
 
 function insert(text: string, hash: number, length: number, count: number, slot: number): string {

@@ -58,56 +58,20 @@ export class CallBuilder {
     for (const column of [this.#count, this.#errors, this.#duration]) column.length = this.#leaf.length;
   }
 
-  /** The row's leaf: one comparison with the one expected, else by its key. */
   #leafOf(batch: CallColumns, ids: Uint32Array, collector: number, r: number): number {
-    const directory = this.#identities.calls;
-    const caller = ids[batch.caller[r]!]!;
-    const callee = ids[batch.callee[r]!]!;
-    const callerInstance = ids[batch.callerInstance[r]!]!;
-    const calleeInstance = ids[batch.calleeInstance[r]!]!;
-    const callerMachine = ids[batch.callerMachine[r]!]!;
-    const calleeMachine = ids[batch.calleeMachine[r]!]!;
-    const side = batch.side[r]!;
-    const protocol = ids[batch.protocol[r]!]!;
-    const operation = ids[batch.operation[r]!]!;
-    const status = ids[batch.status[r]!]!;
-    const errorType = ids[batch.errorType[r]!]!;
-    const tags = ids[batch.tags[r]!]!;
-    const guess = directory.guess();
-    if (guess >= 0) {
-      const keys = directory.keys;
-      const at = guess * CALL_KEY_WIDTH;
-      if (
-        keys[at + KEY_CALLER] === caller &&
-        keys[at + KEY_CALLEE] === callee &&
-        keys[at + KEY_CALLER_INSTANCE] === callerInstance &&
-        keys[at + KEY_CALLEE_INSTANCE] === calleeInstance &&
-        keys[at + KEY_CALLER_MACHINE] === callerMachine &&
-        keys[at + KEY_CALLEE_MACHINE] === calleeMachine &&
-        keys[at + KEY_SIDE] === side &&
-        keys[at + KEY_PROTOCOL] === protocol &&
-        keys[at + KEY_OPERATION] === operation &&
-        keys[at + KEY_STATUS] === status &&
-        keys[at + KEY_ERROR_TYPE] === errorType &&
-        keys[at + KEY_TAGS] === tags
-      ) {
-        directory.follow(guess, collector);
-        return guess;
-      }
-    }
-    key[KEY_CALLER] = caller;
-    key[KEY_CALLEE] = callee;
-    key[KEY_CALLER_INSTANCE] = callerInstance;
-    key[KEY_CALLEE_INSTANCE] = calleeInstance;
-    key[KEY_CALLER_MACHINE] = callerMachine;
-    key[KEY_CALLEE_MACHINE] = calleeMachine;
-    key[KEY_SIDE] = side;
-    key[KEY_PROTOCOL] = protocol;
-    key[KEY_OPERATION] = operation;
-    key[KEY_STATUS] = status;
-    key[KEY_ERROR_TYPE] = errorType;
-    key[KEY_TAGS] = tags;
-    return directory.intern(key, collector);
+    key[KEY_CALLER] = ids[batch.caller[r]!]!;
+    key[KEY_CALLEE] = ids[batch.callee[r]!]!;
+    key[KEY_CALLER_INSTANCE] = ids[batch.callerInstance[r]!]!;
+    key[KEY_CALLEE_INSTANCE] = ids[batch.calleeInstance[r]!]!;
+    key[KEY_CALLER_MACHINE] = ids[batch.callerMachine[r]!]!;
+    key[KEY_CALLEE_MACHINE] = ids[batch.calleeMachine[r]!]!;
+    key[KEY_SIDE] = batch.side[r]!;
+    key[KEY_PROTOCOL] = ids[batch.protocol[r]!]!;
+    key[KEY_OPERATION] = ids[batch.operation[r]!]!;
+    key[KEY_STATUS] = ids[batch.status[r]!]!;
+    key[KEY_ERROR_TYPE] = ids[batch.errorType[r]!]!;
+    key[KEY_TAGS] = ids[batch.tags[r]!]!;
+    return this.#identities.calls.intern(key, collector);
   }
 
   #sum(leaf: number, count: number, errors: number, durationSumUs: number): void {

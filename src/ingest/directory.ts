@@ -3,6 +3,7 @@
  * successor of each leaf remembered: collectors send the same rows in the same order window after window, so the next
  * row is usually found by one comparison instead of a hash.
  */
+import { avalanche, mixWord } from '../model/murmur3.ts';
 import type { LeafDirectory } from '../model/window.ts';
 import { MANY_COLLECTORS } from '../model/window.ts';
 
@@ -26,16 +27,6 @@ export class Directory implements LeafDirectory {
     this.#next = new Int32Array(capacity).fill(-1);
     this.#other = new Int32Array(capacity).fill(-1);
     this.#slots = new Int32Array(capacity * 2).fill(-1);
-  }
-
-  /** The leaf that will probably come next; -1: no idea. When it is the one, `follow` takes it without a key. */
-  guess(): number {
-    return this.#previous >= 0 ? this.#next[this.#previous]! : -1;
-  }
-
-  follow(id: number, collector: number): void {
-    if (this.collector[id] !== collector) this.#report(id, collector);
-    this.#previous = id;
   }
 
   /** Id of the key (its first `width` numbers), made when new. Cost: O(width). */
@@ -117,19 +108,8 @@ function grown<T extends Uint32Array | Int32Array | Float64Array>(from: T, to: T
   return to;
 }
 
-/** Murmur3's mixing (A. Appleby, public domain) over the words of the key. */
 function hashKey(key: Uint32Array, width: number): number {
   let h = 0x9747b28c;
-  for (let i = 0; i < width; i++) {
-    let k = Math.imul(key[i]!, 0xcc9e2d51);
-    k = (k << 15) | (k >>> 17);
-    h ^= Math.imul(k, 0x1b873593);
-    h = (h << 13) | (h >>> 19);
-    h = (Math.imul(h, 5) + 0xe6546b64) | 0;
-  }
-  h ^= h >>> 16;
-  h = Math.imul(h, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  for (let i = 0; i < width; i++) h = mixWord(h, key[i]!);
+  return avalanche(h);
 }

@@ -80,45 +80,17 @@ export class TcpBuilder {
     return places;
   }
 
-  /** The row's leaf: one comparison with the one expected, else by its key. */
   #leafOf(batch: TcpColumns, ids: Uint32Array, collector: number, r: number): number {
-    const directory = this.#directory;
-    const caller = ids[batch.caller[r]!]!;
-    const callee = ids[batch.callee[r]!]!;
-    const callerInstance = ids[batch.callerInstance[r]!]!;
-    const calleeInstance = ids[batch.calleeInstance[r]!]!;
-    const callerMachine = ids[batch.callerMachine[r]!]!;
-    const calleeMachine = ids[batch.calleeMachine[r]!]!;
-    const side = batch.side[r]!;
-    const number = batch.calleePort[r]!;
-    const port = number >= 0 ? (number + 1) >>> 0 : 0;
-    const guess = directory.guess();
-    if (guess >= 0) {
-      const keys = directory.keys;
-      const at = guess * TCP_KEY_WIDTH;
-      if (
-        keys[at + KEY_CALLER] === caller &&
-        keys[at + KEY_CALLEE] === callee &&
-        keys[at + KEY_CALLER_INSTANCE] === callerInstance &&
-        keys[at + KEY_CALLEE_INSTANCE] === calleeInstance &&
-        keys[at + KEY_CALLER_MACHINE] === callerMachine &&
-        keys[at + KEY_CALLEE_MACHINE] === calleeMachine &&
-        keys[at + KEY_SIDE] === side &&
-        keys[at + KEY_PORT] === port
-      ) {
-        directory.follow(guess, collector);
-        return guess;
-      }
-    }
-    key[KEY_CALLER] = caller;
-    key[KEY_CALLEE] = callee;
-    key[KEY_CALLER_INSTANCE] = callerInstance;
-    key[KEY_CALLEE_INSTANCE] = calleeInstance;
-    key[KEY_CALLER_MACHINE] = callerMachine;
-    key[KEY_CALLEE_MACHINE] = calleeMachine;
-    key[KEY_SIDE] = side;
-    key[KEY_PORT] = port;
-    return directory.intern(key, collector);
+    key[KEY_CALLER] = ids[batch.caller[r]!]!;
+    key[KEY_CALLEE] = ids[batch.callee[r]!]!;
+    key[KEY_CALLER_INSTANCE] = ids[batch.callerInstance[r]!]!;
+    key[KEY_CALLEE_INSTANCE] = ids[batch.calleeInstance[r]!]!;
+    key[KEY_CALLER_MACHINE] = ids[batch.callerMachine[r]!]!;
+    key[KEY_CALLEE_MACHINE] = ids[batch.calleeMachine[r]!]!;
+    key[KEY_SIDE] = batch.side[r]!;
+    const port = batch.calleePort[r]!;
+    key[KEY_PORT] = port >= 0 ? port + 1 : 0;
+    return this.#directory.intern(key, collector);
   }
 
   #reserve(): void {
