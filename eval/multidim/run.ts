@@ -5,13 +5,13 @@
  * DIR holds unpacked sets; by default ../shared/benchmarks/multidim-dev.tar.xz is unpacked into a temporary folder.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { attribute, parseLeaves } from '../../src/attribute/index.ts';
 import { median } from '../../src/stats/robust.ts';
+import { benchmark, unpack, withScratch } from '../benchmarks.ts';
 import type { CaseEvidence, Reason } from './identify.ts';
 import { evidence } from './identify.ts';
 import { BARS } from './published.ts';
@@ -25,18 +25,16 @@ interface SetResult {
   readonly evidence: readonly { readonly one: Scored; readonly found: CaseEvidence }[];
 }
 
-const benchmarks = fileURLToPath(new URL('../../../shared/benchmarks', import.meta.url));
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const { values } = parseArgs({
   options: {
     data: { type: 'string' },
-    scorer: { type: 'string', default: join(benchmarks, 'multidim-score.py') },
+    scorer: { type: 'string', default: benchmark('multidim-score.py') },
     'explain-misses': { type: 'boolean', default: false },
   },
 });
-const work = mkdtempSync(join(tmpdir(), 'rootwalk-multidim-'));
-try {
-  const data = values.data ?? unpack();
+withScratch((work) => {
+  const data = values.data ?? unpack('multidim-dev.tar.xz', work);
   const dirs = [...Object.keys(BARS), ...readdirSync(data).filter((name) => BARS[name] === undefined)]
     .map((name) => join(data, name))
     .filter((dir) => existsSync(join(dir, 'injection_info.csv')));
@@ -56,14 +54,7 @@ try {
   printEvidence(sets);
   printReliability(sets);
   if (values['explain-misses']) printMisses(sets);
-} finally {
-  rmSync(work, { recursive: true, force: true });
-}
-
-function unpack(): string {
-  execFileSync('tar', ['xJf', join(benchmarks, 'multidim-dev.tar.xz'), '-C', work]);
-  return join(work, 'dev');
-}
+});
 
 /** The same answers once more from the library, with what a predictions file has no column for. */
 function again(dir: string, cases: readonly Scored[]): SetResult {

@@ -3,14 +3,14 @@
  * goes through its alternatives and takes the one that ranks most roots first on the others, one setting after the other
  * (two rounds; ties keep the default); the result is measured on the system left out.
  */
-import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import type { NodeEvidence } from '../../src/demarcate/fallback.ts';
 import { rankNodes } from '../../src/demarcate/fallback.ts';
 import type { FallbackSettings } from '../../src/demarcate/fallback-settings.ts';
 import { DEFAULT_FALLBACK } from '../../src/demarcate/fallback-settings.ts';
 import { FAMILIES } from '../../src/demarcate/families.ts';
 import { readPack } from '../loaders/rca-pack.ts';
+import { readTruth } from './truth.ts';
 
 interface System {
   readonly name: string;
@@ -96,15 +96,9 @@ function count({ cases }: System, settings: FallbackSettings): number {
 }
 
 function readSystem(pack: string): System {
-  const roots = new Map(
-    readFileSync(join(pack, 'truth.csv'), 'utf8')
-      .trim()
-      .split('\n')
-      .slice(1)
-      .map((line): [string, string] => [line.split(',')[0] ?? '', line.split(',')[1] ?? '']),
-  );
+  const truth = readTruth(pack);
   const cases = [...readPack(pack)].flatMap((one) =>
-    'evidence' in one ? [{ evidence: one.evidence, root: roots.get(one.id) ?? '' }] : [],
+    'evidence' in one ? [{ evidence: one.evidence, root: truth.get(one.id)?.root ?? '' }] : [],
   );
   return { name: basename(pack), cases };
 }

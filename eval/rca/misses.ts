@@ -1,10 +1,9 @@
 /** Per missed case: what the data show of the root, whether fault-free time shows as much, and what was named instead. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { deviation } from '../../src/demarcate/deviation.ts';
 import type { NodeEvidence } from '../../src/demarcate/fallback.ts';
 import { rankNodes } from '../../src/demarcate/fallback.ts';
 import { readPack } from '../loaders/rca-pack.ts';
+import { readTruth } from './truth.ts';
 
 /** Fault-free windows a root's signs are held against. */
 const WINDOWS = 40;
@@ -27,14 +26,7 @@ export interface Miss {
 
 /** Cases of a pack with series whose root is not ranked first; and how many there are. */
 export function missesOf(pack: string): { readonly cases: number; readonly misses: readonly Miss[] } {
-  const truth = new Map(
-    readFileSync(join(pack, 'truth.csv'), 'utf8')
-      .trim()
-      .split('\n')
-      .slice(1)
-      .map((line) => line.trim().split(','))
-      .map(([id = '', root = '', , faultType = '']) => [id, { root, faultType }] as const),
-  );
+  const truth = readTruth(pack);
   const misses: Miss[] = [];
   let cases = 0;
   for (const one of readPack(pack)) {

@@ -4,29 +4,26 @@
  * DIR holds unpacked packs; by default ../shared/benchmarks/rca-dev.tar.xz is unpacked into a temporary folder.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { benchmark, unpack, withScratch } from '../benchmarks.ts';
 import { predict } from './command.ts';
 import { printHealthy } from './healthy.ts';
 import { printLeaveOneOut } from './leave-one-out.ts';
 import { printMisses } from './misses.ts';
 
-const benchmarks = fileURLToPath(new URL('../../../shared/benchmarks', import.meta.url));
 const { values } = parseArgs({
   options: {
     data: { type: 'string' },
-    scorer: { type: 'string', default: join(benchmarks, 'rca-score.py') },
+    scorer: { type: 'string', default: benchmark('rca-score.py') },
     'explain-misses': { type: 'boolean', default: false },
     healthy: { type: 'boolean', default: false },
     'leave-one-out': { type: 'boolean', default: false },
   },
 });
-const work = mkdtempSync(join(tmpdir(), 'rootwalk-rca-'));
-try {
-  const data = values.data ?? unpack();
+withScratch((work) => {
+  const data = values.data ?? unpack('rca-dev.tar.xz', work);
   const packs = readdirSync(data)
     .sort()
     .map((name) => join(data, name))
@@ -58,11 +55,4 @@ try {
   if (values['leave-one-out']) printLeaveOneOut(packs);
   if (values.healthy) printHealthy(packs);
   if (values['explain-misses']) printMisses(packs);
-} finally {
-  rmSync(work, { recursive: true, force: true });
-}
-
-function unpack(): string {
-  execFileSync('tar', ['xJf', join(benchmarks, 'rca-dev.tar.xz'), '-C', work]);
-  return join(work, 'dev');
-}
+});
