@@ -53,7 +53,7 @@ export class Columns<Name extends string> {
     const columns: Record<string, string> = {};
     for (const name of Object.keys(this.#specs) as Name[]) {
       const array = this.array[name].subarray(0, this.size * (this.#specs[name].width ?? 1));
-      columns[name] = Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('base64');
+      columns[name] = toBase64(array);
     }
     return { size: this.size, columns };
   }
@@ -66,6 +66,11 @@ export class Columns<Name extends string> {
       this.array[name].set(new this.#specs[name].type(copy.buffer));
     }
   }
+}
+
+/** Bytes of an array as they lie in memory (little endian). */
+export function toBase64(array: NumberArray): string {
+  return Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('base64');
 }
 
 function make(spec: ColumnSpec, capacity: number): NumberArray {

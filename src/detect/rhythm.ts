@@ -6,7 +6,7 @@
  * Memory: 1.2 KB a series. Cost: O(1) a window; a new quarter of an hour clears one column.
  */
 import type { ColumnsState } from './columns.ts';
-import { Columns } from './columns.ts';
+import { Columns, toBase64 } from './columns.ts';
 
 const DAY_MS = 86_400_000;
 const BIN_MS = 900_000;
@@ -85,12 +85,12 @@ export class Rhythm {
     const { extreme } = this.#columns.array;
     const rows: Record<string, string> = {};
     const keep = (name: string, row: Float32Array): void => {
-      if (row.some((value) => !Number.isNaN(value))) rows[name] = bytes64(row);
+      if (row.some((value) => !Number.isNaN(value))) rows[name] = toBase64(row);
     };
     for (const name of this.#waiting.keys()) keep(name, this.#waited(name));
     for (let i = 0; i < Math.min(names.length, this.#columns.size); i++)
       keep(names[i]!, extreme.slice(i * ROW, (i + 1) * ROW) as Float32Array);
-    return { written: bytes64(this.#written.array.written.subarray(0, ROW)), rows };
+    return { written: toBase64(this.#written.array.written.subarray(0, ROW)), rows };
   }
 
   /** Rows wait for their entities to be seen. Windows that are read again change nothing: an extreme is one twice. */
@@ -145,12 +145,4 @@ export class Rhythm {
     }
     return found;
   }
-}
-
-function bytes64(array: {
-  readonly buffer: ArrayBufferLike;
-  readonly byteOffset: number;
-  readonly byteLength: number;
-}): string {
-  return Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('base64');
 }
