@@ -50,7 +50,9 @@ export function demarcate(comparison: Comparison, symptom?: Entity): Walk {
   );
   const [lead, ...others] = moveInducedWaiting(system, comparison, merge(found)).sort(byScore);
   const below = lead === undefined ? { suspects: [], notes: [] } : shareBelow(system, comparison, lead);
-  const suspects = merge([...below.suspects, ...others])
+  const kind = lead?.term === 'originated' ? 'errors' : 'latency';
+  const timely = below.suspects.filter((suspect) => !tooLate(comparison, chosen.entity, kind, suspect));
+  const suspects = merge([...timely, ...others])
     .sort(byScore)
     .slice(0, MAX_SUSPECTS);
   const notes = [...notesOf(system, ledgers), ...below.notes];

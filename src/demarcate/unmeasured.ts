@@ -7,12 +7,13 @@
 import type { Comparison, MetricPair } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey, instance, service } from '../model/entity.ts';
+import { formatNumber } from '../model/format.ts';
 import type { Suspect } from '../model/walk.ts';
 import { logExcess, MIN_PAST } from './deviation.ts';
 import type { NodeSigns } from './fallback.ts';
 import { rankSigns } from './fallback.ts';
 import { DEFAULT_FALLBACK } from './fallback-settings.ts';
-import type { Meaning } from './families.ts';
+import type { Family, Meaning } from './families.ts';
 import { familyOf } from './families.ts';
 import type { System } from './system.ts';
 
@@ -39,13 +40,10 @@ export function shareBelow(system: System, comparison: Comparison, lead: Suspect
   const shared = lead.entity.kind === 'service' && HOLDS_CALLEES.includes(lead.term);
   const below = shared ? unrecorded(system, from) : new Map<string, readonly string[]>();
   if (below.size === 0) return { suspects: [lead], notes: [] };
-  const names = [...below.keys()];
-  const notes = [
-    `no calls of ${from} to ${names.sort(compareNames).join(', ')} are recorded: its own time includes them`,
-  ];
+  const names = [...below.keys()].sort(compareNames);
+  const notes = [`no calls of ${from} to ${names.join(', ')} are recorded: its own time includes them`];
   const { partOf } = comparison.topology;
-  const signs = signsOf(comparison, new Set([from, ...names]));
-  const shown = new Map([...signs].map(([node, { families }]) => [node, leading(families)]));
+  const nodes = signsOf(comparison, new Set([from, ...names]));
   const ranked = rankSigns(
     {
       series: [],
@@ -53,13 +51,11 @@ export function shareBelow(system: System, comparison: Comparison, lead: Suspect
       calls: comparison.topology.calls,
       partOf: new Map(partOf),
     },
-    new Map(
-      [...signs].map(([node, { kind, families }]) => [node, { kind, families: new Map([...families].map(toScore)) }]),
-    ),
+    nodes,
   ).filter(({ score }) => score > 0);
   const isOwn = (node: string): boolean => node === from || serviceOf(comparison, node) === from;
   const own = Math.max(0, ...ranked.filter(({ node }) => isOwn(node)).map(({ score }) => score)) + OWN_PRIOR;
-  const others = ranked.filter(({ node, kind }) => !isOwn(node) && kind !== 'machine');
+  const others = ranked.filter(({ node }) => !isOwn(node));
   const total = others.reduce((sum, { score }) => sum + score, own);
   const suspects = others.map(({ node, kind, score }): Suspect => {
     const name = kind === 'service' ? node : (serviceOf(comparison, node) ?? node);
@@ -67,7 +63,7 @@ export function shareBelow(system: System, comparison: Comparison, lead: Suspect
     const instances = partOf
       .filter(([one, of]) => one === node || (kind === 'service' && of === node))
       .map(([one]) => one);
-    const sign = [node, ...instances].flatMap((one) => shown.get(one) ?? [])[0];
+    const sign = [node, ...instances].flatMap((one) => nodes.get(one)?.strongest ?? [])[0];
     const onsets = comparison.anomalies
       .filter((anomaly) => entityKey(anomaly.entity) === entityKey(entity) || instances.includes(anomaly.entity.name))
       .map(({ onsetMs }) => onsetMs);
@@ -95,6 +91,10 @@ interface Sign {
   readonly pair: MetricPair;
 }
 
+interface Node extends NodeSigns {
+  strongest?: Sign;
+}
+
 const NOTHING = { baseline: new Float64Array(0), current: new Float64Array(0) };
 
 /** Services below `from` that topology calls its callees and that no call record speaks of -> the way up to it. */
@@ -114,33 +114,34 @@ function unrecorded(system: System, from: string): Map<string, readonly string[]
 }
 
 /** Instances of the services by their resources, the services themselves by the TCP counters of the way to them. */
-function signsOf(
-  comparison: Comparison,
-  services: ReadonlySet<string>,
-): Map<string, { readonly kind: NodeSigns['kind']; readonly families: Map<Meaning['family'], Sign> }> {
-  const out = new Map<string, { kind: NodeSigns['kind']; families: Map<Meaning['family'], Sign> }>();
+function signsOf(comparison: Comparison, services: ReadonlySet<string>): Map<string, Node> {
+  const out = new Map<string, Node>();
   for (const { entityKind, entity, service: of, metrics } of comparison.resources) {
     const name = of ?? serviceOf(comparison, entity);
     if (entityKind === 'machine' || name === undefined || !services.has(name)) continue;
-    const families = new Map<Meaning['family'], Sign>();
+    const node: Node = { kind: 'instance', families: new Map() };
+    out.set(entity, node);
     for (const pair of metrics) {
       const { family, worse } = familyOf(pair.metric);
-      const score = deviationOf(pair, worse);
-      if (score > (families.get(family)?.score ?? 0)) families.set(family, { score, pair });
+      note(node, family, deviationOf(pair, worse), pair);
     }
-    out.set(entity, { kind: 'instance', families });
   }
   for (const { caller, callee, metrics } of comparison.tcp) {
     if (caller === callee || !services.has(caller) || !services.has(callee)) continue;
-    const node = out.get(callee) ?? { kind: 'service', families: new Map<Meaning['family'], Sign>() };
+    const node: Node = out.get(callee) ?? { kind: 'service', families: new Map() };
     out.set(callee, node);
-    for (const pair of metrics) {
-      if (!TROUBLE.test(pair.metric)) continue;
-      const score = deviationOf(pair, 1);
-      if (score > (node.families.get('network')?.score ?? 0)) node.families.set('network', { score, pair });
-    }
+    for (const pair of metrics) if (TROUBLE.test(pair.metric)) note(node, 'network', deviationOf(pair, 1), pair);
   }
   return out;
+}
+
+/** Keeps the largest deviation of each family, and the largest of all for the report; ties by metric. */
+function note(node: Node, family: Family, score: number, pair: MetricPair): void {
+  if (score <= (node.families.get(family) ?? 0)) return;
+  node.families.set(family, score);
+  const best = node.strongest;
+  const more = best === undefined ? 1 : score - best.score || compareNames(best.pair.metric, pair.metric);
+  if (more > 0) node.strongest = { score, pair };
 }
 
 /** The deviation of a pair of means; 0: as usual or unknown. */
@@ -152,19 +153,10 @@ function deviationOf(pair: MetricPair, worse: Meaning['worse']): number {
   return logExcess(worse === 1 ? z : worse === -1 ? -z : Math.abs(z));
 }
 
-function leading(families: ReadonlyMap<Meaning['family'], Sign>): Sign | undefined {
-  return [...families.values()].sort((a, b) => b.score - a.score || compareNames(a.pair.metric, b.pair.metric))[0];
-}
-
-function toScore([family, { score }]: readonly [Meaning['family'], Sign]): [Meaning['family'], number] {
-  return [family, score];
-}
-
 function observation({ pair }: Sign): Suspect['observations'][number] {
   const { metric, baselineMean, currentMean } = pair;
-  const number = (value: number): string => `${Number(value.toPrecision(3))}`;
   return {
-    text: `${metric.replace(/^extra\./, '')} went from ${number(baselineMean)} to ${number(currentMean)} a window (means)`,
+    text: `${metric.replace(/^extra\./, '')} went from ${formatNumber(baselineMean)} to ${formatNumber(currentMean)} a window (means)`,
     metric,
     baseline: baselineMean,
     current: currentMean,

@@ -66,6 +66,29 @@ describe('below the last service with recorded calls', () => {
     expect(walk.suspects[0]?.entity.name).toBe('web');
   });
 
+  it('does not name what began after the symptom', () => {
+    const hot = [...quiet, resource('db-1', 'db', [pair('cpuUsedUs', 5e5, 4.5e6)])];
+    const { anomalies, windowMs } = blindBelow(hot);
+    const [symptom] = anomalies;
+    if (symptom === undefined) throw new Error('the drawing has a symptom');
+    const later = (windows: number) =>
+      demarcate(
+        blindBelow(hot, {
+          anomalies: [
+            symptom,
+            {
+              ...symptom,
+              entity: { kind: 'instance', name: 'db-1' },
+              symptom: 'resource_rise',
+              onsetMs: symptom.onsetMs + windows * windowMs,
+            },
+          ],
+        }),
+      ).suspects.map(({ entity }) => entity.name);
+    expect(later(1)[0]).toBe('db');
+    expect(later(6)).not.toContain('db');
+  });
+
   it('takes the TCP counters of the way as a sign of the far end', () => {
     const tcp = [{ caller: 'web', callee: 'cache', side: 'client' as const, metrics: [pair('retransmits', 0, 40)] }];
     const walk = demarcate(blindBelow(quiet, { tcp }));
