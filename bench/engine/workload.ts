@@ -15,6 +15,7 @@ export const WINDOW_MS = 5_000;
 const INSTANCES = 2;
 const NETWORK_US = 300;
 const INSTANCES_PER_MACHINE = 20;
+const SLOW_FACTOR = 5;
 /** 16-64 KB batches: about this many records. */
 const BATCH_RECORDS = 250;
 
@@ -48,8 +49,8 @@ function machineOf(service: string, i: number): string {
   return `machine-${Math.floor(number / INSTANCES_PER_MACHINE)}`;
 }
 
-/** All batches of one window. Cost: O(edges). */
-export function windowBatches(edges: readonly Edge[], startMs: number, random: Random): AnyBatch[] {
+/** All batches of one window; calls to `slow` take SLOW_FACTOR times their time. Cost: O(edges). */
+export function windowBatches(edges: readonly Edge[], startMs: number, random: Random, slow?: string): AnyBatch[] {
   const calls = new Map<string, CallRecord[]>();
   const tcp = new Map<string, TcpRecord[]>();
   const resources = new Map<string, ResourceRecord[]>();
@@ -58,7 +59,8 @@ export function windowBatches(edges: readonly Edge[], startMs: number, random: R
     if (list === undefined) map.set(collector, [record]);
     else list.push(record);
   };
-  for (const { caller, callee, rps, meanUs } of edges) {
+  for (const { caller, callee, rps, meanUs: healthyUs } of edges) {
+    const meanUs = callee === slow ? SLOW_FACTOR * healthyUs : healthyUs;
     for (let i = 0; i < INSTANCES; i++) {
       const ends = {
         caller,

@@ -1,8 +1,8 @@
-/** TCP counters and resources before and during an incident. */
+/** TCP counters of each leaf before and during an incident. */
 import { TCP_FIELDS } from '../model/columns.ts';
-import type { MetricPair, ResourceEntity, TcpEdge } from '../model/comparison.ts';
+import type { MetricPair, TcpEdge } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
-import type { ClosedWindow } from '../model/window.ts';
+import type { Names } from '../model/window.ts';
 import {
   KEY_CALLEE,
   KEY_CALLEE_INSTANCE,
@@ -17,93 +17,118 @@ import {
 import type { Selection } from './compare.ts';
 import { optional, sideOf, sortBy } from './compare.ts';
 import type { Scope } from './compare-scope.ts';
+import type { Directory } from './directory.ts';
+import type { KeptWindow } from './kept-window.ts';
 import { PairBuilder } from './metric-pairs.ts';
+import { Unpacker } from './packed.ts';
 import type { SeriesStore } from './store.ts';
 
-/** Drops and connect failures by reason: leaf -> metric name -> value per window; a reason not listed is zero. */
+/** The leaves a comparison is about, numbered, and where each of its windows has them. */
+class Slots {
+  /** Slot -> leaf. */
+  readonly leaves: readonly number[];
+  readonly windows: readonly KeptWindow[];
+  /** Slot by slot the row in each window; -1: none. */
+  readonly rows: Int32Array;
+  /** Leaf -> slot; -1: not in the comparison. */
+  readonly of: Int32Array;
+
+  constructor(directory: Directory, windows: readonly KeptWindow[], scope: Scope) {
+    const leaves: number[] = [];
+    this.of = new Int32Array(directory.size).fill(-1);
+    for (let leaf = 0; leaf < directory.size; leaf++) {
+      const at = leaf * TCP_KEY_WIDTH;
+      if (!scope(directory.keys[at + KEY_CALLER]!, directory.keys[at + KEY_CALLEE]!)) continue;
+      this.of[leaf] = leaves.length;
+      leaves.push(leaf);
+    }
+    this.leaves = leaves;
+    this.windows = windows;
+    const count = windows.length;
+    this.rows = new Int32Array(leaves.length * count).fill(-1);
+    const unpacker = new Unpacker();
+    windows.forEach(({ tcp }, w) => {
+      const [leaf] = unpacker.take([tcp.leaf], tcp.rows);
+      for (let r = 0; r < tcp.rows; r++) {
+        const slot = this.of[leaf![r]!]!;
+        if (slot >= 0) this.rows[slot * count + w] = r;
+      }
+    });
+  }
+}
+
+/** Drops and connect failures by reason: slot -> metric name -> value per window; a reason not listed is zero. */
 class Reasons {
   readonly #values = new Map<number, Map<string, Float64Array>>();
-  readonly #windows: readonly ClosedWindow[];
+  readonly #slots: Slots;
+  readonly #names: Names;
 
-  constructor(windows: readonly ClosedWindow[]) {
-    this.#windows = windows;
+  constructor(slots: Slots, names: Names) {
+    this.#slots = slots;
+    this.#names = names;
   }
 
-  add(prefix: string, kind: 'drop' | 'failure', leafRows: Int32Array, count: number): void {
-    for (let w = 0; w < count; w++) {
-      const { tcp, names } = this.#windows[w]!;
+  add(prefix: string, kind: 'drop' | 'failure'): void {
+    this.#slots.windows.forEach(({ tcp }, w) => {
       const rows = kind === 'drop' ? tcp.dropRow : tcp.failureRow;
       const reasons = kind === 'drop' ? tcp.dropReason : tcp.failureReason;
       const values = kind === 'drop' ? tcp.dropValue : tcp.failureValue;
       for (let i = 0; i < rows.length; i++) {
-        const leaf = tcp.leaf[rows[i]!]!;
-        this.#series(leaf, `${prefix}.${names.name(reasons[i]!)}`, kind, leafRows, count)[w] = values[i]!;
+        const slot = this.#slots.of[tcp.leaf.at(rows[i]!)]!;
+        if (slot < 0) continue;
+        this.#series(slot, `${prefix}.${this.#names.name(reasons[i]!)}`, kind)[w] = values[i]!;
       }
-    }
+    });
   }
 
-  #series(leaf: number, metric: string, kind: 'drop' | 'failure', leafRows: Int32Array, count: number): Float64Array {
-    let metrics = this.#values.get(leaf);
+  #series(slot: number, metric: string, kind: 'drop' | 'failure'): Float64Array {
+    let metrics = this.#values.get(slot);
     if (metrics === undefined) {
       metrics = new Map();
-      this.#values.set(leaf, metrics);
+      this.#values.set(slot, metrics);
     }
     let series = metrics.get(metric);
     if (series === undefined) {
+      const { windows, rows } = this.#slots;
+      const count = windows.length;
       series = new Float64Array(count).fill(Number.NaN);
       for (let w = 0; w < count; w++) {
-        const row = leafRows[leaf * count + w]!;
-        const { tcp } = this.#windows[w]!;
-        if (row >= 0 && (kind === 'drop' ? tcp.hasDrops : tcp.hasConnectFailures)[row]) series[w] = 0;
+        const row = rows[slot * count + w]!;
+        const { tcp } = windows[w]!;
+        if (row >= 0 && (kind === 'drop' ? tcp.hasDrops : tcp.hasConnectFailures).at(row) === 1) series[w] = 0;
       }
       metrics.set(metric, series);
     }
     return series;
   }
 
-  of(leaf: number): [string, Float64Array][] {
-    return [...(this.#values.get(leaf) ?? [])].sort(([a], [b]) => compareNames(a, b));
+  of(slot: number): [string, Float64Array][] {
+    return [...(this.#values.get(slot) ?? [])].sort(([a], [b]) => compareNames(a, b));
   }
 }
 
 export function tcpEdges(store: SeriesStore, selection: Selection, scope: Scope): TcpEdge[] {
   const { tcp: directory, names } = store.identities;
-  const windows = [...selection.baseline, ...selection.current];
-  const count = windows.length;
-  const rows = new Int32Array(directory.size * count).fill(-1);
-  for (let w = 0; w < count; w++) {
-    const { leaf, rows: length } = windows[w]!.tcp;
-    for (let r = 0; r < length; r++) rows[leaf[r]! * count + w] = r;
-  }
-  const reasons = new Reasons(windows);
-  reasons.add('drops', 'drop', rows, count);
-  reasons.add('connectFailures', 'failure', rows, count);
-  const before = earlier(selection, directory.size);
+  const slots = new Slots(directory, [...selection.baseline, ...selection.current], scope);
+  const { leaves } = slots;
+  const reasons = new Reasons(slots, names);
+  reasons.add('drops', 'drop');
+  reasons.add('connectFailures', 'failure');
   const pairs = new PairBuilder(
     selection.baseline.length,
     selection.current.map((window) => window.startMs),
   );
+  const metricsOf = counters(slots, earlier(selection, slots), pairs);
 
   const edges: TcpEdge[] = [];
-  const values = new Float64Array(count);
-  for (let leaf = 0; leaf < directory.size; leaf++) {
-    const at = leaf * TCP_KEY_WIDTH;
-    if (!scope(directory.keys[at + KEY_CALLER]!, directory.keys[at + KEY_CALLEE]!)) continue;
-    const metrics: MetricPair[] = [];
-    for (let f = 0; f < TCP_FIELDS.length; f++) {
-      for (let w = 0; w < count; w++) {
-        const row = rows[leaf * count + w]!;
-        values[w] = row < 0 ? Number.NaN : windows[w]!.tcp.values[row * TCP_FIELDS.length + f]!;
-      }
-      const extra = { sum: before.sums[f]![leaf]!, windows: before.windows[leaf]! };
-      const pair = pairs.build(TCP_FIELDS[f]!, values, extra);
-      if (pair !== undefined) metrics.push(pair);
-    }
-    for (const [metric, series] of reasons.of(leaf)) {
+  for (let slot = 0; slot < leaves.length; slot++) {
+    const metrics = metricsOf[slot]!;
+    for (const [metric, series] of reasons.of(slot)) {
       const pair = pairs.build(metric, series);
       if (pair !== undefined) metrics.push(pair);
     }
     if (metrics.length === 0) continue;
+    const leaf = leaves[slot]!;
     const part = (at: number): string => names.name(directory.keys[leaf * TCP_KEY_WIDTH + at]!);
     const port = directory.keys[leaf * TCP_KEY_WIDTH + KEY_PORT]!;
     edges.push({
@@ -132,58 +157,52 @@ export function tcpEdges(store: SeriesStore, selection: Selection, scope: Scope)
   );
 }
 
-function earlier(selection: Selection, size: number): { sums: Float64Array[]; windows: Float64Array } {
+/** Field by field, not leaf by leaf: a window's column is unpacked once. Cost: O(fields * (rows + slots * windows)). */
+function counters({ leaves, windows, rows }: Slots, before: Earlier, pairs: PairBuilder): MetricPair[][] {
+  const count = windows.length;
+  const metrics = leaves.map((): MetricPair[] => []);
+  const values = new Float64Array(leaves.length * count);
+  const unpacker = new Unpacker();
+  TCP_FIELDS.forEach((field, f) => {
+    windows.forEach(({ tcp }, w) => {
+      const column = tcp.values[f]!;
+      const known = !column.unknown;
+      const [from] = known ? unpacker.take([column], tcp.rows) : [];
+      for (let at = w; at < values.length; at += count) {
+        const row = rows[at]!;
+        values[at] = known && row >= 0 ? from![row]! : Number.NaN;
+      }
+    });
+    for (let slot = 0; slot < leaves.length; slot++) {
+      const extra = { sum: before.sums[f]![slot]!, windows: before.windows[slot]! };
+      const pair = pairs.build(field, values.subarray(slot * count, (slot + 1) * count), extra);
+      if (pair !== undefined) metrics[slot]!.push(pair);
+    }
+  });
+  return metrics;
+}
+
+interface Earlier {
+  /** Per field and slot. */
+  readonly sums: readonly Float64Array[];
+  readonly windows: Float64Array;
+}
+
+/** Sums from before the detail. */
+function earlier(selection: Selection, slots: Slots): Earlier {
+  const size = slots.leaves.length;
   const sums = TCP_FIELDS.map(() => new Float64Array(size));
   const windows = new Float64Array(size);
+  const unpacker = new Unpacker();
   for (const block of selection.baselineBlocks) {
-    for (let r = 0; r < block.tcpLeaf.length; r++) {
-      const leaf = block.tcpLeaf.data[r]!;
-      windows[leaf] = windows[leaf]! + block.tcpWindows.data[r]!;
-      for (let f = 0; f < sums.length; f++) sums[f]![leaf] = sums[f]![leaf]! + block.tcpSums[f]!.data[r]!;
+    const { tcp } = block.sums();
+    const [leaf, ofWindows, ...columns] = unpacker.take([tcp.leaf, tcp.windows, ...tcp.sums], tcp.rows);
+    for (let r = 0; r < tcp.rows; r++) {
+      const slot = slots.of[leaf![r]!]!;
+      if (slot < 0) continue;
+      windows[slot] = windows[slot]! + ofWindows![r]!;
+      for (let f = 0; f < sums.length; f++) sums[f]![slot] = sums[f]![slot]! + columns[f]![r]!;
     }
   }
   return { sums, windows };
-}
-
-export function resourceEntities(store: SeriesStore, selection: Selection): ResourceEntity[] {
-  const windows = [...selection.baseline, ...selection.current];
-  const count = windows.length;
-  const values = new Map<number, Map<number, Float64Array>>();
-  for (let w = 0; w < count; w++) {
-    const table = windows[w]!.resources;
-    for (let i = 0; i < table.rows; i++) {
-      const entity = table.entity[i]!;
-      let metrics = values.get(entity);
-      if (metrics === undefined) {
-        metrics = new Map();
-        values.set(entity, metrics);
-      }
-      let series = metrics.get(table.metric[i]!);
-      if (series === undefined) {
-        series = new Float64Array(count).fill(Number.NaN);
-        metrics.set(table.metric[i]!, series);
-      }
-      series[w] = table.value[i]!;
-    }
-  }
-  const pairs = new PairBuilder(
-    selection.baseline.length,
-    selection.current.map((window) => window.startMs),
-  );
-  const entities: ResourceEntity[] = [];
-  for (const [id, metrics] of values) {
-    const identity = store.identities.resources[id]!;
-    entities.push({
-      entityKind: identity.entityKind,
-      entity: identity.entity,
-      ...optional('service', identity.service ?? ''),
-      ...optional('machine', identity.machine ?? ''),
-      metrics: [...metrics]
-        .map(([metric, series]) => [store.identities.names.name(metric), series] as const)
-        .sort(([a], [b]) => compareNames(a, b))
-        .map(([metric, series]) => pairs.build(metric, series))
-        .filter((pair) => pair !== undefined),
-    });
-  }
-  return sortBy(entities, (entity) => `${entity.entityKind}\0${entity.entity}`);
 }

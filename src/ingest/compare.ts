@@ -2,7 +2,6 @@
 import type { CallLeaf, CallSums, Comparison, Span, TelemetryHealth, Topology } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import type { Side, Tags } from '../model/records.ts';
-import type { ClosedWindow } from '../model/window.ts';
 import {
   CALL_KEY_WIDTH,
   KEY_CALLEE,
@@ -18,10 +17,13 @@ import {
   KEY_STATUS,
   KEY_TAGS,
 } from '../model/window.ts';
-import { resourceEntities, tcpEdges } from './compare-metrics.ts';
+import { tcpEdges } from './compare-metrics.ts';
+import { resourceEntities } from './compare-resources.ts';
 import type { Scope } from './compare-scope.ts';
 import { scopeOf } from './compare-scope.ts';
+import type { KeptWindow } from './kept-window.ts';
 import type { MinuteBlock } from './minute-block.ts';
+import { Unpacker } from './packed.ts';
 import type { SeriesStore } from './store.ts';
 import type { CompareOptions } from './types.ts';
 
@@ -34,9 +36,9 @@ const MIN_BASELINE_WINDOWS = 3;
 const CHANGES_BEFORE_MS = 5 * 60_000;
 
 export interface Selection {
-  readonly baseline: readonly ClosedWindow[];
+  readonly baseline: readonly KeptWindow[];
   readonly baselineBlocks: readonly MinuteBlock[];
-  readonly current: readonly ClosedWindow[];
+  readonly current: readonly KeptWindow[];
   readonly currentBlocks: readonly MinuteBlock[];
 }
 
@@ -101,7 +103,7 @@ function select(
 }
 
 function span(
-  windows: readonly ClosedWindow[],
+  windows: readonly KeptWindow[],
   blocks: readonly MinuteBlock[],
   windowMs: number,
   defaultFromMs: number,
@@ -124,28 +126,27 @@ class LeafSums {
   readonly duration: Float64Array;
   readonly square: Float64Array;
 
-  constructor(size: number, windows: readonly ClosedWindow[], blocks: readonly MinuteBlock[]) {
+  constructor(size: number, windows: readonly KeptWindow[], blocks: readonly MinuteBlock[]) {
     this.count = new Float64Array(size);
     this.errors = new Float64Array(size);
     this.duration = new Float64Array(size);
     this.square = new Float64Array(size);
+    const unpacker = new Unpacker();
     for (const block of blocks) {
-      for (let r = 0; r < block.callLeaf.length; r++) {
-        this.#add(
-          block.callLeaf.data[r]!,
-          block.count.data[r]!,
-          block.errors.data[r]!,
-          block.duration.data[r]!,
-          block.durationSquare.data[r]!,
-        );
-      }
+      const { rows, leaf, count, errors, duration, durationSquare } = block.sums().calls;
+      const [leaves, counts, failed, durations, squares] = unpacker.take(
+        [leaf, count, errors, duration, durationSquare],
+        rows,
+      );
+      for (let r = 0; r < rows; r++) this.#add(leaves![r]!, counts![r]!, failed![r]!, durations![r]!, squares![r]!);
     }
     for (const { calls } of windows) {
-      for (let r = 0; r < calls.rows; r++) {
-        const count = calls.count[r]!;
-        const duration = calls.durationSumUs[r]!;
-        const square = count > 0 ? (duration * duration) / count : 0;
-        this.#add(calls.leaf[r]!, count, calls.errors[r]!, duration, square);
+      const { rows, leaf, count, errors, durationSumUs } = calls;
+      const [leaves, counts, failed, durations] = unpacker.take([leaf, count, errors, durationSumUs], rows);
+      for (let r = 0; r < rows; r++) {
+        const n = counts![r]!;
+        const duration = durations![r]!;
+        this.#add(leaves![r]!, n, failed![r]!, duration, n > 0 ? (duration * duration) / n : 0);
       }
     }
   }
@@ -268,7 +269,7 @@ function topology(
   return { calls: pairs(relations.calls), partOf: pairs(relations.part_of), runsOn: pairs(relations.runs_on) };
 }
 
-function health(all: readonly ClosedWindow[], selection: Selection, nowMs: number): TelemetryHealth {
+function health(all: readonly KeptWindow[], selection: Selection, nowMs: number): TelemetryHealth {
   const last = new Map<string, TelemetryHealth['collectors'][number]>();
   for (const window of all) {
     if (window.startMs > nowMs) break;

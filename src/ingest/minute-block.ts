@@ -1,9 +1,30 @@
 /** One minute of windows that left the detail: sums per leaf, no more single windows. */
 import { TCP_FIELDS } from '../model/columns.ts';
-import type { ClosedWindow } from '../model/window.ts';
 import { Doubles, RowIndex, Words } from './growable.ts';
+import type { KeptWindow } from './kept-window.ts';
+import type { Packed } from './packed.ts';
+import { packed } from './packed.ts';
 
 export const BLOCK_MS = 60_000;
+
+/** Sums of the minute, a row a leaf. */
+export interface BlockSums {
+  readonly calls: {
+    readonly rows: number;
+    readonly leaf: Packed;
+    readonly count: Packed;
+    readonly errors: Packed;
+    readonly duration: Packed;
+    readonly durationSquare: Packed;
+  };
+  readonly tcp: {
+    readonly rows: number;
+    readonly leaf: Packed;
+    readonly windows: Packed;
+    /** One column per TCP_FIELDS. */
+    readonly sums: readonly Packed[];
+  };
+}
 
 export class MinuteBlock {
   readonly startMs: number;
@@ -11,64 +32,134 @@ export class MinuteBlock {
   endMs: number;
   windows = 0;
   readonly collectors = new Set<string>();
-  readonly callLeaf = new Words();
-  readonly count = new Doubles();
-  readonly errors = new Doubles();
-  readonly duration = new Doubles();
-  readonly durationSquare = new Doubles();
-  readonly tcpLeaf = new Words();
-  readonly tcpWindows = new Words();
-  readonly tcpSums = TCP_FIELDS.map(() => new Doubles());
-  readonly #callRow = new RowIndex();
-  readonly #tcpRow = new RowIndex();
+  #growing: GrowingSums | undefined;
+  #sealed: BlockSums | undefined;
 
   constructor(startMs: number) {
     this.startMs = startMs;
     this.endMs = startMs;
   }
 
-  fold(window: ClosedWindow): void {
+  fold(window: KeptWindow): void {
     this.windows++;
     this.endMs = window.startMs + window.windowMs;
     for (const collector of window.collectors) this.collectors.add(collector);
-    const { leaf, count, errors, durationSumUs, rows } = window.calls;
-    for (let r = 0; r < rows; r++) {
-      let row = this.#callRow.get(leaf[r]!);
-      if (row < 0) {
-        row = this.callLeaf.length;
-        this.#callRow.set(leaf[r]!, row);
-        this.callLeaf.push(leaf[r]!);
-        for (const column of [this.count, this.errors, this.duration, this.durationSquare]) column.push(0);
-      }
-      const duration = durationSumUs[r]!;
-      this.count.data[row]! += count[r]!;
-      this.errors.data[row]! += errors[r]!;
-      this.duration.data[row]! += duration;
-      this.durationSquare.data[row]! += count[r]! > 0 ? (duration * duration) / count[r]! : 0;
-    }
-    const tcp = window.tcp;
-    for (let r = 0; r < tcp.rows; r++) {
-      let row = this.#tcpRow.get(tcp.leaf[r]!);
-      if (row < 0) {
-        row = this.tcpLeaf.length;
-        this.#tcpRow.set(tcp.leaf[r]!, row);
-        this.tcpLeaf.push(tcp.leaf[r]!);
-        this.tcpWindows.push(0);
-        for (const column of this.tcpSums) column.push(0);
-      }
-      this.tcpWindows.data[row]!++;
-      for (let f = 0; f < this.tcpSums.length; f++)
-        this.tcpSums[f]!.data[row]! += tcp.values[r * TCP_FIELDS.length + f]!;
-    }
+    this.#growing ??= new GrowingSums(window);
+    this.#growing.fold(window);
   }
 
-  /** Gives back what the growing arrays hold too much; call when the minute is over. */
+  /** Packs the sums and gives back the rest; call when the minute is over. */
   seal(): void {
-    for (const column of [this.count, this.errors, this.duration, this.durationSquare, ...this.tcpSums]) {
-      column.data = column.trim();
-    }
-    this.callLeaf.data = this.callLeaf.trim();
-    this.tcpLeaf.data = this.tcpLeaf.trim();
-    this.tcpWindows.data = this.tcpWindows.trim();
+    this.#sealed = this.sums();
+    this.#growing = undefined;
   }
+
+  /** Cost: O(rows) before the minute is over, O(1) after. */
+  sums(): BlockSums {
+    return this.#sealed ?? this.#growing!.pack();
+  }
+}
+
+/** One column of a window, and another beside it; valid until they are used again. */
+let one = new Float64Array(0);
+let other = new Float64Array(0);
+/** Row of the sums for each row of a window. */
+let places = new Uint32Array(0);
+
+class GrowingSums {
+  readonly #callLeaf: Words;
+  readonly #count: Doubles;
+  readonly #errors: Doubles;
+  readonly #duration: Doubles;
+  readonly #durationSquare: Doubles;
+  readonly #tcpLeaf: Words;
+  readonly #tcpWindows: Doubles;
+  readonly #tcpSums: readonly Doubles[];
+  readonly #callRow: RowIndex;
+  readonly #tcpRow: RowIndex;
+
+  /** Sized for the minute's first window. */
+  constructor({ calls, tcp }: KeptWindow) {
+    this.#callLeaf = new Words(calls.rows);
+    this.#count = new Doubles(calls.rows);
+    this.#errors = new Doubles(calls.rows);
+    this.#duration = new Doubles(calls.rows);
+    this.#durationSquare = new Doubles(calls.rows);
+    this.#tcpLeaf = new Words(tcp.rows);
+    this.#tcpWindows = new Doubles(tcp.rows);
+    this.#tcpSums = TCP_FIELDS.map(() => new Doubles(tcp.rows));
+    this.#callRow = new RowIndex(calls.rows);
+    this.#tcpRow = new RowIndex(tcp.rows);
+  }
+
+  fold({ calls, tcp }: KeptWindow): void {
+    const most = Math.max(calls.rows, tcp.rows);
+    if (one.length < most) {
+      one = new Float64Array(most);
+      other = new Float64Array(most);
+      places = new Uint32Array(most);
+    }
+    const callSums = [this.#count, this.#errors, this.#duration, this.#durationSquare];
+    place(calls.leaf, calls.rows, this.#callLeaf, this.#callRow, callSums);
+    addColumn(this.#errors, calls.errors, calls.rows);
+    calls.count.copyTo(one, calls.rows);
+    calls.durationSumUs.copyTo(other, calls.rows);
+    for (let r = 0; r < calls.rows; r++) {
+      const row = places[r]!;
+      const count = one[r]!;
+      const duration = other[r]!;
+      this.#count.data[row]! += count;
+      this.#duration.data[row]! += duration;
+      this.#durationSquare.data[row]! += count > 0 ? (duration * duration) / count : 0;
+    }
+    place(tcp.leaf, tcp.rows, this.#tcpLeaf, this.#tcpRow, [this.#tcpWindows, ...this.#tcpSums]);
+    for (let r = 0; r < tcp.rows; r++) this.#tcpWindows.data[places[r]!]!++;
+    this.#tcpSums.forEach((sums, f) => {
+      addColumn(sums, tcp.values[f]!, tcp.rows);
+    });
+  }
+
+  pack(): BlockSums {
+    const calls = this.#callLeaf.length;
+    const tcp = this.#tcpLeaf.length;
+    return {
+      calls: {
+        rows: calls,
+        leaf: packed(this.#callLeaf.data, calls),
+        count: packed(this.#count.data, calls),
+        errors: packed(this.#errors.data, calls),
+        duration: packed(this.#duration.data, calls),
+        durationSquare: packed(this.#durationSquare.data, calls),
+      },
+      tcp: {
+        rows: tcp,
+        leaf: packed(this.#tcpLeaf.data, tcp),
+        windows: packed(this.#tcpWindows.data, tcp),
+        sums: this.#tcpSums.map((column) => packed(column.data, tcp)),
+      },
+    };
+  }
+}
+
+/** Finds the row of each of the window's leaves, in `places`; new ones begin at 0 in every column. */
+function place(leaf: Packed, rows: number, leaves: Words, rowOf: RowIndex, columns: readonly Doubles[]): void {
+  leaf.copyTo(one, rows);
+  for (let r = 0; r < rows; r++) {
+    let row = rowOf.get(one[r]!);
+    if (row < 0) {
+      row = leaves.length;
+      rowOf.set(one[r]!, row);
+      leaves.push(one[r]!);
+    }
+    places[r] = row;
+  }
+  for (const column of columns) {
+    column.reserve(leaves.length - column.length);
+    column.length = leaves.length;
+  }
+}
+
+function addColumn({ data }: Doubles, column: Packed, rows: number): void {
+  column.copyTo(one, rows);
+  for (let r = 0; r < rows; r++) data[places[r]!]! += one[r]!;
 }

@@ -1,10 +1,12 @@
 /**
- * Bounded memory of one environment: the newest windows in full (detailWindows at least, up to detailWindowsMax while
- * they fit into detailBytes), one-minute sums behind them.
+ * Bounded memory of one environment: the newest windows one by one (detailWindows at least, up to detailWindowsMax while
+ * what they were built of fits into detailBytes; packed they take a fifth of it), one-minute sums behind them.
  */
 import type { Comparison } from '../model/comparison.ts';
 import type { ClosedWindow } from '../model/window.ts';
 import { buildComparison } from './compare.ts';
+import type { KeptWindow } from './kept-window.ts';
+import { keep } from './kept-window.ts';
 import { BLOCK_MS, MinuteBlock } from './minute-block.ts';
 import type { CompareOptions, IngestConfig } from './types.ts';
 import type { Identities } from './window-builder.ts';
@@ -16,7 +18,7 @@ export class SeriesStore {
   readonly environment: string;
   readonly windowMs: number;
   readonly identities: Identities;
-  readonly detail: ClosedWindow[] = [];
+  readonly detail: KeptWindow[] = [];
   readonly blocks: MinuteBlock[] = [];
   /** `relation\0from\0to` -> last window that confirmed it. */
   readonly topology = new Map<string, number>();
@@ -31,8 +33,9 @@ export class SeriesStore {
   }
 
   add(window: ClosedWindow): void {
-    this.detail.push(window);
-    this.#bytes += bytesOf(window);
+    const kept = keep(window);
+    this.detail.push(kept);
+    this.#bytes += kept.builtBytes;
     for (const entry of window.topology) this.topology.set(entry.join('\0'), window.startMs);
     for (const [entry, lastMs] of this.topology) {
       if (lastMs < window.startMs - TOPOLOGY_MS) this.topology.delete(entry);
@@ -43,8 +46,8 @@ export class SeriesStore {
     }
   }
 
-  #fold(window: ClosedWindow): void {
-    this.#bytes -= bytesOf(window);
+  #fold(window: KeptWindow): void {
+    this.#bytes -= window.builtBytes;
     const startMs = Math.floor(window.startMs / BLOCK_MS) * BLOCK_MS;
     let block = this.blocks.at(-1);
     if (block === undefined || block.startMs !== startMs) {
@@ -59,16 +62,4 @@ export class SeriesStore {
   compare(incidentStartMs: number, nowMs: number, options: CompareOptions): Comparison {
     return buildComparison(this, incidentStartMs, nowMs, options);
   }
-}
-
-function bytesOf(window: ClosedWindow): number {
-  const { calls, tcp, resources, histograms } = window;
-  return (
-    calls.rows * 28 +
-    tcp.rows * 6 +
-    tcp.values.byteLength +
-    (tcp.dropRow.length + tcp.failureRow.length + resources.rows) * 16 +
-    histograms.counts.byteLength +
-    histograms.rows * 17
-  );
 }
