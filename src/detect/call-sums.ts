@@ -142,11 +142,8 @@ export class CallSums {
   }
 
   #sketch({ histograms }: ClosedWindow): void {
-    for (const buckets of this.buckets) buckets.reset(this.#entities.services.size);
-    const { rows, callee, side, first, start, counts } = histograms;
-    for (let r = 0; r < rows; r++) {
-      const service = this.#serviceOf[callee[r]!]! - 1;
-      if (service >= 0) this.buckets[side[r] === 1 ? 1 : 0].add(service, first[r]!, counts, start[r]!, start[r + 1]!);
+    for (const side of [0, 1] as const) {
+      this.buckets[side].take(histograms, side, this.#entities.services.size, this.#serviceOf);
     }
   }
 }

@@ -5,7 +5,7 @@ import type { Side } from '../model/records.ts';
 import type { ColumnsState } from './columns.ts';
 import type { DetectConfig } from './config.ts';
 import type { Rhythm } from './rhythm.ts';
-import type { Judgement, TrackRule } from './tracks.ts';
+import type { Judgement, TrackRule, TracksState } from './tracks.ts';
 import { Tracks } from './tracks.ts';
 
 export interface FamilySpec {
@@ -19,7 +19,7 @@ export interface FamilySpec {
 }
 
 export interface FamilyState {
-  readonly tracks: ColumnsState;
+  readonly tracks: TracksState;
   readonly pool: ColumnsState;
   readonly more?: ColumnsState;
   readonly rhythm?: readonly ColumnsState[];
@@ -47,6 +47,8 @@ export abstract class Family<P extends Baseline = Baseline> {
   protected readonly pool: P;
   /** What recurs daily; only for kinds of which there are few. */
   readonly rhythm: Rhythm | undefined;
+  #size = 0;
+  #opened = 0;
   protected readonly judged: Judgement = {
     z: 0,
     score: 0,
@@ -71,7 +73,19 @@ export abstract class Family<P extends Baseline = Baseline> {
     });
   }
 
+  /** So many entities there are. Nothing is made before a value comes: most systems lack most metrics. */
   ensure(size: number): void {
+    if (size > this.#size) this.#size = size;
+  }
+
+  /** Call before a value is taken: makes room for every entity, once. */
+  protected open(): void {
+    if (this.#opened === this.#size) return;
+    this.#opened = this.#size;
+    this.grow(this.#size);
+  }
+
+  protected grow(size: number): void {
     this.tracks.ensure(size);
     this.pool.ensure(size);
     this.rhythm?.ensure(size);
@@ -109,6 +123,8 @@ export abstract class Family<P extends Baseline = Baseline> {
   }
 
   restore(state: FamilyState): void {
+    this.ensure(state.pool.size);
+    this.open();
     this.tracks.load(state.tracks);
     this.pool.load(state.pool);
     if (state.rhythm !== undefined) this.rhythm?.load(state.rhythm);

@@ -61,6 +61,7 @@ export class DurationFamily extends Family<LevelPool> {
       this.unknown(i);
       return;
     }
+    this.open();
     const x = Math.log(value);
     const warm = this.pool.known(i) >= this.config.warmupWindows;
     if (warm) {

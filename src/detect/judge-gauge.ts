@@ -33,6 +33,7 @@ export class GaugeFamily extends Family<LevelPool> {
       this.unknown(i);
       return;
     }
+    this.open();
     const warm = this.pool.known(i) >= this.config.warmupWindows;
     if (warm) {
       this.#judge(i, value);

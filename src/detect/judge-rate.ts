@@ -35,8 +35,8 @@ export class RateFamily extends Family<LevelPool> {
     super(spec, config, new LevelPool(), rule, spec.entity === 'service' ? new Rhythm(false) : undefined);
   }
 
-  override ensure(size: number): void {
-    super.ensure(size);
+  protected override grow(size: number): void {
+    super.grow(size);
     this.#marks.ensure(size);
   }
 
@@ -46,6 +46,7 @@ export class RateFamily extends Family<LevelPool> {
   }
 
   step(i: number, moment: Moment, count: number): void {
+    this.open();
     const warm = this.pool.known(i) >= this.config.warmupWindows;
     if (warm) {
       this.#judge(i, count);

@@ -29,6 +29,7 @@ export class RatioFamily extends Family<RatioPool> {
 
   step(i: number, moment: Moment, numerator: number, denominator: number): void {
     const { floor, minVolume } = this.#limits;
+    this.open();
     if (!this.pool.pool(i, numerator, denominator, minVolume, this.config.poolWindows)) {
       this.unknown(i);
       return;
@@ -79,6 +80,7 @@ export class CountFamily extends Family<RatioPool> {
       this.unknown(i);
       return;
     }
+    this.open();
     const warm = this.pool.known(i) >= this.config.warmupWindows;
     if (warm) {
       this.#judge(i, k);

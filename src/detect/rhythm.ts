@@ -102,6 +102,7 @@ export class Rhythm {
 
   adopt(i: number, name: string): void {
     if (!this.#waiting.has(name)) return;
+    this.ensure(i + 1);
     this.#columns.array.extreme.set(this.#waited(name), i * ROW);
     this.#waiting.delete(name);
   }

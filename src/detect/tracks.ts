@@ -5,7 +5,7 @@
  * more ends after FORGET_WINDOWS.
  */
 import type { ColumnsState } from './columns.ts';
-import { Columns } from './columns.ts';
+import { Columns, fromBase64, toBase64 } from './columns.ts';
 
 /** A change is visible from this score on (two-sided 1 % of a normal). */
 const VISIBLE_SCORE = 2.5;
@@ -21,6 +21,9 @@ const ONSET_SHARE = 0.25;
 const STEPS = 8;
 const HISTORY = 0xff;
 
+/** Numbers of an episode in a snapshot. */
+const EPISODE_WIDTH = 8;
+
 const SPECS = {
   bits: { type: Uint8Array },
   active: { type: Uint8Array },
@@ -29,15 +32,24 @@ const SPECS = {
   abnormal: { type: Uint16Array },
   shown: { type: Uint8Array, width: MAX_ONSET_WINDOWS },
   turn: { type: Uint8Array },
-  onset: { type: Float64Array },
-  detected: { type: Float64Array },
-  last: { type: Float64Array },
-  baseline: { type: Float64Array },
-  current: { type: Float64Array },
-  score: { type: Float64Array },
-  volume: { type: Float64Array },
   direction: { type: Uint8Array },
 } as const;
+
+/** What is known of an anomaly while it lasts; times in ms. Few series have one. */
+interface Episode {
+  onset: number;
+  detected: number;
+  last: number;
+  baseline: number;
+  current: number;
+  score: number;
+  volume: number;
+}
+
+export interface TracksState extends ColumnsState {
+  /** Per series active now its number and the fields of its Episode, base64 of doubles. */
+  readonly episodes: string;
+}
 
 export interface TrackRule {
   readonly open: number;
@@ -65,12 +77,16 @@ export class Tracks {
   readonly #columns = new Columns(SPECS);
   readonly #rule: TrackRule;
   readonly #mask: number;
-  /** Series active now, in no particular order. */
-  readonly live = new Set<number>();
+  readonly #episodes = new Map<number, Episode>();
 
   constructor(rule: TrackRule) {
     this.#rule = rule;
     this.#mask = (1 << rule.of) - 1;
+  }
+
+  /** Series active now, in no particular order. */
+  get live(): Iterable<number> {
+    return this.#episodes.keys();
   }
 
   ensure(size: number): void {
@@ -92,6 +108,7 @@ export class Tracks {
   }
 
   unknown(i: number): void {
+    if (this.#episodes.size === 0) return;
     const { active, unknown } = this.#columns.array;
     if (active[i] !== 1) return;
     unknown[i] = Math.min(255, unknown[i]! + 1);
@@ -99,7 +116,7 @@ export class Tracks {
   }
 
   update(i: number, atMs: number, windowMs: number, judged: Judgement): void {
-    const { bits, active, quiet, unknown, abnormal, onset, detected, direction } = this.#columns.array;
+    const { bits, active, quiet, unknown, abnormal, direction } = this.#columns.array;
     unknown[i] = 0;
     this.#show(i, judged.z);
     if (judged.exceeds && bits[i] !== 0 && direction[i] !== judged.direction) this.#turnRound(i);
@@ -120,11 +137,11 @@ export class Tracks {
     active[i] = 1;
     quiet[i] = 0;
     abnormal[i] = 1;
-    detected[i] = atMs;
-    this.#columns.array.score[i] = 0;
-    onset[i] = atMs - this.#shownFor(i) * windowMs;
-    this.live.add(i);
-    this.#note(i, atMs, judged);
+    const onset = atMs - this.#shownFor(i) * windowMs;
+    const { baseline, current, score, volume } = judged;
+    // Never less than 0: a score is the largest since the anomaly began.
+    const largest = Math.max(0, score);
+    this.#episodes.set(i, { onset, detected: atMs, last: atMs, baseline, current, score: largest, volume });
   }
 
   #show(i: number, z: number): void {
@@ -161,43 +178,51 @@ export class Tracks {
   }
 
   #note(i: number, atMs: number, judged: Judgement): void {
-    const { last, baseline, current, score, volume } = this.#columns.array;
-    last[i] = atMs;
-    baseline[i] = judged.baseline;
-    current[i] = judged.current;
-    score[i] = Math.max(score[i]!, judged.score);
-    volume[i] = judged.volume;
+    const episode = this.#episodes.get(i)!;
+    episode.last = atMs;
+    episode.baseline = judged.baseline;
+    episode.current = judged.current;
+    episode.score = Math.max(episode.score, judged.score);
+    episode.volume = judged.volume;
   }
 
   end(i: number): void {
     const { bits, active, quiet, unknown, abnormal, shown } = this.#columns.array;
     for (const column of [bits, active, quiet, unknown, abnormal]) column[i] = 0;
     shown.fill(0, i * MAX_ONSET_WINDOWS, (i + 1) * MAX_ONSET_WINDOWS);
-    this.live.delete(i);
+    this.#episodes.delete(i);
   }
 
+  /** Of a series that is active. */
   read(i: number) {
-    const { onset, detected, last, baseline, current, score, volume, direction } = this.#columns.array;
-    return {
-      onsetMs: onset[i]!,
-      detectedMs: detected[i]!,
-      lastMs: last[i]!,
-      baseline: baseline[i]!,
-      current: current[i]!,
-      score: score[i]!,
-      volume: volume[i]!,
-      direction: direction[i]!,
-    };
+    const { onset, detected, last, baseline, current, score, volume } = this.#episodes.get(i)!;
+    const direction = this.#columns.array.direction[i]!;
+    return { onsetMs: onset, detectedMs: detected, lastMs: last, baseline, current, score, volume, direction };
   }
 
-  save(): ColumnsState {
-    return this.#columns.save();
+  save(): TracksState {
+    const rows = [...this.#episodes]
+      .sort(([a], [b]) => a - b)
+      .flatMap(([i, e]) => [i, e.onset, e.detected, e.last, e.baseline, e.current, e.score, e.volume]);
+    return { ...this.#columns.save(), episodes: toBase64(Float64Array.from(rows)) };
   }
 
-  load(state: ColumnsState): void {
+  load(state: TracksState): void {
     this.#columns.load(state);
-    this.live.clear();
-    for (let i = 0; i < state.size; i++) if (this.#columns.array.active[i] === 1) this.live.add(i);
+    this.#episodes.clear();
+    const rows = new Float64Array(fromBase64(state.episodes));
+    for (let at = 0; at < rows.length; at += EPISODE_WIDTH) {
+      const [i, onset, detected, last, baseline, current, score, volume] = rows.subarray(at, at + EPISODE_WIDTH);
+      this.#episodes.set(i!, {
+        onset: onset!,
+        detected: detected!,
+        last: last!,
+        baseline: baseline!,
+        current: current!,
+        score: score!,
+        volume: volume!,
+      });
+    }
   }
 }
 
