@@ -194,7 +194,8 @@ export class CallSeries {
   #golden(kind: Kind, moment: Moment, missing: ReadonlySet<string>, muted: ReadonlySet<string>): void {
     const { rate, errors, duration, presence, side } = this.#views[kind];
     const sums = kind === 'service' ? this.#sums.services : kind === 'edge' ? this.#sums.edges : this.#sums.instances;
-    const { names, size } = this.#entities.table(kind);
+    const { size } = kind === 'edge' ? this.#entities.edges : this.#entities.table(kind);
+    const names = kind === 'edge' ? [] : this.#entities.table(kind).names;
     if (this.#load[kind].length < size) this.#load[kind] = new Float64Array(size * 2);
     const load = this.#load[kind];
     for (let i = 0; i < size; i++) {
@@ -214,7 +215,7 @@ export class CallSeries {
     for (let i = 0; i < size; i++) {
       if (side[i] === 2) continue;
       const { duration: sum, timed } = sums[side[i] as 0 | 1];
-      const mute = muted.size > 0 && kind !== 'edge' && muted.has(`${kind}:${names[i]}`);
+      const mute = muted.size > 0 && muted.has(`${kind}:${names[i]}`);
       const cv2 = kind === 'service' ? this.#spread(i, side[i] as 0 | 1) : DEFAULT_CV2;
       duration.step(i, moment, sum[i]! / timed[i]!, timed[i]!, cv2, load[i]!, mute);
     }

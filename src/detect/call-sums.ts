@@ -11,7 +11,6 @@ import {
   MANY_COLLECTORS,
 } from '../model/window.ts';
 import type { Entities } from './entities.ts';
-import { Resolver } from './entities.ts';
 import { ServiceBuckets } from './service-buckets.ts';
 
 /** Sums of one view (server or client side) of services, edges or instances. */
@@ -123,7 +122,8 @@ export class CallSums {
     }
     if (names.size > this.#serviceOf.length) this.#serviceOf = grown(this.#serviceOf, new Int32Array(names.size * 2));
     const { keys, width } = directory;
-    const resolve = new Resolver(this.#entities, names);
+    if (this.#mapped === directory.size) return;
+    const resolve = this.#entities.resolver(names);
     for (let id = this.#mapped; id < directory.size; id++) {
       const at = id * width;
       const caller = keys[at + KEY_CALLER]!;

@@ -11,22 +11,21 @@ import type { Entities } from './entities.ts';
 export const OUTSIDE: ReadonlySet<string> = new Set(['external', 'unknown', '']);
 
 export class CallGraph {
-  readonly #callees = new Map<string, Set<string>>();
+  /** Calls that topology records state. */
+  readonly #stated = new Map<string, Set<string>>();
   readonly #entities: Entities;
+  /** Edges by caller: the first of each end, and the next one of the same; + 1, 0: none. */
+  #first = new Int32Array(0);
+  #next = new Int32Array(0);
   #edges = 0;
 
   constructor(entities: Entities) {
     this.#entities = entities;
   }
 
-  /** Learns edges seen since the last call, and relations the window states. */
-  learn(window: ClosedWindow | undefined): void {
-    const { names } = this.#entities.edges;
-    for (; this.#edges < names.length; this.#edges++) {
-      const [from, to] = names[this.#edges]!.split('\0') as [string, string];
-      this.#add(from, to);
-    }
-    for (const [relation, from, to] of window?.topology ?? []) {
+  /** Learns relations the window states. */
+  learn(window: ClosedWindow): void {
+    for (const [relation, from, to] of window.topology) {
       if (relation === 'calls') this.#add(from, to);
       else if (relation === 'part_of') this.#entities.place(from, to, undefined);
       else if (relation === 'runs_on') this.#entities.place(from, undefined, to);
@@ -35,9 +34,34 @@ export class CallGraph {
 
   #add(from: string, to: string): void {
     if (OUTSIDE.has(from) || from === to) return;
-    const callees = this.#callees.get(from);
-    if (callees === undefined) this.#callees.set(from, new Set([to]));
+    const callees = this.#stated.get(from);
+    if (callees === undefined) this.#stated.set(from, new Set([to]));
     else callees.add(to);
+  }
+
+  /** Takes in the edges that are new since it was last asked. */
+  #link(): void {
+    const { edges } = this.#entities;
+    if (edges.size > this.#next.length) this.#next = grown(this.#next, edges.size);
+    if (edges.ends.size > this.#first.length) this.#first = grown(this.#first, edges.ends.size);
+    for (; this.#edges < edges.size; this.#edges++) {
+      const from = edges.from(this.#edges);
+      this.#next[this.#edges] = this.#first[from]!;
+      this.#first[from] = this.#edges + 1;
+    }
+  }
+
+  /** Whom a service calls, in no particular order. */
+  #callees(service: string): Set<string> {
+    const out = new Set(this.#stated.get(service));
+    const { edges } = this.#entities;
+    const from = edges.ends.find(service);
+    if (from === undefined || OUTSIDE.has(service)) return out;
+    for (let i = this.#first[from]! - 1; i >= 0; i = this.#next[i]! - 1) {
+      const to = edges.to(i);
+      if (to !== from) out.add(edges.ends.names[to]!);
+    }
+    return out;
   }
 
   /** Services an anomaly speaks of. */
@@ -60,15 +84,16 @@ export class CallGraph {
   /** Services reached from `service` in one or two calls. */
   #below(service: string): Set<string> {
     const out = new Set<string>();
-    for (const callee of this.#callees.get(service) ?? []) {
+    for (const callee of this.#callees(service)) {
       out.add(callee);
-      for (const next of this.#callees.get(callee) ?? []) out.add(next);
+      for (const next of this.#callees(callee)) out.add(next);
     }
     return out;
   }
 
   /** Group number of each anomaly; connected ones share it. */
   group(anomalies: readonly Anomaly[]): Int32Array {
+    this.#link();
     const parent = Int32Array.from(anomalies, (_, i) => i);
     const find = (i: number): number => {
       let root = i;
@@ -96,4 +121,10 @@ export class CallGraph {
     }
     return Int32Array.from(anomalies, (_, i) => find(i));
   }
+}
+
+function grown(from: Int32Array, size: number): Int32Array<ArrayBuffer> {
+  const to = new Int32Array(size + (size >> 1));
+  to.set(from);
+  return to;
 }

@@ -254,7 +254,6 @@ class EnvironmentDetector {
     this.#lastMs = state.lastMs;
     for (const [collector, turn] of state.lastSeen) this.#lastSeen.set(collector, turn);
     this.#entities.load(state.entities);
-    this.#graph.learn(undefined);
     this.#calls.restore(state.calls);
     this.#tcp.restore(state.tcp);
     this.#resources.restore(state.resources);

@@ -1,7 +1,8 @@
-/** Entities with dense numbers, and who reports them. */
+/** Entities with dense numbers, and where instances belong. */
 import type { Entity } from '../model/entity.ts';
 import { edge } from '../model/entity.ts';
 import type { Names } from '../model/window.ts';
+import { PairIndex } from './pair-index.ts';
 
 export class EntityTable {
   readonly names: string[] = [];
@@ -29,6 +30,49 @@ export class EntityTable {
   }
 }
 
+/** Edges as pairs of ends; there are ten times as many as of anything else, so that they become text only when asked for. */
+export class EdgeTable {
+  /** Names that calls come from or go to. */
+  readonly ends = new EntityTable();
+  readonly #pairs = new PairIndex();
+
+  get size(): number {
+    return this.#pairs.size;
+  }
+
+  /** Numbers of the ends. */
+  from(i: number): number {
+    return this.#pairs.first(i);
+  }
+
+  to(i: number): number {
+    return this.#pairs.second(i);
+  }
+
+  id(from: number, to: number): number {
+    return this.#pairs.id(from, to);
+  }
+
+  entity(i: number): Entity {
+    return edge(this.ends.names[this.from(i)]!, this.ends.names[this.to(i)]!);
+  }
+
+  /** Per edge `from\0to`. */
+  save(): string[] {
+    return Array.from(
+      { length: this.size },
+      (_, i) => `${this.ends.names[this.from(i)]}\0${this.ends.names[this.to(i)]}`,
+    );
+  }
+
+  load(edges: readonly string[]): void {
+    for (const name of edges) {
+      const [from, to] = name.split('\0') as [string, string];
+      this.id(this.ends.id(from), this.ends.id(to));
+    }
+  }
+}
+
 export interface EntitiesState {
   readonly services: readonly string[];
   readonly edges: readonly string[];
@@ -38,26 +82,30 @@ export interface EntitiesState {
   readonly instanceMachine: readonly (readonly [string, string])[];
 }
 
-/** All entities of an environment. Edge names are `from\0to` inside. */
+/** All entities of an environment. */
 export class Entities {
   readonly services = new EntityTable();
-  readonly edges = new EntityTable();
+  readonly edges = new EdgeTable();
   readonly instances = new EntityTable();
   readonly machines = new EntityTable();
   readonly instanceService = new Map<string, string>();
   readonly instanceMachine = new Map<string, string>();
+  #resolver: Resolver | undefined;
 
-  table(kind: Entity['kind']): EntityTable {
+  table(kind: Exclude<Entity['kind'], 'edge'>): EntityTable {
     if (kind === 'service') return this.services;
-    if (kind === 'edge') return this.edges;
     return kind === 'instance' ? this.instances : this.machines;
   }
 
   entity(kind: Entity['kind'], i: number): Entity {
-    const name = this.table(kind).names[i]!;
-    if (kind !== 'edge') return { kind, name };
-    const [from, to] = name.split('\0') as [string, string];
-    return edge(from, to);
+    return kind === 'edge' ? this.edges.entity(i) : { kind, name: this.table(kind).names[i]! };
+  }
+
+  /** For leaves that are new now. Names keep their ids while their table is the same one. */
+  resolver(names: Names): Resolver {
+    if (this.#resolver?.names !== names) this.#resolver = new Resolver(this, names);
+    this.#resolver.begin();
+    return this.#resolver;
   }
 
   /** Learns where an instance belongs; later news wins. */
@@ -69,7 +117,7 @@ export class Entities {
   save(): EntitiesState {
     return {
       services: this.services.names,
-      edges: this.edges.names,
+      edges: this.edges.save(),
       instances: this.instances.names,
       machines: this.machines.names,
       instanceService: [...this.instanceService],
@@ -84,37 +132,54 @@ export class Entities {
   }
 }
 
-/** Name ids -> entity numbers while many new leaves are mapped: each name and pair is turned to text once. */
+/** Name ids -> entity numbers: each name is turned to text once. */
 export class Resolver {
+  readonly names: Names;
   readonly #entities: Entities;
-  readonly #names: Names;
-  readonly #services = new Map<number, number>();
-  readonly #edges = new Map<number, number>();
-  readonly #instances = new Map<number, number>();
-  /** Instance -> machine already noted. */
-  readonly #placed = new Map<number, number>();
+  /** By name id the number + 1; 0: not asked for yet. */
+  #services = new Int32Array(0);
+  #ends = new Int32Array(0);
+  #instances = new Int32Array(0);
+  /** By instance the machine it was placed on since `begin`, + 1. */
+  #placed = new Float64Array(0);
 
   constructor(entities: Entities, names: Names) {
     this.#entities = entities;
-    this.#names = names;
+    this.names = names;
+  }
+
+  begin(): void {
+    this.#placed.fill(0);
+    const { size } = this.names;
+    if (size <= this.#services.length) return;
+    const grown = (from: Int32Array): Int32Array<ArrayBuffer> => {
+      const to = new Int32Array(size + (size >> 1));
+      to.set(from);
+      return to;
+    };
+    this.#services = grown(this.#services);
+    this.#ends = grown(this.#ends);
+    this.#instances = grown(this.#instances);
+    this.#placed = new Float64Array(this.#services.length);
   }
 
   service(name: number): number {
-    let found = this.#services.get(name);
-    if (found === undefined) {
-      found = this.#entities.services.id(this.#names.name(name));
-      this.#services.set(name, found);
-    }
+    const known = this.#services[name]!;
+    if (known > 0) return known - 1;
+    const found = this.#entities.services.id(this.names.name(name));
+    this.#services[name] = found + 1;
     return found;
   }
 
   edge(caller: number, callee: number): number {
-    const pair = caller * 4294967296 + callee;
-    let found = this.#edges.get(pair);
-    if (found === undefined) {
-      found = this.#entities.edges.id(`${this.#names.name(caller)}\0${this.#names.name(callee)}`);
-      this.#edges.set(pair, found);
-    }
+    return this.#entities.edges.id(this.#end(caller), this.#end(callee));
+  }
+
+  #end(name: number): number {
+    const known = this.#ends[name]!;
+    if (known > 0) return known - 1;
+    const found = this.#entities.edges.ends.id(this.names.name(name));
+    this.#ends[name] = found + 1;
     return found;
   }
 
@@ -122,17 +187,16 @@ export class Resolver {
   instance(name: number, service: number, machine: number): number {
     if (name === 0) return -1;
     this.place(name, service, machine);
-    let found = this.#instances.get(name);
-    if (found === undefined) {
-      found = this.#entities.instances.id(this.#names.name(name));
-      this.#instances.set(name, found);
-    }
+    const known = this.#instances[name]!;
+    if (known > 0) return known - 1;
+    const found = this.#entities.instances.id(this.names.name(name));
+    this.#instances[name] = found + 1;
     return found;
   }
 
   place(instance: number, service: number, machine: number): void {
-    if (instance === 0 || this.#placed.get(instance) === machine) return;
-    this.#placed.set(instance, machine);
-    this.#entities.place(this.#names.name(instance), this.#names.name(service), this.#names.name(machine));
+    if (instance === 0 || this.#placed[instance] === machine + 1) return;
+    this.#placed[instance] = machine + 1;
+    this.#entities.place(this.names.name(instance), this.names.name(service), this.names.name(machine));
   }
 }

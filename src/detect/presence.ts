@@ -10,9 +10,18 @@ export interface PresenceState {
 /** Windows after which a collector that fell silent is no longer waited for. */
 const FORGET_WINDOWS = 12;
 
+/** Reporters kept beside each other; most entities have no more. */
+const BESIDE = 2;
+
 export class Presence {
-  /** Entity -> collectors. */
-  readonly #reporters: string[][] = [];
+  /** Collectors by number. */
+  readonly #collectors: string[] = [];
+  readonly #numbers = new Map<string, number>();
+  /** Entity by entity the numbers of its first reporters, + 1; 0: none. */
+  #beside = new Uint32Array(64 * BESIDE);
+  /** Entity -> the rest. */
+  readonly #more = new Map<number, number[]>();
+  #size = 0;
   /** Collector -> turn of the last window it reported in. */
   readonly #lastSeen: Map<string, number>;
 
@@ -21,19 +30,56 @@ export class Presence {
   }
 
   add(entity: number, collector: string): void {
-    while (this.#reporters.length <= entity) this.#reporters.push([]);
-    const list = this.#reporters[entity]!;
-    if (!list.includes(collector)) list.push(collector);
+    this.#cover(entity + 1);
+    const number = this.#number(collector);
+    for (let at = entity * BESIDE; at < (entity + 1) * BESIDE; at++) {
+      if (this.#beside[at] === number + 1) return;
+      if (this.#beside[at] === 0) {
+        this.#beside[at] = number + 1;
+        return;
+      }
+    }
+    const more = this.#more.get(entity);
+    if (more === undefined) this.#more.set(entity, [number]);
+    else if (!more.includes(number)) more.push(number);
+  }
+
+  #number(collector: string): number {
+    const known = this.#numbers.get(collector);
+    if (known !== undefined) return known;
+    const number = this.#collectors.length;
+    this.#numbers.set(collector, number);
+    this.#collectors.push(collector);
+    return number;
+  }
+
+  #cover(size: number): void {
+    if (size > this.#size) this.#size = size;
+    if (size * BESIDE <= this.#beside.length) return;
+    const beside = new Uint32Array(Math.max(size * BESIDE, (this.#beside.length * 3) >> 1));
+    beside.set(this.#beside);
+    this.#beside = beside;
+  }
+
+  #of(entity: number): string[] {
+    if (entity >= this.#size) return [];
+    const out: string[] = [];
+    for (let at = entity * BESIDE; at < (entity + 1) * BESIDE; at++) {
+      if (this.#beside[at]! > 0) out.push(this.#collectors[this.#beside[at]! - 1]!);
+    }
+    for (const number of this.#more.get(entity) ?? []) out.push(this.#collectors[number]!);
+    return out;
   }
 
   clear(entity: number): void {
-    if (entity < this.#reporters.length) this.#reporters[entity] = [];
+    this.#beside.fill(0, entity * BESIDE, (entity + 1) * BESIDE);
+    this.#more.delete(entity);
   }
 
   /** True when nothing of the entity can be missing from the window. */
   isComplete(entity: number, missing: ReadonlySet<string>): boolean {
     if (missing.size === 0) return true;
-    return !(this.#reporters[entity] ?? []).some((collector) => missing.has(collector));
+    return !this.#of(entity).some((collector) => missing.has(collector));
   }
 
   /** Drops collectors silent for too long; returns the entities that lost one. */
@@ -43,21 +89,25 @@ export class Presence {
     );
     if (gone.size === 0) return [];
     const hit: number[] = [];
-    this.#reporters.forEach((list, entity) => {
-      if (!list.some((collector) => gone.has(collector))) return;
-      this.#reporters[entity] = list.filter((collector) => !gone.has(collector));
+    for (let entity = 0; entity < this.#size; entity++) {
+      const list = this.#of(entity);
+      if (!list.some((collector) => gone.has(collector))) continue;
+      this.clear(entity);
+      for (const collector of list) if (!gone.has(collector)) this.add(entity, collector);
       hit.push(entity);
-    });
+    }
     return hit;
   }
 
   save(): readonly (readonly string[])[] {
-    return this.#reporters;
+    return Array.from({ length: this.#size }, (_, entity) => this.#of(entity));
   }
 
   load(reporters: readonly (readonly string[])[]): void {
+    this.#cover(reporters.length);
     reporters.forEach((list, entity) => {
-      this.#reporters[entity] = [...list];
+      this.clear(entity);
+      for (const collector of list) this.add(entity, collector);
     });
   }
 }

@@ -6,7 +6,6 @@ import type { ClosedWindow, LeafDirectory } from '../model/window.ts';
 import { KEY_CALLEE, KEY_CALLER, KEY_SIDE } from '../model/window.ts';
 import type { DetectConfig } from './config.ts';
 import type { Entities } from './entities.ts';
-import { Resolver } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
 import { DurationFamily } from './judge-duration.ts';
 import { CountFamily, RatioFamily } from './judge-ratio.ts';
@@ -151,7 +150,8 @@ export class TcpSeries {
       this.#edge = next;
     }
     const { keys, width } = directory;
-    const resolve = new Resolver(this.#entities, names);
+    if (this.#mapped === directory.size) return;
+    const resolve = this.#entities.resolver(names);
     for (let id = this.#mapped; id < directory.size; id++) {
       this.#edge[id] = resolve.edge(keys[id * width + KEY_CALLER]!, keys[id * width + KEY_CALLEE]!);
     }
