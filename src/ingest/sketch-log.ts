@@ -3,19 +3,14 @@ import type { CallColumns } from '../model/columns.ts';
 import type { HistogramTable } from '../model/window.ts';
 import { DENSE_SCALE, denseBucket, HISTOGRAM_BUCKETS } from '../stats/histogram.ts';
 import type { Directory } from './directory.ts';
-import { Doubles, Words } from './growable.ts';
+import { Words } from './growable.ts';
 
 /** Header of a sketch in the log: edge, first dense bucket, number of buckets; the counts follow. */
 const HEADER = 3;
 const MAX_COUNT = 0xffffffff;
 
-const dense = new Float64Array(HISTOGRAM_BUCKETS);
-
 export class SketchLog {
   readonly #log = new Words(1_024);
-  readonly #merged = new Doubles(1_024);
-  #order = new Uint32Array(0);
-  #sketches = 0;
 
   add(edge: number, batch: CallColumns, row: number): void {
     const counts = batch.histogramCounts;
@@ -46,16 +41,22 @@ export class SketchLog {
       }
     }
     log.length = at + length;
-    this.#sketches++;
   }
 
   /** One row per edge with a sketch, edges in the order of their numbers; empties the log. Cost: O(log + edges). */
   merge(edges: Directory): HistogramTable {
     const { data: log, length: end } = this.#log;
-    const ends = this.#sort(edges.size);
-    const order = this.#order;
+    const { size, keys } = edges;
+    const low = new Uint16Array(size).fill(HISTOGRAM_BUCKETS);
+    const high = new Uint16Array(size);
+    for (let at = HEADER; at <= end; at += HEADER + log[at - 1]!) {
+      const edge = log[at - 3]!;
+      const first = log[at - 2]!;
+      if (first < low[edge]!) low[edge] = first;
+      if (first + log[at - 1]! > high[edge]!) high[edge] = first + log[at - 1]!;
+    }
     let rows = 0;
-    for (let edge = 0, from = 0; edge < edges.size; from = ends[edge++]!) if (ends[edge]! > from) rows++;
+    for (let edge = 0; edge < size; edge++) if (high[edge]! > 0) rows++;
     const out = {
       rows,
       caller: new Uint32Array(rows),
@@ -64,48 +65,25 @@ export class SketchLog {
       first: new Int32Array(rows),
       start: new Uint32Array(rows + 1),
     };
-    const merged = this.#merged;
-    merged.length = 0;
-    merged.reserve(end);
-    for (let edge = 0, k = 0, row = 0; edge < edges.size; edge++) {
-      const to = ends[edge]!;
-      if (k === to) continue;
-      let low = HISTOGRAM_BUCKETS;
-      let high = 0;
-      for (; k < to; k++) {
-        const at = order[k]! + HEADER;
-        const first = log[at - 2]!;
-        const length = log[at - 1]!;
-        for (let i = 0; i < length; i++) dense[first + i] = dense[first + i]! + log[at + i]!;
-        if (first < low) low = first;
-        if (first + length > high) high = first + length;
-      }
-      out.caller[row] = edges.keys[edge * 3]!;
-      out.callee[row] = edges.keys[edge * 3 + 1]!;
-      out.side[row] = edges.keys[edge * 3 + 2]!;
-      out.first[row] = low;
-      if (merged.length + high - low > merged.data.length) merged.reserve(high - low);
-      const { data, length } = merged;
-      for (let i = low; i < high; i++) {
-        data[length + i - low] = dense[i]!;
-        dense[i] = 0;
-      }
-      merged.length = length + high - low;
-      out.start[++row] = merged.length;
+    /** Where bucket 0 of an edge would be. */
+    const zero = new Int32Array(size);
+    for (let edge = 0, row = 0, used = 0; edge < size; edge++) {
+      if (high[edge] === 0) continue;
+      out.caller[row] = keys[edge * 3]!;
+      out.callee[row] = keys[edge * 3 + 1]!;
+      out.side[row] = keys[edge * 3 + 2]!;
+      out.first[row] = low[edge]!;
+      zero[edge] = used - low[edge]!;
+      used += high[edge]! - low[edge]!;
+      out.start[++row] = used;
+    }
+    const counts = new Float64Array(out.start[rows]!);
+    for (let at = HEADER; at <= end; at += HEADER + log[at - 1]!) {
+      const to = zero[log[at - 3]!]! + log[at - 2]!;
+      const length = log[at - 1]!;
+      for (let i = 0; i < length; i++) counts[to + i] = counts[to + i]! + log[at + i]!;
     }
     this.#log.length = 0;
-    this.#sketches = 0;
-    return { ...out, counts: merged.data.slice(0, merged.length) };
-  }
-
-  /** Counting sort by edge: places of the sketches in `#order`; returns where each edge's part of it ends. */
-  #sort(edges: number): Uint32Array {
-    const { data: log, length: end } = this.#log;
-    const next = new Uint32Array(edges + 1);
-    for (let at = 0; at < end; at += HEADER + log[at + 2]!) next[log[at]! + 1]!++;
-    for (let edge = 0; edge < edges; edge++) next[edge + 1]! += next[edge]!;
-    if (this.#order.length < this.#sketches) this.#order = new Uint32Array(this.#sketches * 2);
-    for (let at = 0; at < end; at += HEADER + log[at + 2]!) this.#order[next[log[at]!]!++] = at;
-    return next;
+    return { ...out, counts };
   }
 }
