@@ -1,7 +1,8 @@
 /**
  * The window path in one process: messages of `generate.ts` on standard input -> decode -> windows -> baselines ->
  * detection, then the whole analysis of the incident that opened. Prints one JSON line.
- * Usage: generate.ts ... | window-path.ts [WINDOWS]; stops reading when so many were judged.
+ * Usage: generate.ts ... | window-path.ts [WINDOWS [heap]]; stops reading when so many were judged; with `heap`, bytes by
+ * owner after the last of them (run with --expose-gc).
  */
 import { readSync } from 'node:fs';
 import { classify, createRuleSet } from '../../src/classify/index.ts';
@@ -15,16 +16,32 @@ import type { Incident } from '../../src/model/incident.ts';
 import type { ClosedWindow } from '../../src/model/window.ts';
 import { buildReport } from '../../src/report/index.ts';
 import { median } from '../../src/stats/robust.ts';
+import type { Owners } from './heap-owners.ts';
+import { bytesByOwner } from './heap-owners.ts';
 
+const OWNERS: Owners = [
+  ['names', ['NameTable', 'Dictionaries']],
+  ['leaves', ['Directory']],
+  ['baselines: levels', ['LevelPool']],
+  ['baselines: ratios and counts', ['RatioPool']],
+  ['baselines: daily rhythms', ['Rhythm']],
+  ['alarms, low marks', ['Tracks', 'RateFamily']],
+  ['entities, reporters, sums of the window', ['WindowDetector']],
+  ['minute sums', ['MinuteBlock']],
+  ['open windows', ['WindowBuilder', 'SketchLog']],
+  ['kept windows', ['SeriesStore']],
+  ['redelivery and the rest of ingest', ['WindowedIngest']],
+];
 const HEADERS = { 'content-type': CONTENT_TYPE_PROTOBUF, 'rootwalk-schema': '1' };
 const limit = Number(process.argv[2] ?? Number.POSITIVE_INFINITY);
 const ingest = createIngest();
 const detector = createDetector();
 let records = 0;
 let pushMs = 0;
-/** Building the window, and judging it. */
+/** Building the window, and judging it; then both in CPU time, which other work on the machine hardly lengthens. */
 const closeMs: number[] = [];
 const detectMs: number[] = [];
+const cpuMs: number[] = [];
 const residentMb: number[] = [];
 let incident: Incident | undefined;
 let last: ClosedWindow | undefined;
@@ -36,9 +53,13 @@ function take(value: Uint8Array): void {
   for (const batch of decoded.batches) {
     records += 'records' in batch ? batch.records.length : batch.rows;
     const before = performance.now();
+    const cpu = process.cpuUsage();
     const { closed } = ingest.push(batch, { contentHash: contentHash(value) });
     if (closed.length > 0) closeMs.push(performance.now() - before);
     for (const window of closed) detect(window);
+    if (closed.length === 0) continue;
+    const { user, system } = process.cpuUsage(cpu);
+    cpuMs.push((user + system) / 1000 / closed.length);
   }
   decoded.lease?.release();
   pushMs += performance.now() - started;
@@ -103,6 +124,8 @@ for (;;) {
   filled -= at;
   if (detectMs.length >= limit) break;
 }
+/** While windows are open, as they always are. */
+const heap = process.argv[3] === 'heap' ? bytesByOwner(OWNERS) : undefined;
 for (const window of ingest.flush()) detect(window);
 const runMb = process.resourceUsage().maxRSS / 1024;
 const analysisMs = incident === undefined || last === undefined ? {} : await analyse(incident, last);
@@ -117,12 +140,17 @@ const result = {
   slowestMs: Math.max(...detectMs.map((ms, i) => ms + (closeMs[i] ?? 0))),
   steadyMs: median(tail),
   closeMs: median(closeMs),
+  firstCpuMs: cpuMs[0],
+  steadyCpuMs: median(cpuMs.slice(cpuMs.length >> 1)),
   firstMb: residentMb[0],
   residentMb: residentMb.at(-1),
   peakMb: runMb,
-  heapMb: heapUsed / 2 ** 20,
+  objectsMb: heapUsed / 2 ** 20,
   arraysMb: arrayBuffers / 2 ** 20,
   analysisMs,
+  ...(heap === undefined
+    ? {}
+    : { heapMb: Object.fromEntries(Object.entries(heap).map(([owner, bytes]) => [owner, bytes / 2 ** 20])) }),
   analysisPeakMb: process.resourceUsage().maxRSS / 1024,
 };
 process.stdout.write(`${JSON.stringify(result)}\n`);

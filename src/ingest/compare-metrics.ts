@@ -17,40 +17,30 @@ import {
 import type { Selection } from './compare.ts';
 import { optional, sideOf, sortBy } from './compare.ts';
 import type { Scope } from './compare-scope.ts';
-import type { Directory } from './directory.ts';
+import type { Slots } from './compare-slots.ts';
+import { slotsOf } from './compare-slots.ts';
 import type { KeptWindow } from './kept-window.ts';
 import { PairBuilder } from './metric-pairs.ts';
 import { Unpacker } from './packed.ts';
 import type { SeriesStore } from './store.ts';
 
-/** The leaves a comparison is about, numbered, and where each of its windows has them. */
-class Slots {
-  /** Slot -> leaf. */
-  readonly leaves: readonly number[];
+/** Where each of the windows has the leaves. */
+class Places {
+  readonly slots: Slots;
   readonly windows: readonly KeptWindow[];
   /** Slot by slot the row in each window; -1: none. */
   readonly rows: Int32Array;
-  /** Leaf -> slot; -1: not in the comparison. */
-  readonly of: Int32Array;
 
-  constructor(directory: Directory, windows: readonly KeptWindow[], scope: Scope) {
-    const leaves: number[] = [];
-    this.of = new Int32Array(directory.size).fill(-1);
-    for (let leaf = 0; leaf < directory.size; leaf++) {
-      const at = leaf * TCP_KEY_WIDTH;
-      if (!scope(directory.keys[at + KEY_CALLER]!, directory.keys[at + KEY_CALLEE]!)) continue;
-      this.of[leaf] = leaves.length;
-      leaves.push(leaf);
-    }
-    this.leaves = leaves;
+  constructor(slots: Slots, windows: readonly KeptWindow[]) {
+    this.slots = slots;
     this.windows = windows;
     const count = windows.length;
-    this.rows = new Int32Array(leaves.length * count).fill(-1);
+    this.rows = new Int32Array(slots.leaves.length * count).fill(-1);
     const unpacker = new Unpacker();
     windows.forEach(({ tcp }, w) => {
       const [leaf] = unpacker.take([tcp.leaf], tcp.rows);
       for (let r = 0; r < tcp.rows; r++) {
-        const slot = this.of[leaf![r]!]!;
+        const slot = slots.of[leaf![r]!]!;
         if (slot >= 0) this.rows[slot * count + w] = r;
       }
     });
@@ -60,21 +50,21 @@ class Slots {
 /** Drops and connect failures by reason: slot -> metric name -> value per window; a reason not listed is zero. */
 class Reasons {
   readonly #values = new Map<number, Map<string, Float64Array>>();
-  readonly #slots: Slots;
+  readonly #places: Places;
   readonly #names: Names;
 
-  constructor(slots: Slots, names: Names) {
-    this.#slots = slots;
+  constructor(places: Places, names: Names) {
+    this.#places = places;
     this.#names = names;
   }
 
   add(prefix: string, kind: 'drop' | 'failure'): void {
-    this.#slots.windows.forEach(({ tcp }, w) => {
+    this.#places.windows.forEach(({ tcp }, w) => {
       const rows = kind === 'drop' ? tcp.dropRow : tcp.failureRow;
       const reasons = kind === 'drop' ? tcp.dropReason : tcp.failureReason;
       const values = kind === 'drop' ? tcp.dropValue : tcp.failureValue;
       for (let i = 0; i < rows.length; i++) {
-        const slot = this.#slots.of[tcp.leaf.at(rows[i]!)]!;
+        const slot = this.#places.slots.of[tcp.leaf.at(rows[i]!)]!;
         if (slot < 0) continue;
         this.#series(slot, `${prefix}.${this.#names.name(reasons[i]!)}`, kind)[w] = values[i]!;
       }
@@ -89,7 +79,7 @@ class Reasons {
     }
     let series = metrics.get(metric);
     if (series === undefined) {
-      const { windows, rows } = this.#slots;
+      const { windows, rows } = this.#places;
       const count = windows.length;
       series = new Float64Array(count).fill(Number.NaN);
       for (let w = 0; w < count; w++) {
@@ -109,16 +99,17 @@ class Reasons {
 
 export function tcpEdges(store: SeriesStore, selection: Selection, scope: Scope): TcpEdge[] {
   const { tcp: directory, names } = store.identities;
-  const slots = new Slots(directory, [...selection.baseline, ...selection.current], scope);
+  const slots = slotsOf(directory, scope);
   const { leaves } = slots;
-  const reasons = new Reasons(slots, names);
+  const places = new Places(slots, [...selection.baseline, ...selection.current]);
+  const reasons = new Reasons(places, names);
   reasons.add('drops', 'drop');
   reasons.add('connectFailures', 'failure');
   const pairs = new PairBuilder(
     selection.baseline.length,
     selection.current.map((window) => window.startMs),
   );
-  const metricsOf = counters(slots, earlier(selection, slots), pairs);
+  const metricsOf = counters(places, earlier(selection, slots), pairs);
 
   const edges: TcpEdge[] = [];
   for (let slot = 0; slot < leaves.length; slot++) {
@@ -157,21 +148,15 @@ export function tcpEdges(store: SeriesStore, selection: Selection, scope: Scope)
   );
 }
 
-/** Field by field, not leaf by leaf: a window's column is unpacked once. Cost: O(fields * (rows + slots * windows)). */
-function counters({ leaves, windows, rows }: Slots, before: Earlier, pairs: PairBuilder): MetricPair[][] {
+/** Field by field, as windows keep them. Cost: O(fields * slots * windows). */
+function counters({ slots, windows, rows }: Places, before: Earlier, pairs: PairBuilder): MetricPair[][] {
+  const { leaves } = slots;
   const count = windows.length;
   const metrics = leaves.map((): MetricPair[] => []);
   const values = new Float64Array(leaves.length * count);
-  const unpacker = new Unpacker();
   TCP_FIELDS.forEach((field, f) => {
     windows.forEach(({ tcp }, w) => {
-      const column = tcp.values[f]!;
-      const known = !column.unknown;
-      const [from] = known ? unpacker.take([column], tcp.rows) : [];
-      for (let at = w; at < values.length; at += count) {
-        const row = rows[at]!;
-        values[at] = known && row >= 0 ? from![row]! : Number.NaN;
-      }
+      tcp.values[f]!.gather(rows, w, count, values);
     });
     for (let slot = 0; slot < leaves.length; slot++) {
       const extra = { sum: before.sums[f]![slot]!, windows: before.windows[slot]! };
@@ -196,12 +181,12 @@ function earlier(selection: Selection, slots: Slots): Earlier {
   const unpacker = new Unpacker();
   for (const block of selection.baselineBlocks) {
     const { tcp } = block.sums();
-    const [leaf, ofWindows, ...columns] = unpacker.take([tcp.leaf, tcp.windows, ...tcp.sums], tcp.rows);
+    const [leaf] = unpacker.take([tcp.leaf], tcp.rows);
     for (let r = 0; r < tcp.rows; r++) {
       const slot = slots.of[leaf![r]!]!;
       if (slot < 0) continue;
-      windows[slot] = windows[slot]! + ofWindows![r]!;
-      for (let f = 0; f < sums.length; f++) sums[f]![slot] = sums[f]![slot]! + columns[f]![r]!;
+      windows[slot] = windows[slot]! + tcp.windows.at(r);
+      for (let f = 0; f < sums.length; f++) sums[f]![slot] = sums[f]![slot]! + tcp.sums[f]!.at(r);
     }
   }
   return { sums, windows };

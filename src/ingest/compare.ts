@@ -21,6 +21,8 @@ import { tcpEdges } from './compare-metrics.ts';
 import { resourceEntities } from './compare-resources.ts';
 import type { Scope } from './compare-scope.ts';
 import { scopeOf } from './compare-scope.ts';
+import type { Slots } from './compare-slots.ts';
+import { slotsOf } from './compare-slots.ts';
 import type { KeptWindow } from './kept-window.ts';
 import type { MinuteBlock } from './minute-block.ts';
 import { Unpacker } from './packed.ts';
@@ -126,57 +128,58 @@ class LeafSums {
   readonly duration: Float64Array;
   readonly square: Float64Array;
 
-  constructor(size: number, windows: readonly KeptWindow[], blocks: readonly MinuteBlock[]) {
-    this.count = new Float64Array(size);
-    this.errors = new Float64Array(size);
-    this.duration = new Float64Array(size);
-    this.square = new Float64Array(size);
+  constructor({ leaves, of }: Slots, windows: readonly KeptWindow[], blocks: readonly MinuteBlock[]) {
+    this.count = new Float64Array(leaves.length);
+    this.errors = new Float64Array(leaves.length);
+    this.duration = new Float64Array(leaves.length);
+    this.square = new Float64Array(leaves.length);
     const unpacker = new Unpacker();
     for (const block of blocks) {
       const { rows, leaf, count, errors, duration, durationSquare } = block.sums().calls;
-      const [leaves, counts, failed, durations, squares] = unpacker.take(
-        [leaf, count, errors, duration, durationSquare],
-        rows,
-      );
-      for (let r = 0; r < rows; r++) this.#add(leaves![r]!, counts![r]!, failed![r]!, durations![r]!, squares![r]!);
+      const [leafOf] = unpacker.take([leaf], rows);
+      for (let r = 0; r < rows; r++) {
+        const slot = of[leafOf![r]!]!;
+        if (slot >= 0) this.#add(slot, count.at(r), errors.at(r), duration.at(r), durationSquare.at(r));
+      }
     }
     for (const { calls } of windows) {
-      const { rows, leaf, count, errors, durationSumUs } = calls;
-      const [leaves, counts, failed, durations] = unpacker.take([leaf, count, errors, durationSumUs], rows);
-      for (let r = 0; r < rows; r++) {
-        const n = counts![r]!;
-        const duration = durations![r]!;
-        this.#add(leaves![r]!, n, failed![r]!, duration, n > 0 ? (duration * duration) / n : 0);
+      const [leafOf] = unpacker.take([calls.leaf], calls.rows);
+      for (let r = 0; r < calls.rows; r++) {
+        const slot = of[leafOf![r]!]!;
+        if (slot < 0) continue;
+        const count = calls.count.at(r);
+        const duration = calls.durationSumUs.at(r);
+        this.#add(slot, count, calls.errors.at(r), duration, count > 0 ? (duration * duration) / count : 0);
       }
     }
   }
 
-  #add(leaf: number, count: number, errors: number, duration: number, square: number): void {
-    this.count[leaf] = this.count[leaf]! + count;
-    this.errors[leaf] = this.errors[leaf]! + errors;
-    this.duration[leaf] = this.duration[leaf]! + duration;
-    this.square[leaf] = this.square[leaf]! + square;
+  #add(slot: number, count: number, errors: number, duration: number, square: number): void {
+    this.count[slot] = this.count[slot]! + count;
+    this.errors[slot] = this.errors[slot]! + errors;
+    this.duration[slot] = this.duration[slot]! + duration;
+    this.square[slot] = this.square[slot]! + square;
   }
 
-  sums(leaf: number): CallSums {
+  sums(slot: number): CallSums {
     return {
-      count: this.count[leaf]!,
-      errors: this.errors[leaf]!,
-      durationSumUs: this.duration[leaf]!,
-      durationSquareUs2: this.square[leaf]!,
+      count: this.count[slot]!,
+      errors: this.errors[slot]!,
+      durationSumUs: this.duration[slot]!,
+      durationSquareUs2: this.square[slot]!,
     };
   }
 }
 
 function callLeaves(store: SeriesStore, selection: Selection, scope: Scope): CallLeaf[] {
   const { calls: directory, names } = store.identities;
-  const baseline = new LeafSums(directory.size, selection.baseline, selection.baselineBlocks);
-  const current = new LeafSums(directory.size, selection.current, selection.currentBlocks);
+  const slots = slotsOf(directory, scope);
+  const baseline = new LeafSums(slots, selection.baseline, selection.baselineBlocks);
+  const current = new LeafSums(slots, selection.current, selection.currentBlocks);
   const leaves: CallLeaf[] = [];
-  for (let leaf = 0; leaf < directory.size; leaf++) {
-    if (baseline.count[leaf] === 0 && current.count[leaf] === 0) continue;
-    const at = leaf * CALL_KEY_WIDTH;
-    if (!scope(directory.keys[at + KEY_CALLER]!, directory.keys[at + KEY_CALLEE]!)) continue;
+  for (let slot = 0; slot < slots.leaves.length; slot++) {
+    if (baseline.count[slot] === 0 && current.count[slot] === 0) continue;
+    const leaf = slots.leaves[slot]!;
     const part = (at: number): string => names.name(directory.keys[leaf * CALL_KEY_WIDTH + at]!);
     const tags = part(KEY_TAGS);
     leaves.push({
@@ -192,8 +195,8 @@ function callLeaves(store: SeriesStore, selection: Selection, scope: Scope): Cal
       status: part(KEY_STATUS),
       ...optional('errorType', part(KEY_ERROR_TYPE)),
       ...(tags === '' ? {} : { tags: JSON.parse(tags) as Tags }),
-      baseline: baseline.sums(leaf),
-      current: current.sums(leaf),
+      baseline: baseline.sums(slot),
+      current: current.sums(slot),
     });
   }
   return sortBy(leaves, (leaf) =>

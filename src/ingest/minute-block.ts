@@ -2,8 +2,7 @@
 import { TCP_FIELDS } from '../model/columns.ts';
 import { Doubles, RowIndex, Words } from './growable.ts';
 import type { KeptWindow } from './kept-window.ts';
-import type { Packed } from './packed.ts';
-import { packed } from './packed.ts';
+import { Packed, packed } from './packed.ts';
 
 export const BLOCK_MS = 60_000;
 
@@ -50,13 +49,13 @@ export class MinuteBlock {
 
   /** Packs the sums and gives back the rest; call when the minute is over. */
   seal(): void {
-    this.#sealed = this.sums();
+    this.#sealed = this.#growing?.sums(packed);
     this.#growing = undefined;
   }
 
-  /** Cost: O(rows) before the minute is over, O(1) after. */
+  /** Valid until the next window is folded in. Cost: O(1). */
   sums(): BlockSums {
-    return this.#sealed ?? this.#growing!.pack();
+    return this.#sealed ?? this.#growing!.sums((values, rows) => Packed.plain(values.subarray(0, rows)));
   }
 }
 
@@ -119,23 +118,23 @@ class GrowingSums {
     });
   }
 
-  pack(): BlockSums {
+  sums(column: (values: Float64Array | Uint32Array, rows: number) => Packed): BlockSums {
     const calls = this.#callLeaf.length;
     const tcp = this.#tcpLeaf.length;
     return {
       calls: {
         rows: calls,
-        leaf: packed(this.#callLeaf.data, calls),
-        count: packed(this.#count.data, calls),
-        errors: packed(this.#errors.data, calls),
-        duration: packed(this.#duration.data, calls),
-        durationSquare: packed(this.#durationSquare.data, calls),
+        leaf: column(this.#callLeaf.data, calls),
+        count: column(this.#count.data, calls),
+        errors: column(this.#errors.data, calls),
+        duration: column(this.#duration.data, calls),
+        durationSquare: column(this.#durationSquare.data, calls),
       },
       tcp: {
         rows: tcp,
-        leaf: packed(this.#tcpLeaf.data, tcp),
-        windows: packed(this.#tcpWindows.data, tcp),
-        sums: this.#tcpSums.map((column) => packed(column.data, tcp)),
+        leaf: column(this.#tcpLeaf.data, tcp),
+        windows: column(this.#tcpWindows.data, tcp),
+        sums: this.#tcpSums.map((sums) => column(sums.data, tcp)),
       },
     };
   }

@@ -32,6 +32,16 @@ export class Packed {
     return this.#shift === 1 ? (value === 0 ? Number.NaN : value - 1) : value;
   }
 
+  /** A column as it is, not copied. */
+  static plain(values: Float64Array | Uint32Array): Packed {
+    return new Packed(values, 0, false);
+  }
+
+  /** out[at] is the value of row rows[at] for at = from, from + stride ...; NaN where that is -1. */
+  gather(rows: Int32Array, from: number, stride: number, out: Float64Array): void {
+    for (let at = from; at < rows.length; at += stride) out[at] = rows[at]! < 0 ? Number.NaN : this.at(rows[at]!);
+  }
+
   /** Writes every row to the beginning of `out`. */
   copyTo(out: Float64Array, rows: number): void {
     if (this.unknown) {

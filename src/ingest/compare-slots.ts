@@ -1,0 +1,24 @@
+/** The leaves of a directory that a comparison is about, numbered. */
+import { KEY_CALLEE, KEY_CALLER } from '../model/window.ts';
+import type { Scope } from './compare-scope.ts';
+import type { Directory } from './directory.ts';
+
+export interface Slots {
+  /** Slot -> leaf. */
+  readonly leaves: readonly number[];
+  /** Leaf -> slot; -1: not in the comparison. */
+  readonly of: Int32Array;
+}
+
+/** Cost: O(leaves). */
+export function slotsOf(directory: Directory, scope: Scope): Slots {
+  const leaves: number[] = [];
+  const of = new Int32Array(directory.size).fill(-1);
+  for (let leaf = 0; leaf < directory.size; leaf++) {
+    const at = leaf * directory.width;
+    if (!scope(directory.keys[at + KEY_CALLER]!, directory.keys[at + KEY_CALLEE]!)) continue;
+    of[leaf] = leaves.length;
+    leaves.push(leaf);
+  }
+  return { leaves, of };
+}
