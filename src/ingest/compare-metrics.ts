@@ -155,6 +155,7 @@ function counters({ slots, windows, rows }: Places, before: Earlier, pairs: Pair
   const metrics = leaves.map((): MetricPair[] => []);
   const values = new Float64Array(leaves.length * count);
   TCP_FIELDS.forEach((field, f) => {
+    if (!before.any && windows.every(({ tcp }) => tcp.values[f]!.unknown)) return;
     windows.forEach(({ tcp }, w) => {
       tcp.values[f]!.gather(rows, w, count, values);
     });
@@ -171,6 +172,8 @@ interface Earlier {
   /** Per field and slot. */
   readonly sums: readonly Float64Array[];
   readonly windows: Float64Array;
+  /** There are sums at all. */
+  readonly any: boolean;
 }
 
 /** Sums from before the detail. */
@@ -189,5 +192,5 @@ function earlier(selection: Selection, slots: Slots): Earlier {
       for (let f = 0; f < sums.length; f++) sums[f]![slot] = sums[f]![slot]! + tcp.sums[f]!.at(r);
     }
   }
-  return { sums, windows };
+  return { sums, windows, any: selection.baselineBlocks.length > 0 };
 }

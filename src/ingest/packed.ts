@@ -39,7 +39,13 @@ export class Packed {
 
   /** out[at] is the value of row rows[at] for at = from, from + stride ...; NaN where that is -1. */
   gather(rows: Int32Array, from: number, stride: number, out: Float64Array): void {
-    for (let at = from; at < rows.length; at += stride) out[at] = rows[at]! < 0 ? Number.NaN : this.at(rows[at]!);
+    const data = this.#data;
+    const shift = this.#shift;
+    for (let at = from; at < rows.length; at += stride) {
+      const row = rows[at]!;
+      const value = row < 0 || this.unknown ? Number.NaN : data[row]!;
+      out[at] = shift === 0 ? value : value === 0 ? Number.NaN : value - 1;
+    }
   }
 
   /** Writes every row to the beginning of `out`. */

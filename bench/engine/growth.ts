@@ -1,0 +1,80 @@
+/**
+ * The window path from 100 to 10,000 services: how long a window takes to close, the first one too, how much memory the
+ * engine has, and how long the whole analysis of an incident takes. The workload comes from a process of its own; the
+ * engine's process is pinned to one core.
+ *
+ *   node bin/node24.mjs bench/engine/growth.ts [--sizes 100,300,1000,3000,10000] [--windows 30] [--core 0] [--heap]
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { parseArgs } from 'node:util';
+
+interface Result {
+  readonly records: number;
+  readonly windows: number;
+  readonly pushPerSecond: number;
+  readonly firstMs: number;
+  readonly firstCpuMs: number;
+  readonly steadyMs: number;
+  readonly closeMs: number;
+  readonly steadyCpuMs: number;
+  readonly firstMb: number;
+  readonly residentMb: number;
+  readonly analysisMs: Readonly<Record<string, number>>;
+  readonly heapMb?: Readonly<Record<string, number>>;
+}
+
+const { values } = parseArgs({
+  options: {
+    sizes: { type: 'string', default: '100,300,1000,3000,10000' },
+    windows: { type: 'string', default: '30' },
+    core: { type: 'string', default: '0' },
+    heap: { type: 'boolean', default: false },
+  },
+});
+const windows = Number(values.windows);
+/** Windows between the fault's beginning and the end. */
+const FAULT_WINDOWS = 5;
+
+function script(name: string): string {
+  return new URL(name, import.meta.url).pathname;
+}
+
+async function measure(services: number): Promise<Result> {
+  const node = [process.execPath, ...process.execArgv];
+  const workload = [services, services * 10, windows, windows - FAULT_WINDOWS].map(String);
+  const [command = '', ...args] = [...node, script('./generate.ts'), ...workload];
+  const generator = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  // Two windows are still open when the last message comes, as always in a running engine.
+  const engineArgs = values.heap ? [`${windows - 2}`, 'heap'] : [];
+  const engine = spawn(
+    'taskset',
+    ['-c', values.core, ...node, '--expose-gc', script('./window-path.ts'), ...engineArgs],
+    { stdio: [generator.stdout, 'pipe', 'inherit'] },
+  );
+  let out = '';
+  engine.stdout.on('data', (chunk) => {
+    out += chunk;
+  });
+  const [status] = (await once(engine, 'close')) as [number];
+  generator.kill();
+  if (status !== 0) throw new Error(`the engine's process ended with ${status}`);
+  return JSON.parse(out) as Result;
+}
+
+const sum = (parts: Readonly<Record<string, number>>): number => Object.values(parts).reduce((a, b) => a + b, 0);
+
+for (const services of values.sizes.split(',').map(Number)) {
+  const found = await measure(services);
+  const cells = [
+    `${services} / ${services * 10}`,
+    Math.round(found.records / found.windows),
+    Math.round(found.pushPerSecond),
+    `${Math.round(found.firstMs)} (${Math.round(found.firstCpuMs)}) ms`,
+    `${Math.round(found.steadyMs + found.closeMs)} (${Math.round(found.steadyCpuMs)}) ms`,
+    `${Math.round(found.firstMb)} / ${Math.round(found.residentMb)} MB`,
+    `${Math.round(sum(found.analysisMs))} ms`,
+  ];
+  console.log(`| ${cells.join(' | ')} |`);
+  for (const [owner, mb] of Object.entries(found.heapMb ?? {})) console.log(`|   | ${owner} | ${mb.toFixed(1)} |`);
+}
