@@ -6,7 +6,8 @@ import { decodeCallColumns, decodeTcpColumns } from './decode-columns.ts';
 import { decodeRows } from './proto-rows.ts';
 import type { DecodedBatch, DecodeResult } from './result.ts';
 import { CodecProblem, reject } from './result.ts';
-import { tokenEpoch } from './text-cache.ts';
+import { lastToken, tokenEpoch } from './text-cache.ts';
+import { guessesFor, remember, sourceOf } from './text-guesses.ts';
 import { checkEnvelope, SCHEMA_VERSION, toBatch } from './validate.ts';
 import { WireReader } from './wire-reader.ts';
 
@@ -85,15 +86,22 @@ function decodeProtobuf(value: Uint8Array): DecodeResult {
     sequence: 0,
     rows: 0,
   };
+  /** Number of the collector's name in the cache of texts, and the message's place among its messages. */
+  let collector = -1;
+  let source = -1;
   let body: WireReader | undefined;
   let bodyField = 0;
   while (reader.next()) {
     const { field } = reader;
-    if (field === ENVELOPE_FIELD.strings) reader.texts(strings, tokens);
-    else if (field === ENVELOPE_FIELD.type) head.type = reader.string();
+    if (field === ENVELOPE_FIELD.strings) {
+      if (strings.length === 0) source = sourceOf(collector, head.type === 'call', head.sequence);
+      reader.texts(strings, tokens, guessesFor(source));
+    } else if (field === ENVELOPE_FIELD.type) head.type = reader.string();
     else if (field === ENVELOPE_FIELD.environment) head.environment = reader.string();
-    else if (field === ENVELOPE_FIELD.collector) head.collector = reader.string();
-    else if (field === ENVELOPE_FIELD.windowStartMs) head.windowStartMs = reader.double();
+    else if (field === ENVELOPE_FIELD.collector) {
+      head.collector = reader.string();
+      collector = lastToken();
+    } else if (field === ENVELOPE_FIELD.windowStartMs) head.windowStartMs = reader.double();
     else if (field === ENVELOPE_FIELD.windowMs) head.windowMs = reader.uint32();
     else if (field === ENVELOPE_FIELD.sequence) head.sequence = reader.uint32();
     else if (field === ENVELOPE_FIELD.rows) head.rows = reader.uint32();
@@ -118,6 +126,7 @@ function decodeProtobuf(value: Uint8Array): DecodeResult {
     throw new CodecProblem('missing_field', `${head.type}: the columns are missing`);
   if (strings[0] !== '') strings[0] = strings[0] === undefined ? '' : fail();
   if (tokens.length === 0) tokens.push(-1);
+  if (epoch === tokenEpoch()) remember(source, tokens, epoch);
   // The cache started anew meanwhile: numbers of two epochs do not mix.
   const known = epoch === tokenEpoch() ? { tokens: { epoch, of: tokens } } : {};
   const header: Header = { ...head, schemaVersion: SCHEMA_VERSION, strings, ...known };

@@ -2,9 +2,11 @@
 import type { Lease } from './column-arena.ts';
 import { buffer, column, load } from './column-arena.ts';
 import { CodecProblem } from './result.ts';
-import { lastToken, textOf } from './text-cache.ts';
+import { guess, lastToken, textOf } from './text-cache.ts';
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+
+const NONE = new Int32Array(0);
 
 export class WireReader {
   readonly #buffer: Buffer;
@@ -66,9 +68,13 @@ export class WireReader {
     return textOf(this.#buffer, this.#view, at, length);
   }
 
-  /** The text just met and those that follow with the same tag, with their numbers in the cache of texts. */
-  texts(strings: string[], tokens: number[]): void {
+  /**
+   * The text just met and those that follow with the same tag, with their numbers in the cache of texts.
+   * @param likely numbers that will mostly do
+   */
+  texts(strings: string[], tokens: number[], likely: Int32Array): void {
     this.#expect(2);
+    guess(likely);
     const tag = (this.field << 3) | 2;
     const buffer = this.#buffer;
     const view = this.#view;
@@ -77,9 +83,10 @@ export class WireReader {
       strings.push(textOf(buffer, view, this.#take(length), length));
       tokens.push(lastToken());
       // A tag of two bytes is left to next(), which comes back here.
-      if (this.#at >= this.#end || buffer[this.#at] !== tag) return;
+      if (this.#at >= this.#end || buffer[this.#at] !== tag) break;
       this.#at++;
     }
+    guess(NONE);
   }
 
   message(): WireReader {
