@@ -38,6 +38,8 @@ export class TcpSeries {
   readonly #sums: Record<Summed, Float64Array>;
   #directory: LeafDirectory | undefined;
   #edge = new Int32Array(0);
+  /** Of the window being summed. */
+  #edgeOfRow = new Int32Array(0);
   #mapped = 0;
 
   constructor(entities: Entities, config: DetectConfig) {
@@ -117,21 +119,24 @@ export class TcpSeries {
     const { segments, retransmits, drops, failures, resets, rttSum, rttCount, overflows } = this.#sums;
     const { keys, width } = tcpDirectory;
     const { leaf, values, rows, hasDrops, hasConnectFailures } = tcp;
+    if (this.#edgeOfRow.length < rows) this.#edgeOfRow = new Int32Array(rows + (rows >> 3));
+    const edges = this.#edgeOfRow;
+    for (let r = 0; r < rows; r++) edges[r] = this.#edge[leaf[r]!]!;
+    addColumn(segments, edges, values[SEGMENTS_OUT], rows);
+    addColumn(retransmits, edges, values[RETRANSMITS], rows);
+    addColumn(resets, edges, values[RESETS_SENT], rows);
+    addColumn(resets, edges, values[RESETS_RECEIVED], rows);
+    addColumn(overflows, edges, values[OVERFLOWS], rows);
     for (let r = 0; r < rows; r++) {
-      const id = leaf[r]!;
-      const edge = this.#edge[id]!;
-      const at = r * TCP_FIELDS.length;
-      addTo(segments, edge, values[at + SEGMENTS_OUT]!);
-      addTo(retransmits, edge, values[at + RETRANSMITS]!);
-      addTo(resets, edge, values[at + RESETS_SENT]!);
-      addTo(resets, edge, values[at + RESETS_RECEIVED]!);
-      addTo(overflows, edge, values[at + OVERFLOWS]!);
-      if (hasDrops[r]) addTo(drops, edge, 0);
-      if (hasConnectFailures[r]) addTo(failures, edge, 0);
-      if (keys[id * width + KEY_SIDE] === 0) {
-        addTo(rttSum, edge, values[at + RTT_SUM]!);
-        addTo(rttCount, edge, values[at + RTT_COUNT]!);
-      }
+      if (hasDrops[r]) addTo(drops, edges[r]!, 0);
+      if (hasConnectFailures[r]) addTo(failures, edges[r]!, 0);
+    }
+    const sum = values[RTT_SUM];
+    const count = values[RTT_COUNT];
+    for (let r = 0; r < rows; r++) {
+      if (keys[leaf[r]! * width + KEY_SIDE] !== 0) continue;
+      if (sum !== undefined) addTo(rttSum, edges[r]!, sum[r]!);
+      if (count !== undefined) addTo(rttCount, edges[r]!, count[r]!);
     }
     for (let k = 0; k < tcp.dropRow.length; k++) addTo(drops, this.#edge[leaf[tcp.dropRow[k]!]!]!, tcp.dropValue[k]!);
     for (let k = 0; k < tcp.failureRow.length; k++) {
@@ -171,6 +176,12 @@ export class TcpSeries {
 
 function stepAll(family: CountFamily, moment: Moment, counts: Float64Array, size: number): void {
   for (let i = 0; i < size; i++) family.step(i, moment, counts[i]!);
+}
+
+/** Sums a column by edge. */
+function addColumn(sums: Float64Array, edges: Int32Array, column: Float64Array | undefined, rows: number): void {
+  if (column === undefined) return;
+  for (let r = 0; r < rows; r++) addTo(sums, edges[r]!, column[r]!);
 }
 
 function addTo(column: Float64Array, i: number, value: number): void {

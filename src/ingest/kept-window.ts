@@ -2,7 +2,7 @@
 import { TCP_FIELDS } from '../model/columns.ts';
 import type { ClosedWindow } from '../model/window.ts';
 import type { Packed } from './packed.ts';
-import { packed, packedTable } from './packed.ts';
+import { packed, UNKNOWN } from './packed.ts';
 
 export interface KeptCalls {
   readonly rows: number;
@@ -58,7 +58,7 @@ export function keep(window: ClosedWindow): KeptWindow {
     tcp: {
       rows: tcp.rows,
       leaf: packed(tcp.leaf, tcp.rows),
-      values: packedTable(tcp.values, tcp.rows, TCP_FIELDS.length),
+      values: tcp.values.map((column) => (column === undefined ? UNKNOWN : packed(column, tcp.rows))),
       hasDrops: packed(tcp.hasDrops, tcp.rows),
       hasConnectFailures: packed(tcp.hasConnectFailures, tcp.rows),
       dropRow: tcp.dropRow.slice(),
@@ -81,8 +81,7 @@ export function keep(window: ClosedWindow): KeptWindow {
 function builtBytes({ calls, tcp, resources, histograms }: ClosedWindow): number {
   return (
     calls.rows * 28 +
-    tcp.rows * 6 +
-    tcp.values.byteLength +
+    tcp.rows * (6 + TCP_FIELDS.length * 8) +
     (tcp.dropRow.length + tcp.failureRow.length + resources.rows) * 16 +
     histograms.counts.byteLength +
     histograms.rows * 17

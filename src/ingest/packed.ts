@@ -3,8 +3,6 @@
  * bytes, anything else as it is, a column nobody reported in none. Most counters of a window need one or two bytes.
  */
 const MAX_WHOLE = 0xffff_fffe;
-/** Rows of a table taken at once: few enough to stay in the cache while its columns are taken one by one. */
-const BLOCK_ROWS = 512;
 
 type Column = Float64Array | Uint32Array | Uint8Array;
 type Numbers = Uint8Array | Uint16Array | Uint32Array | Float64Array;
@@ -60,74 +58,29 @@ export class Packed {
   }
 }
 
+/** A column nobody reported. */
+export const UNKNOWN = new Packed(new Uint8Array(0), 0, true);
+
 /** The first `rows` numbers of a column. Cost: O(rows), twice. */
 export function packed(values: Column, rows: number): Packed {
-  return packedTable(values, rows, 1)[0]!;
-}
-
-/** The columns of a table that lies row by row, `width` numbers each. Cost: O(rows * width), twice. */
-export function packedTable(values: Column, rows: number, width: number): Packed[] {
-  const columns = Array.from({ length: width }, (_, field) => new Packing(field, width));
-  for (let from = 0; from < rows; from += BLOCK_ROWS) {
-    for (const column of columns) column.look(values, from, Math.min(rows, from + BLOCK_ROWS));
+  let most = 0;
+  let gaps = 0;
+  let whole = true;
+  for (let r = 0; r < rows; r++) {
+    const value = values[r]!;
+    if (value >= 0 && value <= MAX_WHOLE && Math.floor(value) === value) {
+      if (value > most) most = value;
+    } else if (Number.isNaN(value)) gaps++;
+    else whole = false;
   }
-  for (const column of columns) column.begin(rows);
-  for (let from = 0; from < rows; from += BLOCK_ROWS) {
-    for (const column of columns) column.fill(values, from, Math.min(rows, from + BLOCK_ROWS));
-  }
-  return columns.map((column) => column.end());
-}
-
-/** One column on its way: looked at first, then filled. */
-class Packing {
-  readonly #field: number;
-  readonly #width: number;
-  #most = 0;
-  #gaps = 0;
-  #whole = true;
-  #shift: 0 | 1 = 0;
-  #data: Numbers | undefined;
-
-  constructor(field: number, width: number) {
-    this.#field = field;
-    this.#width = width;
-  }
-
-  look(values: Column, from: number, to: number): void {
-    let most = this.#most;
-    let gaps = 0;
-    let other = 0;
-    for (let r = from, at = from * this.#width + this.#field; r < to; r++, at += this.#width) {
-      const value = values[at]!;
-      if (value >= 0 && value <= MAX_WHOLE && Math.floor(value) === value) {
-        if (value > most) most = value;
-      } else if (Number.isNaN(value)) gaps++;
-      else other++;
-    }
-    this.#most = most;
-    this.#gaps += gaps;
-    if (other > 0) this.#whole = false;
-  }
-
-  begin(rows: number): void {
-    if (this.#gaps === rows) return;
-    this.#shift = this.#whole && this.#gaps > 0 ? 1 : 0;
-    this.#data = this.#whole ? room(this.#most + this.#shift, rows) : new Float64Array(rows);
-  }
-
-  fill(values: Column, from: number, to: number): void {
-    const data = this.#data;
-    if (data === undefined) return;
-    const shift = this.#shift;
-    // NaN + 1 is stored as 0 by every array of whole numbers.
-    for (let r = from, at = from * this.#width + this.#field; r < to; r++, at += this.#width) {
-      data[r] = values[at]! + shift;
-    }
-  }
-
-  end(): Packed {
-    return new Packed(this.#data ?? new Uint8Array(0), this.#shift, this.#data === undefined);
-  }
+  if (gaps === rows) return UNKNOWN;
+  if (!whole) return new Packed(new Float64Array(values.subarray(0, rows)), 0, false);
+  const shift = gaps > 0 ? 1 : 0;
+  const data = room(most + shift, rows);
+  // Copied by the engine; NaN + 1 is stored as 0 by every array of whole numbers.
+  if (shift === 0) data.set(values.subarray(0, rows));
+  else for (let r = 0; r < rows; r++) data[r] = values[r]! + 1;
+  return new Packed(data, shift, false);
 }
 
 function room(most: number, rows: number): Uint8Array | Uint16Array | Uint32Array {

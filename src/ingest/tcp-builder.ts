@@ -26,8 +26,9 @@ export class TcpBuilder {
   readonly #directory: Directory;
   readonly #rowOf: RowIndex;
   readonly #leaf: Words;
-  /** Row by row, FIELDS numbers each. */
-  #values: Float64Array;
+  /** One column per field, made when somebody reports it; NaN where nobody did. */
+  readonly #values: (Float64Array | undefined)[] = TCP_FIELDS.map(() => undefined);
+  #capacity: number;
   /** Bit 0: drops reported; bit 1: connect failures reported. */
   readonly #has: Words;
   readonly #drops = new SparseSums();
@@ -38,7 +39,7 @@ export class TcpBuilder {
     this.#directory = directory;
     this.#rowOf = new RowIndex(directory.size + 64);
     this.#leaf = new Words(rows);
-    this.#values = new Float64Array(rows * FIELDS);
+    this.#capacity = rows;
     this.#has = new Words(rows);
   }
 
@@ -94,37 +95,45 @@ export class TcpBuilder {
   }
 
   #reserve(): void {
-    const needed = this.#leaf.length * FIELDS;
-    if (needed <= this.#values.length) return;
-    const values = new Float64Array(Math.max(needed, this.#values.length * 2));
-    values.set(this.#values);
-    this.#values = values;
+    if (this.#leaf.length <= this.#capacity) return;
+    this.#capacity = Math.max(this.#leaf.length, this.#capacity * 2);
+    this.#values.forEach((column, f) => {
+      if (column === undefined) return;
+      const grown = new Float64Array(this.#capacity).fill(Number.NaN, column.length);
+      grown.set(column);
+      this.#values[f] = grown;
+    });
+  }
+
+  #column(f: number): Float64Array {
+    this.#values[f] ??= new Float64Array(this.#capacity).fill(Number.NaN);
+    return this.#values[f];
   }
 
   #copy(batch: TcpColumns, first: number): void {
-    const data = this.#values;
-    const end = (first + batch.rows) * FIELDS;
     for (let f = 0; f < FIELDS; f++) {
-      const column = batch.values[f]!;
-      for (let at = first * FIELDS + f, r = 0; at < end; at += FIELDS, r++) data[at] = exact(column[r]!);
+      const from = batch.values[f]!;
+      if (isAbsent(from, batch.rows)) continue;
+      const data = this.#column(f);
+      for (let r = 0; r < batch.rows; r++) data[first + r] = exact(from[r]!);
     }
   }
 
   /** @param fresh first row that is new: the first to name it sets it, the others add to it */
   #merge(batch: TcpColumns, rows: Uint32Array, fresh: number): void {
-    const data = this.#values;
     for (let f = 0; f < FIELDS; f++) {
-      const column = batch.values[f]!;
+      const from = batch.values[f]!;
+      if (isAbsent(from, batch.rows)) continue;
+      const data = this.#column(f);
       for (let r = 0, next = fresh; r < batch.rows; r++) {
         const row = rows[r]!;
-        const at = row * FIELDS + f;
-        const value = exact(column[r]!);
+        const value = exact(from[r]!);
         if (row === next) {
-          data[at] = value;
+          data[row] = value;
           next++;
         } else if (!Number.isNaN(value)) {
-          const old = data[at]!;
-          data[at] = Number.isNaN(old) ? value : f === RTT_MIN ? Math.min(old, value) : old + value;
+          const old = data[row]!;
+          data[row] = Number.isNaN(old) ? value : f === RTT_MIN ? Math.min(old, value) : old + value;
         }
       }
     }
@@ -141,7 +150,7 @@ export class TcpBuilder {
     return {
       rows,
       leaf: this.#leaf.trim(),
-      values: trimmed(this.#values, rows * FIELDS),
+      values: this.#values.map((column) => (column === undefined ? undefined : trimmed(column, rows))),
       hasDrops,
       hasConnectFailures,
       dropRow: this.#drops.row.trim(),
@@ -152,6 +161,11 @@ export class TcpBuilder {
       failureValue: this.#failures.value.trim(),
     };
   }
+}
+
+function isAbsent(column: Float64Array, rows: number): boolean {
+  for (let r = 0; r < rows; r++) if (!Number.isNaN(column[r]!)) return false;
+  return true;
 }
 
 /** Few entries: a map from (row, reason) to its place. */

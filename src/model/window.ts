@@ -69,8 +69,8 @@ export interface HistogramTable {
 export interface TcpTable {
   readonly rows: number;
   readonly leaf: Uint32Array;
-  /** Row by row, TCP_FIELDS.length (src/model/columns.ts) numbers each. NaN: unknown. */
-  readonly values: Float64Array;
+  /** One column per TCP_FIELDS (src/model/columns.ts); undefined: nobody reported it. NaN: unknown. */
+  readonly values: readonly (Float64Array | undefined)[];
   /** 1 when drops (connect failures) were reported at all, so that a missing reason means zero. */
   readonly hasDrops: Uint8Array;
   readonly hasConnectFailures: Uint8Array;

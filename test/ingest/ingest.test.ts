@@ -27,7 +27,7 @@ function canonicalText(window: ClosedWindow): string {
   const net = Array.from({ length: tcp.rows }, (_, r) => {
     const at = tcp.leaf[r]! * tcpDirectory.width;
     const parts = Array.from(tcpDirectory.keys.subarray(at, at + 6), (id) => names.name(id));
-    return JSON.stringify([...parts, ...tcp.values.subarray(r * 15, r * 15 + 15)]);
+    return JSON.stringify([...parts, ...tcp.values.map((column) => column?.[r] ?? null)]);
   });
   const gauges = Array.from({ length: resources.rows }, (_, i) =>
     JSON.stringify([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { packed, packedTable, Unpacker } from '../../src/ingest/packed.ts';
+import { packed, Unpacker } from '../../src/ingest/packed.ts';
 
 const { NaN: none } = Number;
 
@@ -23,18 +23,6 @@ describe('packed columns', () => {
     const out = new Float64Array(values.length + 1).fill(9);
     column.copyTo(out, values.length);
     expect([...out]).toEqual([...values, 9]);
-  });
-
-  it('takes the columns of a table of more than one block', () => {
-    const rows = Float64Array.from({ length: 3 * 1_500 }, (_, i) => (i % 3 === 2 ? none : i));
-    const columns = packedTable(rows, 1_500, 3);
-    expect(columns.map((column) => column.bytes)).toEqual([3_000, 3_000, 0]);
-    expect([0, 511, 512, 1_499].map((row) => columns.map((column) => column.at(row)))).toEqual([
-      [0, 1, none],
-      [1_533, 1_534, none],
-      [1_536, 1_537, none],
-      [4_497, 4_498, none],
-    ]);
   });
 
   it('unpacks longer columns after shorter ones', () => {
