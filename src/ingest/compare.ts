@@ -21,9 +21,11 @@ import {
 import { resourceEntities, tcpEdges } from './compare-metrics.ts';
 import type { Scope } from './compare-scope.ts';
 import { scopeOf } from './compare-scope.ts';
+import { lossFactors, lossyCollectors } from './coverage.ts';
 import type { MinuteBlock } from './minute-block.ts';
 import type { SeriesStore } from './store.ts';
 import type { CompareOptions } from './types.ts';
+import type { Identities } from './window-builder.ts';
 
 /** Longest baseline; windows right before the onset that may hold the fault's beginning are left out. */
 const BASELINE_MS = 30 * 60_000;
@@ -123,8 +125,13 @@ class LeafSums {
   readonly errors: Float64Array;
   readonly duration: Float64Array;
   readonly square: Float64Array;
+  readonly #collector: Uint32Array;
+  readonly #factors: ReadonlyMap<number, number>;
 
-  constructor(size: number, windows: readonly ClosedWindow[], blocks: readonly MinuteBlock[]) {
+  constructor({ calls, names }: Identities, windows: readonly ClosedWindow[], blocks: readonly MinuteBlock[]) {
+    const { size } = calls;
+    this.#collector = calls.collector;
+    this.#factors = lossFactors(windows, blocks, names);
     this.count = new Float64Array(size);
     this.errors = new Float64Array(size);
     this.duration = new Float64Array(size);
@@ -140,8 +147,11 @@ class LeafSums {
         );
       }
     }
-    for (const { calls } of windows) {
+    for (const window of windows) {
+      const { calls } = window;
+      const lossy = new Set(lossyCollectors(window).map((collector) => names.id(collector)));
       for (let r = 0; r < calls.rows; r++) {
+        if (lossy.size > 0 && lossy.has(this.#collector[calls.leaf[r]!]!)) continue;
         const count = calls.count[r]!;
         const duration = calls.durationSumUs[r]!;
         const square = count > 0 ? (duration * duration) / count : 0;
@@ -157,23 +167,34 @@ class LeafSums {
     this.square[leaf] = this.square[leaf]! + square;
   }
 
+  /** False: whoever reports the leaf lost its records of every window. */
+  isKnown(leaf: number): boolean {
+    return this.#factor(leaf) < Infinity;
+  }
+
   sums(leaf: number): CallSums {
+    const factor = this.#factor(leaf);
     return {
-      count: this.count[leaf]!,
-      errors: this.errors[leaf]!,
-      durationSumUs: this.duration[leaf]!,
-      durationSquareUs2: this.square[leaf]!,
+      count: this.count[leaf]! * factor,
+      errors: this.errors[leaf]! * factor,
+      durationSumUs: this.duration[leaf]! * factor,
+      durationSquareUs2: this.square[leaf]! * factor,
     };
+  }
+
+  #factor(leaf: number): number {
+    return this.#factors.get(this.#collector[leaf]!) ?? 1;
   }
 }
 
 function callLeaves(store: SeriesStore, selection: Selection, scope: Scope): CallLeaf[] {
   const { calls: directory, names } = store.identities;
-  const baseline = new LeafSums(directory.size, selection.baseline, selection.baselineBlocks);
-  const current = new LeafSums(directory.size, selection.current, selection.currentBlocks);
+  const baseline = new LeafSums(store.identities, selection.baseline, selection.baselineBlocks);
+  const current = new LeafSums(store.identities, selection.current, selection.currentBlocks);
   const leaves: CallLeaf[] = [];
   for (let leaf = 0; leaf < directory.size; leaf++) {
     if (baseline.count[leaf] === 0 && current.count[leaf] === 0) continue;
+    if (!baseline.isKnown(leaf) || !current.isKnown(leaf)) continue;
     const at = leaf * CALL_KEY_WIDTH;
     if (!scope(directory.keys[at + KEY_CALLER]!, directory.keys[at + KEY_CALLEE]!)) continue;
     const part = (at: number): string => names.name(directory.keys[leaf * CALL_KEY_WIDTH + at]!);
@@ -290,5 +311,23 @@ function health(all: readonly ClosedWindow[], selection: Selection, nowMs: numbe
     lost: Object.fromEntries(Object.entries(lost).sort(([a], [b]) => compareNames(a, b))),
     eventsReceived,
     silentCollectors: [...before].filter((collector) => !reporting.has(collector)).sort(compareNames),
+    lostRecords: lostRecords(selection.current),
   };
+}
+
+/** Which records of whom did not arrive, and in how many windows. */
+function lostRecords(windows: readonly ClosedWindow[]): TelemetryHealth['lostRecords'] {
+  const counts = new Map<string, number>();
+  for (const { incomplete } of windows) for (const entry of incomplete) counts.set(entry, (counts.get(entry) ?? 0) + 1);
+  return [...counts]
+    .sort(([a], [b]) => compareNames(a, b))
+    .map(([entry, count]) => {
+      const slash = entry.lastIndexOf('/');
+      return {
+        collector: entry.slice(0, slash),
+        type: entry.slice(slash + 1),
+        windows: count,
+        ofWindows: windows.length,
+      };
+    });
 }

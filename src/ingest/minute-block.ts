@@ -1,6 +1,7 @@
 /** One minute of windows that left the detail: sums per leaf, no more single windows. */
 import { TCP_FIELDS } from '../model/columns.ts';
 import type { ClosedWindow } from '../model/window.ts';
+import { lossyCollectors } from './coverage.ts';
 import { Doubles, RowIndex, Words } from './growable.ts';
 
 export const BLOCK_MS = 60_000;
@@ -11,6 +12,8 @@ export class MinuteBlock {
   endMs: number;
   windows = 0;
   readonly collectors = new Set<string>();
+  /** Collector -> windows in which its call records are incomplete; their rows are not in the sums. */
+  readonly lossy = new Map<string, number>();
   readonly callLeaf = new Words();
   readonly count = new Doubles();
   readonly errors = new Doubles();
@@ -31,8 +34,13 @@ export class MinuteBlock {
     this.windows++;
     this.endMs = window.startMs + window.windowMs;
     for (const collector of window.collectors) this.collectors.add(collector);
+    const lossy = lossyCollectors(window);
+    for (const collector of lossy) this.lossy.set(collector, (this.lossy.get(collector) ?? 0) + 1);
+    const lossyIds = new Set(lossy.map((collector) => window.names.id(collector)));
+    const { collector } = window.callDirectory;
     const { leaf, count, errors, durationSumUs, rows } = window.calls;
     for (let r = 0; r < rows; r++) {
+      if (lossyIds.size > 0 && lossyIds.has(collector[leaf[r]!]!)) continue;
       let row = this.#callRow.get(leaf[r]!);
       if (row < 0) {
         row = this.callLeaf.length;

@@ -69,7 +69,7 @@ export function draw(drawn: Drawn): Comparison {
     topology: { calls: edges, partOf: [], runsOn: [] },
     changes: [],
     anomalies: [anomaly(entry, drawn.symptom ?? 'latency_rise')],
-    health: { collectors: [], lost: {}, eventsReceived: 0, silentCollectors: [] },
+    health: { collectors: [], lost: {}, eventsReceived: 0, silentCollectors: [], lostRecords: [] },
   };
 }
 

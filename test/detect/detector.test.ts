@@ -199,6 +199,22 @@ describe('missing data', () => {
     expect([...seen.keys()].filter((key) => key.includes('traffic_drop'))).toEqual([]);
   });
 
+  it('a lost partition is not a traffic drop; a service that is really silent is', () => {
+    const span = { fromMs: at(FAULT), toMs: at(FAULT + 20) };
+    const drops = (effects: ShopOptions['effects'], declares = true): string[] => {
+      const { seen, opened } = run({ windows: 70, effects: effects ?? [], declares });
+      const names = [...seen.keys()].filter((key) => key.includes('traffic_drop'));
+      expect(opened.length > 0).toBe(names.length > 0);
+      return names;
+    };
+    const lost = [{ ...span, lost: ['m-cart-1/call', 'm-redis-1/call'] }];
+    expect(drops(lost)).toEqual([]);
+    expect(drops([{ ...span, lost: ['m-cart-1/call', 'm-cart-1/health'] }])).toEqual([]);
+    expect(drops([{ ...span, callee: 'cart', load: 0 }])).toContain('cart request_rate_per_s traffic_drop');
+    // What it would be without the collectors' word.
+    expect(drops(lost, false)).toContain('cart request_rate_per_s traffic_drop');
+  });
+
   it('half of the hosts without a collector: the fault is still found, once', () => {
     const effects = [
       ...['m-cart-1', 'm-db-1', 'm-product-2'].map((silentCollector) => ({

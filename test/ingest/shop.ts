@@ -33,12 +33,16 @@ export interface Effect {
   readonly retransmitRatio?: number;
   /** These batches never come. */
   readonly silentCollector?: string;
+  /** `collector/type` of records that are lost on the way: a partition is gone. */
+  readonly lost?: readonly string[];
 }
 
 export interface ShopOptions {
   readonly seed?: number;
   readonly environment?: string;
   readonly windows: number;
+  /** Whether collectors say how many records they made; they do. */
+  readonly declares?: boolean;
   readonly startMs?: number;
   readonly edges?: readonly Edge[];
   readonly effects?: readonly Effect[];
@@ -170,8 +174,9 @@ export function shop(options: ShopOptions): AnyBatch[] {
     const header = (collector: string) =>
       ({ schemaVersion: 1, environment, collector, windowStartMs: at, windowMs: WINDOW_MS, sequence: 0 }) as const;
     const silent = new Set(active.map((effect) => effect.silentCollector));
+    const lost = new Set(active.flatMap((effect) => effect.lost ?? []));
     const send = (batch: AnyBatch): void => {
-      if (!silent.has(batch.collector)) batches.push(batch);
+      if (!silent.has(batch.collector) && !lost.has(`${batch.collector}/${batch.type}`)) batches.push(batch);
     };
     const collectors = new Set([...calls.keys(), ...tcp.keys(), 'm-product-1']);
     for (const edge of edges) collectors.add(machineOf(`${edge.callee}-1`));
@@ -181,7 +186,22 @@ export function shop(options: ShopOptions): AnyBatch[] {
       send({
         ...header(collector),
         type: 'health',
-        records: [{ machine: collector, probes: [], lost: {}, eventsReceived: 100 }],
+        records: [
+          {
+            machine: collector,
+            probes: [],
+            lost: {},
+            eventsReceived: 100,
+            ...(options.declares === false
+              ? {}
+              : {
+                  recordsProduced: {
+                    call: calls.get(collector)?.length ?? 0,
+                    tcp: tcp.get(collector)?.length ?? 0,
+                  },
+                }),
+          },
+        ],
       });
     }
     const resources = options.resources?.(at) ?? [];
