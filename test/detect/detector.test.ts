@@ -259,6 +259,38 @@ describe('late data', () => {
   );
 });
 
+describe('clocks that differ', () => {
+  /** Traffic by the second, put into windows of five by each collector's own clock; `m-cart-1` is `skewMs` ahead. */
+  const skewed = (skewMs: number, effects: ShopOptions['effects']): AnyBatch[] => {
+    const sequences = new Map<string, number>();
+    return shop({ windows: 70 * 5, windowMs: 1_000, effects: effects ?? [], declares: false }).map((batch) => {
+      const own = batch.windowStartMs + (batch.collector === 'm-cart-1' ? skewMs : 0);
+      const windowStartMs = Math.floor(own / WINDOW_MS) * WINDOW_MS;
+      const key = `${batch.collector}/${batch.type}/${windowStartMs}`;
+      const sequence = sequences.get(key) ?? 0;
+      sequences.set(key, sequence + 1);
+      return { ...batch, windowStartMs, windowMs: WINDOW_MS, sequence } as AnyBatch;
+    });
+  };
+
+  it.each([-2_000, 2_000])(
+    'a collector %d ms off: nothing when healthy, one incident with its onset when not',
+    (skewMs) => {
+      for (const fault of [false, true]) {
+        const effects = fault ? [{ callee: 'cart', slower: 5, fromMs: at(30), toMs: at(42) }] : [];
+        const ingest = createIngest();
+        const detector = createDetector();
+        const opened = [...skewed(skewMs, effects).flatMap((batch) => ingest.push(batch).closed), ...ingest.flush()]
+          .flatMap((window) => detector.step(window))
+          .filter((event) => event.kind === 'opened');
+        expect(opened).toHaveLength(fault ? 1 : 0);
+        if (fault) expect(Math.abs(opened[0]!.incident.startMs - at(30))).toBeLessThanOrEqual(WINDOW_MS);
+        expect(ingest.counters().lateBatches).toBe(0);
+      }
+    },
+  );
+});
+
 describe('order', () => {
   it('any order of batches within the lateness gives the same events and the same comparison, byte for byte', () => {
     const batches = shop({
