@@ -1,10 +1,11 @@
 /** What the scan found -> elements, drill-downs and a verdict. */
 import { accept } from './accept.ts';
+import type { Candidate } from './candidate.ts';
 import { drillDowns } from './drill-down.ts';
 import type { Cuboid } from './lattice.ts';
 import type { Noise } from './noise.ts';
 import type { RateMix } from './normalise.ts';
-import type { Candidate, Found, Scan } from './scan.ts';
+import type { Found, Scan } from './scan.ts';
 import type { ScanInput } from './sums.ts';
 import type { AttributedElement, AttributionResult, ElementTerm, LeafTable, Measure } from './types.ts';
 

@@ -40,10 +40,10 @@ const BLOCK = 2048;
 
 export class Sums {
   readonly #input: ScanInput;
-  /** 1: has weight and was not taken out. */
-  readonly #alive: Uint8Array;
-  /** Per cuboid; undefined: its elements are the leaves. */
-  readonly #bounding: readonly (Bounding | undefined)[];
+  /** Of the leaves; n is 1 when one has weight and was not taken out. */
+  readonly #leaves: Bounding;
+  /** Per cuboid. */
+  readonly #bounding: readonly Bounding[];
   /** Per cuboid, when needed: before anything was taken out, and now. */
   readonly #restAtFirst: (Float64Array | undefined)[] = [];
   readonly #rest: (Float64Array | undefined)[] = [];
@@ -55,52 +55,49 @@ export class Sums {
   /** Cost: O(Σ parent sizes). Leaves without weight count for nothing. */
   constructor(input: ScanInput) {
     this.#input = input;
-    const { cuboids, w } = input;
-    this.#alive = new Uint8Array(w.length);
-    markWeighed(w, this.#alive);
-    const all: (Bounding | undefined)[] = [];
+    const { cuboids, d, w } = input;
+    const leaves = { BC: new Float64Array(2 * w.length), n: new Int32Array(w.length) };
+    boundingOfLeaves(leaves, d, w);
+    this.#leaves = leaves;
+    const all: Bounding[] = [];
     for (const { parent, map, size } of cuboids) {
       if (map === undefined) {
-        all.push(undefined);
+        all.push(leaves);
         continue;
       }
       const own = { BC: new Float64Array(2 * size), n: new Int32Array(size) };
-      const from = all[parent];
-      if (from === undefined) boundingOfLeaves(own, map, input);
-      else boundingOf(own, map, from);
+      boundingOf(own, map, all[parent] ?? leaves);
       all.push(own);
     }
     this.#bounding = all;
   }
 
-  get alive(): Uint8Array {
-    return this.#alive;
+  /** 1 per leaf that has weight and was not taken out, else 0. */
+  get alive(): Int32Array {
+    return this.#leaves.n;
   }
 
-  /** undefined: the cuboid's elements are the leaves. */
-  bounding(c: number): Bounding | undefined {
-    return this.#bounding[c];
+  bounding(c: number): Bounding {
+    return this.#bounding[c]!;
   }
 
   /** Leaves under an element that are not taken out. */
   leaves(c: number, element: number): number {
-    const own = this.#bounding[c];
-    return own === undefined ? this.#alive[element]! : own.n[element]!;
+    return this.#bounding[c]!.n[element]!;
   }
 
   /** All sums of an element, in an object that the next call overwrites. */
   element(c: number, e: number): ElementSums {
     const one = this.#one;
-    const own = this.#bounding[c];
-    if (own === undefined) {
+    const { BC, n } = this.#bounding[c]!;
+    one.B = BC[2 * e]!;
+    one.C = BC[2 * e + 1]!;
+    one.n = n[e]!;
+    if (this.#input.cuboids[c]!.map === undefined) {
       const { d, w, v, f } = this.#input;
-      const weight = w[e]!;
       const deviation = d[e]!;
       const m = (v[e]! + f[e]!) / 2;
-      one.A = weight * deviation * deviation;
-      one.B = weight * deviation;
-      one.C = weight;
-      one.n = this.#alive[e]!;
+      one.A = w[e]! * deviation * deviation;
       one.E = m * deviation * deviation;
       one.F = m * deviation;
       one.M = m;
@@ -109,9 +106,6 @@ export class Sums {
     }
     const rest = this.#restNow(c);
     const s = e * REST;
-    one.B = own.BC[2 * e]!;
-    one.C = own.BC[2 * e + 1]!;
-    one.n = own.n[e]!;
     one.A = rest[s]!;
     one.E = rest[s + 1]!;
     one.F = rest[s + 2]!;
@@ -138,13 +132,12 @@ export class Sums {
           at.set(block, offset);
           if (map !== undefined) step(at, offset, offset, block.length, map);
         }
-        const sums = this.#bounding[c];
-        if (sums === undefined) continue;
+        const sums = this.#bounding[c]!;
         if ((own & mask) === mask) empty(sums, at, offset, block.length);
         else subtract(sums, at, offset, block, d, w);
       }
     }
-    clear(members, this.#alive);
+    empty(this.#leaves, members, 0, members.length);
     this.#removed.push({ members, mask });
   }
 
@@ -164,7 +157,7 @@ export class Sums {
     if (known !== undefined) return known;
     const { parent, map, size } = this.#input.cuboids[c]!;
     const rest = new Float64Array(size * REST);
-    if (parent < 0 || this.#bounding[parent] === undefined) restOfLeaves(rest, map!, this.#input);
+    if (parent < 0 || this.#input.cuboids[parent]!.map === undefined) restOfLeaves(rest, map!, this.#input);
     else addRest(rest, map!, this.#restOf(parent));
     this.#restAtFirst[c] = rest;
     return rest;
@@ -188,23 +181,13 @@ export class Sums {
   }
 }
 
-function markWeighed(w: Float64Array, alive: Uint8Array): void {
-  for (let i = 0; i < w.length; i++) alive[i] = w[i] === 0 ? 0 : 1;
-}
-
-function clear(members: Int32Array, alive: Uint8Array): void {
-  for (let k = 0; k < members.length; k++) alive[members[k]!] = 0;
-}
-
-function boundingOfLeaves({ BC, n }: Bounding, map: Int32Array, { d, w }: ScanInput): void {
-  for (let i = 0; i < map.length; i++) {
+function boundingOfLeaves({ BC, n }: Bounding, d: Float64Array, w: Float64Array): void {
+  for (let i = 0; i < w.length; i++) {
     const weight = w[i]!;
     if (weight === 0) continue;
-    const e = map[i]!;
-    const t = e << 1;
-    BC[t] = BC[t]! + weight * d[i]!;
-    BC[t + 1] = BC[t + 1]! + weight;
-    n[e] = n[e]! + 1;
+    BC[2 * i] = weight * d[i]!;
+    BC[2 * i + 1] = weight;
+    n[i] = 1;
   }
 }
 
