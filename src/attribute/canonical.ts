@@ -13,15 +13,21 @@ const ONE_TABLE_CELLS = 1 << 16;
 const ONE_TABLE_PER_ROW = 4;
 const DIGIT_BITS = 11;
 
+/** What is in canonical order. */
+export interface CanonicalTable extends LeafTable {
+  /** Per leaf its codes as one mixed-radix number over the sizes of the dictionaries, below 2^31; absent: not computed. */
+  readonly keys?: Int32Array;
+}
+
 /**
  * Columns that are as they should be are passed on, not copied. Cost: O(rows · dimensions), with a key below 2^31 one or
- * a few counting passes, else one per dimension.
+ * a few counting passes, else one per dimension. Rows of nothing but zeros may be left out.
  *
  * Here and in the other files of the stage, a loop over leaves is a function that does nothing else: the compiler replaces
  * a long loop while it runs, and falls back at the first code behind it that has not run yet.
  * @param used  per dimension 1 for each value that occurs, as `checkTable` returns it
  */
-export function canonical(table: LeafTable, used: readonly Uint8Array[] = checkTable(table)): LeafTable {
+export function canonical(table: LeafTable, used: readonly Uint8Array[] = checkTable(table)): CanonicalTable {
   const order = [...table.dimensions.keys()].sort((a, b) => compareNames(table.dimensions[a]!, table.dimensions[b]!));
   const dimensions = order.map((d) => table.dimensions[d]!);
   const ranks = order.map((d) => rank(table.values[d]!, used[d]!));
@@ -50,13 +56,13 @@ export function canonical(table: LeafTable, used: readonly Uint8Array[] = checkT
         radix[d]! * radix[d + 1]!,
       );
   }
-  if (ranks.every(({ same }) => same) && increasing(keys)) return { ...table, dimensions, values, codes };
+  if (ranks.every(({ same }) => same) && increasing(keys)) return { ...table, dimensions, values, codes, keys };
   if (cells > Math.max(ONE_TABLE_CELLS, ONE_TABLE_PER_ROW * rows)) {
     const ranked = codes.map((column, d) => (ranks[d]!.same ? column : translate(column, ranks[d]!.map)));
     const at = sortByKey(keys, cells);
     return gather({ ...table, dimensions, values, codes: ranked }, at, startsOf([keys], at));
   }
-  return spread({ ...table, dimensions, values, codes }, keys, cells, radix);
+  return spread({ ...table, dimensions, values }, keys, cells, radix);
 }
 
 function addDigit(keys: Int32Array, codes: Uint32Array, map: Uint32Array, radix: number): void {
@@ -76,17 +82,22 @@ function addDigits(
     keys[i] = Math.imul(keys[i]!, both) + Math.imul(map[codes[i]!]!, radix) + otherMap[others[i]!]!;
 }
 
-/** Leaves by a table of all cells: those that occur are numbered in order, and the rows of each added up in theirs. */
-function spread(table: LeafTable, keys: Int32Array, cells: number, radix: readonly number[]): LeafTable {
+/**
+ * Leaves by a table of all cells: those with a number other than 0 are numbered in order, and the rows of each added up
+ * in theirs.
+ */
+function spread(table: LeafTable, keys: Int32Array, cells: number, radix: readonly number[]): CanonicalTable {
+  const { actualDenominator, expectedDenominator } = table;
   const leafOf = new Int32Array(cells);
-  markCells(keys, leafOf);
-  const rest = number(leafOf, keys.length);
+  markCells(keys, table.actual, table.expected, leafOf);
+  if (actualDenominator !== undefined && expectedDenominator !== undefined)
+    markCells(keys, actualDenominator, expectedDenominator, leafOf);
+  const found = number(leafOf, keys.length);
   const sum = (column: Float64Array): Float64Array => {
-    const out = new Float64Array(rest.length);
-    addByCell(column, keys, leafOf, out);
+    const out = new Float64Array(found.length);
+    if (out.length > 0) addByCell(column, keys, leafOf, out);
     return out;
   };
-  const { actualDenominator, expectedDenominator } = table;
   const numbers = {
     actual: sum(table.actual),
     expected: sum(table.expected),
@@ -94,15 +105,16 @@ function spread(table: LeafTable, keys: Int32Array, cells: number, radix: readon
     ...(expectedDenominator === undefined ? {} : { expectedDenominator: sum(expectedDenominator) }),
   };
   const codes: Uint32Array[] = [];
+  const rest = found.slice();
   for (let d = radix.length - 1; d >= 0; d--) {
     codes[d] = new Uint32Array(rest.length);
     takeDigit(rest, radix[d]!, codes[d]!);
   }
-  return { ...table, codes, ...numbers };
+  return { ...table, codes, keys: found, ...numbers };
 }
 
-function markCells(keys: Int32Array, cells: Int32Array): void {
-  for (let i = 0; i < keys.length; i++) cells[keys[i]!] = 1;
+function markCells(keys: Int32Array, one: Float64Array, other: Float64Array, cells: Int32Array): void {
+  for (let i = 0; i < keys.length; i++) if (one[i] !== 0 || other[i] !== 0) cells[keys[i]!] = 1;
 }
 
 /** Marked cells become their number; @returns the cells of the numbers. */
@@ -122,6 +134,7 @@ function numberMarked(cells: Int32Array, found: Int32Array): number {
   return leaves;
 }
 
+/** Zeros of cells that were not marked are added to the first leaf. */
 function addByCell(column: Float64Array, keys: Int32Array, leafOf: Int32Array, out: Float64Array): void {
   for (let i = 0; i < keys.length; i++) {
     const leaf = leafOf[keys[i]!]!;

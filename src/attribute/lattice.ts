@@ -12,8 +12,12 @@ export interface Cuboid {
   readonly parent: number;
   /** Element of the parent (or leaf) -> own element; undefined: each is its own. */
   readonly map: Int32Array | undefined;
-  /** First leaf under each element: its codes name the element. */
-  readonly example: Int32Array;
+  /** First leaf under each element: its codes name the element. undefined: each is a leaf. */
+  readonly example: Int32Array | undefined;
+}
+
+export function firstLeaf({ example }: Cuboid, element: number): number {
+  return example === undefined ? element : example[element]!;
 }
 
 /** Dense tables up to this many cells, or four per parent element; above, an open-addressed hash table. */
@@ -27,6 +31,7 @@ const NARROW_CELLS = 2 ** 31;
  * @param codes       per dimension one code per leaf; leaves are distinct and in canonical order
  * @param cardinality values per dimension
  * @param maxLayer    deepest cuboids wanted; fewer when they would have more than MAX_ELEMENTS elements
+ * @param leafKeys    per leaf its codes as one mixed-radix number, when known
  * @returns finest first. Cost: O(Σ parent sizes).
  */
 export function buildLattice(
@@ -34,6 +39,7 @@ export function buildLattice(
   cardinality: readonly number[],
   rows: number,
   maxLayer: number,
+  leafKeys?: Int32Array,
 ): Cuboid[] {
   const depth = affordable(cardinality, rows, Math.min(maxLayer, codes.length));
   const masks: number[] = [];
@@ -56,9 +62,9 @@ export function buildLattice(
     const ofParent = above === undefined ? undefined : keysOf[parent];
     const digit = above === undefined ? undefined : digitAt(above.dimensions, mask, cardinality);
     if (above === undefined && dimensions.length === codes.length) {
-      const keys = keysFrom(dimensions, cells, undefined, codes, cardinality, rows);
-      cuboids.push({ mask, dimensions, size: rows, parent, map: undefined, example: identity(rows) });
-      keysOf.push(keys instanceof Int32Array ? keys : undefined);
+      const own = leafKeys ?? keysFrom(dimensions, cells, undefined, codes, cardinality, rows);
+      cuboids.push({ mask, dimensions, size: rows, parent, map: undefined, example: undefined });
+      keysOf.push(own instanceof Int32Array ? own : undefined);
       continue;
     }
     const map = new Int32Array(source);
@@ -80,17 +86,11 @@ export function buildLattice(
       } else if (isDense) size = numberDense(keys, KEPT, tableOf(cells), map, example, own);
       else size = numberNarrow(keys, map, example, own);
     }
-    if (above !== undefined) translate(example, size, above.example);
+    if (above?.example !== undefined) translate(example, size, above.example);
     cuboids.push({ mask, dimensions, size, parent, map, example: size === room ? example : example.slice(0, size) });
     keysOf.push(own?.subarray(0, size));
   }
   return cuboids;
-}
-
-function identity(rows: number): Int32Array {
-  const out = new Int32Array(rows);
-  for (let i = 0; i < rows; i++) out[i] = i;
-  return out;
 }
 
 function translate(elements: Int32Array, size: number, example: Int32Array): void {

@@ -7,6 +7,10 @@ export interface Normalised {
   readonly v: Float64Array;
   readonly f: Float64Array;
   readonly events: Float64Array;
+  /** 2(f − v)/(f + v); 0 without either. */
+  readonly d: Float64Array;
+  /** Leaves with events. */
+  readonly live: number;
 }
 
 /**
@@ -17,17 +21,19 @@ export function normalise(table: LeafTable, measure: Measure): Normalised {
   const { actual, expected, actualDenominator: dv, expectedDenominator: df } = table;
   const rows = actual.length;
   const events = new Float64Array(rows);
+  const d = new Float64Array(rows);
   if (measure === 'count' || measure === 'errors' || dv === undefined || df === undefined) {
-    if (meansOfPositive(actual, expected, events)) return { v: actual, f: expected, events };
+    const live = compare(actual, expected, events, d);
+    if (live >= 0) return { v: actual, f: expected, events, d, live };
     const v = nonNegative(actual);
     const f = nonNegative(expected);
-    meansOfPositive(v, f, events);
-    return { v, f, events };
+    return { v, f, events, d, live: compare(v, f, events, d) };
   }
   const v = nonNegative(actual);
   const f = new Float64Array(rows);
   const totalDen = sum(df);
   const overall = totalDen > 0 ? sum(expected) / totalDen : 0;
+  let live = 0;
   for (let i = 0; i < rows; i++) {
     const before = df[i]!;
     const now = dv[i]!;
@@ -35,18 +41,28 @@ export function normalise(table: LeafTable, measure: Measure): Normalised {
     f[i] = Math.max(0, rate * now);
     const pairs = now + before;
     const harmonic = pairs > 0 ? (2 * now * before) / pairs : 0;
-    events[i] = measure === 'mean' ? harmonic : (v[i]! + f[i]!) / 2;
+    const sum = v[i]! + f[i]!;
+    const own = measure === 'mean' ? harmonic : sum / 2;
+    events[i] = own;
+    if (own > 0) live++;
+    d[i] = sum > 0 ? (2 * (f[i]! - v[i]!)) / sum : 0;
   }
-  return { v, f, events };
+  return { v, f, events, d, live };
 }
 
-/** @returns false at the first negative number. */
-function meansOfPositive(v: Float64Array, f: Float64Array, out: Float64Array): boolean {
-  for (let i = 0; i < out.length; i++) {
-    if (!(v[i]! >= 0 && f[i]! >= 0)) return false;
-    out[i] = (v[i]! + f[i]!) / 2;
+/** Events and deviations; @returns leaves with events, −1 at the first negative number. */
+function compare(v: Float64Array, f: Float64Array, events: Float64Array, d: Float64Array): number {
+  let live = 0;
+  for (let i = 0; i < events.length; i++) {
+    const now = v[i]!;
+    const before = f[i]!;
+    if (!(now >= 0 && before >= 0)) return -1;
+    const sum = now + before;
+    events[i] = sum / 2;
+    if (sum / 2 > 0) live++;
+    d[i] = sum > 0 ? (2 * (before - now)) / sum : 0;
   }
-  return true;
+  return live;
 }
 
 function isNonNegative(column: Float64Array): boolean {
@@ -103,12 +119,27 @@ function firstNotFinite(column: Float64Array): number {
 
 /** @returns the first row with a code that has no place in it; their number: none has. */
 function markUsed(codes: Uint32Array, used: Uint8Array): number {
-  for (let i = 0; i < codes.length; i++) {
+  return firstAbove(codes, used.length, markUntilAll(codes, used));
+}
+
+/** @returns the row at which every value has occurred or a code has no place. */
+function markUntilAll(codes: Uint32Array, used: Uint8Array): number {
+  let left = used.length;
+  let i = 0;
+  for (; i < codes.length && left > 0; i++) {
     const code = codes[i]!;
-    if (code >= used.length) return i;
+    if (code >= used.length) break;
+    if (used[code] !== 0) continue;
     used[code] = 1;
+    left--;
   }
-  return codes.length;
+  return i;
+}
+
+function firstAbove(codes: Uint32Array, size: number, from: number): number {
+  let i = from;
+  while (i < codes.length && codes[i]! < size) i++;
+  return i;
 }
 
 /** The measure a table without one most likely holds. */

@@ -7,7 +7,7 @@
 import type { Candidate } from './candidate.ts';
 import { judgeElement, Ranking, rejection } from './candidate.ts';
 import type { Cuboid } from './lattice.ts';
-import { bits } from './lattice.ts';
+import { bits, firstLeaf } from './lattice.ts';
 import type { ScanInput } from './sums.ts';
 import { elementOf, membersOf, Sums } from './sums.ts';
 
@@ -155,8 +155,8 @@ function elementsAbove(BC: Float64Array, price: number, out: Int32Array): number
 
 /** The fewest dimensions that name the same leaves: an ancestor with as many. */
 function shorten(cuboids: readonly Cuboid[], sums: Sums, best: Candidate): Candidate {
-  const { mask, example } = cuboids[best.cuboid]!;
-  const leaf = example[best.element]!;
+  const { mask } = cuboids[best.cuboid]!;
+  const leaf = firstLeaf(cuboids[best.cuboid]!, best.element);
   for (let c = cuboids.length - 1; c >= 0; c--) {
     const other = cuboids[c]!;
     if (bits(other.mask) >= bits(mask)) return best;

@@ -5,6 +5,7 @@
  * rolled up at once, and takes leaves out in the order in which they were found, so that neither changes a bit.
  */
 import type { Cuboid } from './lattice.ts';
+import { firstLeaf } from './lattice.ts';
 
 /** What a leaf brings: deviation, weight 1/var, actual and expected value. */
 export interface ScanInput {
@@ -300,8 +301,8 @@ export function membersOf(
   element: number,
   sums: Sums,
 ): Int32Array {
-  const { dimensions, example } = cuboids[c]!;
-  const one = example[element]!;
+  const { dimensions } = cuboids[c]!;
+  const one = firstLeaf(cuboids[c]!, element);
   const out = new Int32Array(sums.leaves(c, element));
   const [first = 0, ...others] = dimensions;
   const column = codes[first]!;

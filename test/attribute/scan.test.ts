@@ -7,7 +7,7 @@ import { prepare } from '../../src/attribute/attribute.ts';
 import { canonical } from '../../src/attribute/canonical.ts';
 import type { LeafTable } from '../../src/attribute/index.ts';
 import type { Cuboid } from '../../src/attribute/lattice.ts';
-import { bits, buildLattice } from '../../src/attribute/lattice.ts';
+import { bits, buildLattice, firstLeaf } from '../../src/attribute/lattice.ts';
 import { MAX_ELEMENTS, penaltyOf, scan } from '../../src/attribute/scan.ts';
 import type { ScanInput } from '../../src/attribute/sums.ts';
 import { createRandom, poisson } from '../../src/stats/random.ts';
@@ -103,12 +103,12 @@ function shortest(
   above: readonly number[][],
   best: Judged,
 ): Judged {
-  const { mask, example } = cuboids[best.cuboid]!;
+  const { mask } = cuboids[best.cuboid]!;
   for (let c = cuboids.length - 1; c >= 0; c--) {
     const other = cuboids[c]!.mask;
     if (bits(other) >= bits(mask)) return best;
     if ((other & mask) !== other) continue;
-    const element = above[c]![example[best.element]!]!;
+    const element = above[c]![firstLeaf(cuboids[best.cuboid]!, best.element)]!;
     if (sums[c]![element]![3] === best.leaves) return { ...best, cuboid: c, element };
   }
   return best;
@@ -215,7 +215,7 @@ it('elements are numbered by their first leaf, whether by a table, a hash or wid
       });
       expect([...map!]).toEqual(expected);
       expect(size).toBe(seen.size);
-      expect([...example]).toEqual([...Array(size).keys()].map((e) => expected.indexOf(e)));
+      expect([...example!]).toEqual([...Array(size).keys()].map((e) => expected.indexOf(e)));
     }
   }
 });
