@@ -19,7 +19,7 @@ export interface Candidate {
 
 /** Every constant here was chosen by the table in docs/attribution.md. */
 const MIN_PURITY = 0.8;
-const MIN_DEVIATION = 0.1;
+export const MIN_DEVIATION = 0.1;
 /** Weight of what a common deviation leaves unexplained inside the element. */
 const UNEXPLAINED_WEIGHT = 0.1;
 

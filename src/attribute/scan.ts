@@ -5,7 +5,7 @@
  * found is removed and the scan goes on.
  */
 import type { Candidate } from './candidate.ts';
-import { judgeElement, Ranking, rejection } from './candidate.ts';
+import { judgeElement, MIN_DEVIATION, Ranking, rejection } from './candidate.ts';
 import type { Cuboid } from './lattice.ts';
 import { bits, firstLeaf } from './lattice.ts';
 import type { ScanInput } from './sums.ts';
@@ -120,7 +120,9 @@ class Search {
   }
 
   #consider(ranking: Ranking, c: number, e: number): void {
-    if (this.#sums.leaves(c, e) === 0) return;
+    const { BC } = this.#sums.bounding(c);
+    // Told from the bounding sums alone. An element without leaves is NaN and is left out, too.
+    if (!(Math.abs(BC[2 * e]! / BC[2 * e + 1]!) >= MIN_DEVIATION)) return;
     const one = judgeElement(this.#sums, c, e, this.#penalties[c]!);
     if (rejection(one) === undefined) ranking.add(one);
   }
