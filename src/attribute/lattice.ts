@@ -2,6 +2,8 @@
  * The lattice of cuboids: every subset of dimensions, with the map from the elements of a parent (one dimension more) to
  * its own. Built once per table; sums are then rolled up parent to child, never from the rows.
  */
+import { forBlocks } from './blocks.ts';
+
 export interface Cuboid {
   /** Dimensions as bits, and as indexes. */
   readonly mask: number;
@@ -199,17 +201,36 @@ function tableOf(cells: number): Int32Array {
   return dense;
 }
 
-/**
- * Numbers the keys without one digit by their first place; the same division as in `without`. Keys of one value of the
- * digit and of those before it lose the same amount: it is computed when they end.
- */
+/** Numbers the keys without one digit by their first place. */
 function numberDense(
+  keys: Int32Array,
+  digit: Digit,
+  table: Int32Array,
+  map: Int32Array,
+  first: Int32Array,
+  own: Int32Array,
+): number {
+  let size = 0;
+  forBlocks(keys.length, (begin, end) => {
+    size = numberRange(keys, digit, table, map, first, own, size, begin, end);
+  });
+  return size;
+}
+
+/**
+ * The same division as in `without`. Keys of one value of the digit and of those before it lose the same amount: it is
+ * computed when they end.
+ */
+function numberRange(
   keys: Int32Array,
   { radix, low }: Digit,
   table: Int32Array,
   map: Int32Array,
   first: Int32Array,
   own: Int32Array,
+  before: number,
+  begin: number,
+  end: number,
 ): number {
   const step = radix * low;
   const perStep = 1 / step;
@@ -217,8 +238,8 @@ function numberDense(
   let from = 0;
   let to = 0;
   let lost = 0;
-  let size = 0;
-  for (let k = 0; k < keys.length; k++) {
+  let size = before;
+  for (let k = begin; k < end; k++) {
     const whole = keys[k]!;
     if (whole < from || whole >= to) {
       const high = ((whole + 0.5) * perStep) | 0;

@@ -3,6 +3,7 @@
  * over-dispersion of counts. Noise falls on both sides of 0 alike and a fault seldom does: in octaves of event counts the
  * cleaner side's median of |d| is read, so that most of the leaves may be abnormal.
  */
+import { forBlocks } from './blocks.ts';
 import { select } from './select.ts';
 
 /** Of a normal law, the median of |d| is 0.6745 σ. */
@@ -44,13 +45,20 @@ export function leafWeights(
   known?: Noise | undefined,
 ): { weights: Float64Array; noise: Noise } {
   const noise = known ?? fitNoise(d, events, counts);
-  weigh(events, noise, counts ? COUNT_DISPERSION : 0);
+  const poisson = counts ? COUNT_DISPERSION : 0;
+  forBlocks(events.length, (from, to) => weigh(events, noise, poisson, from, to));
   return { weights: events, noise };
 }
 
-function weigh(events: Float64Array, { sigma2, dispersion, power = 1 }: Noise, poisson: number): void {
+function weigh(
+  events: Float64Array,
+  { sigma2, dispersion, power = 1 }: Noise,
+  poisson: number,
+  from: number,
+  to: number,
+): void {
   const trusted = Math.max(TRUSTED_SIGMA2, sigma2);
-  for (let i = 0; i < events.length; i++) {
+  for (let i = from; i < to; i++) {
     const n = events[i]!;
     const variance = trusted + dispersion / (power === 1 ? n : n ** power);
     const least = poisson === 0 ? 0 : poisson / n;
@@ -100,13 +108,21 @@ function fitNoise(d: Float64Array, events: Float64Array, counts: boolean): Noise
 function octavesOf(events: Float64Array, counts: Int32Array): Uint16Array {
   const out = new Uint16Array(events.length);
   const words = new Uint32Array(events.buffer, events.byteOffset, 2 * events.length);
-  fillOctaves(events, words.subarray(LITTLE_ENDIAN ? 1 : 0), out, counts);
+  const high = words.subarray(LITTLE_ENDIAN ? 1 : 0);
+  forBlocks(events.length, (from, to) => fillOctaves(events, high, out, counts, from, to));
   return out;
 }
 
 /** @param high  every other word is the upper one of a number */
-function fillOctaves(events: Float64Array, high: Uint32Array, out: Uint16Array, counts: Int32Array): void {
-  for (let i = 0; i < events.length; i++) {
+function fillOctaves(
+  events: Float64Array,
+  high: Uint32Array,
+  out: Uint16Array,
+  counts: Int32Array,
+  from: number,
+  to: number,
+): void {
+  for (let i = from; i < to; i++) {
     let octave = 0;
     if (events[i]! > 0) {
       const word = high[2 * i]!;
@@ -181,7 +197,7 @@ function sample(d: Float64Array, events: Float64Array, octaves: Uint16Array, bin
     binOf[octave] = bin;
   }
   const samples = new Float64Array(bins.to[bins.to.length - 1]!);
-  pass(d, events, octaves, binOf, bins, samples);
+  forBlocks(d.length, (from, to) => pass(d, events, octaves, binOf, bins, samples, from, to));
   return samples;
 }
 
@@ -192,8 +208,10 @@ function pass(
   binOf: Uint8Array,
   { step, inverse, passed, next, above, below }: Bins,
   samples: Float64Array,
+  from: number,
+  to: number,
 ): void {
-  for (let i = 0; i < octaves.length; i++) {
+  for (let i = from; i < to; i++) {
     const octave = octaves[i]!;
     if (octave === 0) continue;
     const bin = binOf[octave]!;

@@ -1,5 +1,6 @@
 /** A measure -> actual and expected value with the number of events behind each leaf, which drives its noise. */
 import { RcaError } from '../model/errors.ts';
+import { firstInBlocks, forBlocks } from './blocks.ts';
 import type { LeafTable, Measure } from './types.ts';
 
 export interface Normalised {
@@ -50,10 +51,26 @@ export function normalise(table: LeafTable, measure: Measure): Normalised {
   return { v, f, events, d, live };
 }
 
-/** Events and deviations; @returns leaves with events, −1 at the first negative number. */
+/** Events and deviations; @returns leaves with events, −1 with any negative number. */
 function compare(v: Float64Array, f: Float64Array, events: Float64Array, d: Float64Array): number {
   let live = 0;
-  for (let i = 0; i < events.length; i++) {
+  forBlocks(v.length, (from, to) => {
+    const more = live < 0 ? -1 : compareRange(v, f, events, d, from, to);
+    live = more < 0 ? -1 : live + more;
+  });
+  return live;
+}
+
+function compareRange(
+  v: Float64Array,
+  f: Float64Array,
+  events: Float64Array,
+  d: Float64Array,
+  from: number,
+  to: number,
+): number {
+  let live = 0;
+  for (let i = from; i < to; i++) {
     const now = v[i]!;
     const before = f[i]!;
     if (!(now >= 0 && before >= 0)) return -1;
@@ -97,7 +114,7 @@ export function checkTable(table: LeafTable): Uint8Array[] {
   for (const [name, column] of Object.entries(columns)) {
     if (column === undefined) continue;
     if (column.length !== rows) throw bad(`column ${name}: expected ${rows} rows as in actual, found ${column.length}`);
-    const i = firstNotFinite(column);
+    const i = firstInBlocks(rows, (from, to) => firstNotFinite(column, from, to));
     if (i < rows) throw bad(`column ${name}, row ${i}: expected a finite number, found ${column[i]}`);
   }
   return table.dimensions.map((name, d) => {
@@ -112,33 +129,36 @@ export function checkTable(table: LeafTable): Uint8Array[] {
   });
 }
 
-function firstNotFinite(column: Float64Array): number {
-  for (let i = 0; i < column.length; i++) if (column[i]! - column[i]! !== 0) return i;
-  return column.length;
+function firstNotFinite(column: Float64Array, from: number, to: number): number {
+  let i = from;
+  while (i < to && column[i]! - column[i]! === 0) i++;
+  return i;
 }
 
 /** @returns the first row with a code that has no place in it; their number: none has. */
 function markUsed(codes: Uint32Array, used: Uint8Array): number {
-  return firstAbove(codes, used.length, markUntilAll(codes, used));
+  let all = false;
+  return firstInBlocks(codes.length, (from, to) => {
+    if (all) return firstAbove(codes, used.length, from, to);
+    const at = mark(codes, used, from, to);
+    all = !used.includes(0);
+    return at;
+  });
 }
 
-/** @returns the row at which every value has occurred or a code has no place. */
-function markUntilAll(codes: Uint32Array, used: Uint8Array): number {
-  let left = used.length;
-  let i = 0;
-  for (; i < codes.length && left > 0; i++) {
+function mark(codes: Uint32Array, used: Uint8Array, from: number, to: number): number {
+  let i = from;
+  for (; i < to; i++) {
     const code = codes[i]!;
     if (code >= used.length) break;
-    if (used[code] !== 0) continue;
     used[code] = 1;
-    left--;
   }
   return i;
 }
 
-function firstAbove(codes: Uint32Array, size: number, from: number): number {
+function firstAbove(codes: Uint32Array, size: number, from: number, to: number): number {
   let i = from;
-  while (i < codes.length && codes[i]! < size) i++;
+  while (i < to && codes[i]! < size) i++;
   return i;
 }
 

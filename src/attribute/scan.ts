@@ -4,6 +4,7 @@
  * and every descendant (which lose deviation), so the arg-max over all cuboids needs no layer-by-layer rule. What is
  * found is removed and the scan goes on.
  */
+import { forBlocks } from './blocks.ts';
 import type { Candidate } from './candidate.ts';
 import { judgeElement, MIN_DEVIATION, Ranking, rejection } from './candidate.ts';
 import type { Cuboid } from './lattice.ts';
@@ -131,7 +132,11 @@ class Search {
     const { BC } = this.#sums.bounding(cuboid);
     let elements = this.#above[cuboid];
     if (elements === undefined) {
-      const count = elementsAbove(BC, this.#price(cuboid, 0), this.#room);
+      const price = this.#price(cuboid, 0);
+      let count = 0;
+      forBlocks(BC.length >> 1, (from, to) => {
+        count = elementsAbove(BC, price, this.#room, count, from, to);
+      });
       elements = this.#room.slice(0, count);
       this.#above[cuboid] = elements;
     }
@@ -148,10 +153,17 @@ class Search {
   }
 }
 
-/** Elements whose (Σwd)²/Σw is above this, in order; @returns how many. Without leaves, 0 > 0. */
-function elementsAbove(BC: Float64Array, price: number, out: Int32Array): number {
-  let count = 0;
-  for (let t = 0; t < BC.length; t += 2) if (BC[t]! * BC[t]! > BC[t + 1]! * price) out[count++] = t >> 1;
+/** Elements whose (Σwd)²/Σw is above this, in order, after those of before; @returns how many. Without leaves, 0 > 0. */
+function elementsAbove(
+  BC: Float64Array,
+  price: number,
+  out: Int32Array,
+  before: number,
+  from: number,
+  to: number,
+): number {
+  let count = before;
+  for (let t = 2 * from; t < 2 * to; t += 2) if (BC[t]! * BC[t]! > BC[t + 1]! * price) out[count++] = t >> 1;
   return count;
 }
 

@@ -4,6 +4,7 @@
  * cuboid when one of its elements passes the bound. Each sum adds the same numbers in the same order as if all had been
  * rolled up at once, and takes leaves out in the order in which they were found, so that neither changes a bit.
  */
+import { forBlocks } from './blocks.ts';
 import type { Cuboid } from './lattice.ts';
 import { firstLeaf } from './lattice.ts';
 
@@ -58,18 +59,22 @@ export class Sums {
     this.#input = input;
     const { cuboids, d, w } = input;
     const leaves = { BC: new Float64Array(2 * w.length), n: new Int32Array(w.length) };
-    boundingOfLeaves(leaves, d, w);
     this.#leaves = leaves;
-    const all: Bounding[] = [];
-    for (const { parent, map, size } of cuboids) {
-      if (map === undefined) {
-        all.push(leaves);
-        continue;
-      }
-      const own = { BC: new Float64Array(2 * size), n: new Int32Array(size) };
-      boundingOf(own, map, all[parent] ?? leaves);
-      all.push(own);
-    }
+    const all = cuboids.map(({ map, size }) =>
+      map === undefined ? leaves : { BC: new Float64Array(2 * size), n: new Int32Array(size) },
+    );
+    const ofLeaves = cuboids.flatMap(({ map, parent }, c) =>
+      map !== undefined && (parent < 0 || all[parent] === leaves) ? [c] : [],
+    );
+    forBlocks(w.length, (from, to) => {
+      boundingOfLeaves(leaves, d, w, from, to);
+      for (const c of ofLeaves) boundingOf(all[c]!, cuboids[c]!.map!, leaves, from, to);
+    });
+    cuboids.forEach(({ parent, map }, c) => {
+      const above = all[parent];
+      if (map === undefined || above === undefined || above === leaves) return;
+      forBlocks(map.length, (from, to) => boundingOf(all[c]!, map, above, from, to));
+    });
     this.#bounding = all;
   }
 
@@ -158,8 +163,12 @@ export class Sums {
     if (known !== undefined) return known;
     const { parent, map, size } = this.#input.cuboids[c]!;
     const rest = new Float64Array(size * REST);
-    if (parent < 0 || this.#input.cuboids[parent]!.map === undefined) restOfLeaves(rest, map!, this.#input);
-    else addRest(rest, map!, this.#restOf(parent));
+    if (parent < 0 || this.#input.cuboids[parent]!.map === undefined)
+      forBlocks(map!.length, (from, to) => restOfLeaves(rest, map!, this.#input, from, to));
+    else {
+      const above = this.#restOf(parent);
+      forBlocks(map!.length, (from, to) => addRest(rest, map!, above, from, to));
+    }
     this.#restAtFirst[c] = rest;
     return rest;
   }
@@ -182,8 +191,8 @@ export class Sums {
   }
 }
 
-function boundingOfLeaves({ BC, n }: Bounding, d: Float64Array, w: Float64Array): void {
-  for (let i = 0; i < w.length; i++) {
+function boundingOfLeaves({ BC, n }: Bounding, d: Float64Array, w: Float64Array, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
     const weight = w[i]!;
     if (weight === 0) continue;
     BC[2 * i] = weight * d[i]!;
@@ -192,20 +201,20 @@ function boundingOfLeaves({ BC, n }: Bounding, d: Float64Array, w: Float64Array)
   }
 }
 
-function boundingOf({ BC, n }: Bounding, map: Int32Array, from: Bounding): void {
-  const { BC: above, n: counts } = from;
-  for (let k = 0; k < map.length; k++) {
+function boundingOf({ BC, n }: Bounding, map: Int32Array, above: Bounding, from: number, to: number): void {
+  const { BC: sums, n: counts } = above;
+  for (let k = from; k < to; k++) {
     const e = map[k]!;
     const t = e << 1;
     const s = k << 1;
-    BC[t] = BC[t]! + above[s]!;
-    BC[t + 1] = BC[t + 1]! + above[s + 1]!;
+    BC[t] = BC[t]! + sums[s]!;
+    BC[t + 1] = BC[t + 1]! + sums[s + 1]!;
     n[e] = n[e]! + counts[k]!;
   }
 }
 
-function restOfLeaves(rest: Float64Array, map: Int32Array, { d, w, v, f }: ScanInput): void {
-  for (let i = 0; i < map.length; i++) {
+function restOfLeaves(rest: Float64Array, map: Int32Array, { d, w, v, f }: ScanInput, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
     const weight = w[i]!;
     if (weight === 0) continue;
     const t = map[i]! * REST;
@@ -219,14 +228,15 @@ function restOfLeaves(rest: Float64Array, map: Int32Array, { d, w, v, f }: ScanI
   }
 }
 
-function addRest(rest: Float64Array, map: Int32Array, from: Float64Array): void {
-  for (let k = 0, s = 0; k < map.length; k++, s += REST) {
+function addRest(rest: Float64Array, map: Int32Array, above: Float64Array, from: number, to: number): void {
+  for (let k = from; k < to; k++) {
+    const s = k * REST;
     const t = map[k]! * REST;
-    rest[t] = rest[t]! + from[s]!;
-    rest[t + 1] = rest[t + 1]! + from[s + 1]!;
-    rest[t + 2] = rest[t + 2]! + from[s + 2]!;
-    rest[t + 3] = rest[t + 3]! + from[s + 3]!;
-    rest[t + 4] = rest[t + 4]! + from[s + 4]!;
+    rest[t] = rest[t]! + above[s]!;
+    rest[t + 1] = rest[t + 1]! + above[s + 1]!;
+    rest[t + 2] = rest[t + 2]! + above[s + 2]!;
+    rest[t + 3] = rest[t + 3]! + above[s + 3]!;
+    rest[t + 4] = rest[t + 4]! + above[s + 4]!;
   }
 }
 
