@@ -59,7 +59,9 @@ export function attribute(
 
 /** A dimension with one value among the leaves tells nothing apart. At least one dimension stays. */
 function withoutConstants(table: LeafTable): LeafTable {
-  const varies = table.codes.map((codes) => codes.some((code) => code !== codes[0]));
+  const varies = table.codes.map(
+    (codes) => codes[0] !== codes[codes.length - 1] || codes.some((code) => code !== codes[0]),
+  );
   const kept = [...varies.keys()].filter((d) => varies[d]);
   if (kept.length === varies.length) return table;
   if (kept.length === 0) kept.push(0);

@@ -1,5 +1,5 @@
 /** Leaves of a block: a few columns of so many stay in the cache. */
-const BLOCK = 16_384;
+const BLOCK = 4096;
 
 /**
  * A loop over leaves, block by block. The function that loops gets a range and does nothing else: called once per block

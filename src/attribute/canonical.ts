@@ -119,25 +119,30 @@ function markCells(
   from: number,
   to: number,
 ): void {
-  for (let i = from; i < to; i++) if (one[i] !== 0 || other[i] !== 0) cells[keys[i]!] = 1;
+  // Without branches, here and where marks are numbered: which rows are empty cannot be foretold.
+  for (let i = from; i < to; i++) {
+    const key = keys[i]!;
+    cells[key] = cells[key]! | Number(one[i] !== 0) | Number(other[i] !== 0);
+  }
 }
 
-/** Marked cells become their number; @returns the cells of the numbers. */
+/** Marked cells become their number, others 0; @returns the cells of the numbers. */
 function number(cells: Int32Array, atMost: number): Int32Array {
-  const found = new Int32Array(Math.min(cells.length, atMost));
+  const found = new Int32Array(Math.min(cells.length, atMost) + 1);
   let leaves = 0;
   forBlocks(cells.length, (from, to) => {
     leaves = numberMarked(cells, found, leaves, from, to);
   });
-  return leaves === found.length ? found : found.slice(0, leaves);
+  return found.slice(0, leaves);
 }
 
 function numberMarked(cells: Int32Array, found: Int32Array, before: number, from: number, to: number): number {
   let leaves = before;
   for (let cell = from; cell < to; cell++) {
-    if (cells[cell] === 0) continue;
-    cells[cell] = leaves;
-    found[leaves++] = cell;
+    const one = cells[cell]!;
+    cells[cell] = Math.imul(one, leaves);
+    found[leaves] = cell;
+    leaves += one;
   }
   return leaves;
 }
