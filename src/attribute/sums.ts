@@ -1,7 +1,7 @@
 /**
  * Sums of leaves, and of the elements of every cuboid above them. The scan's bare bound needs Σwd and Σw of every
  * element: these and the number of leaves are rolled up at once and kept up to date. The other sums are rolled up for a
- * cuboid when one of its elements passes the bound. Each sum adds the same numbers in the same order as if all had been
+ * cuboid when one of its elements is judged. Each sum adds the same numbers in the same order as if all had been
  * rolled up at once, and takes leaves out in the order in which they were found, so that neither changes a bit.
  */
 import { forBlocks } from './blocks.ts';

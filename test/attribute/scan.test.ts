@@ -1,5 +1,5 @@
 /**
- * The scan rolls up what its bound needs, the rest on demand, and looks at coarse cuboids first. Here it is compared, to
+ * The scan rolls up what its bound needs, the rest on demand, and judges few elements. Here it is compared, to
  * the last bit, with one that rolls up every sum at once, takes leaves out of every sum and looks at every element.
  */
 import { describe, expect, it } from 'vitest';
@@ -175,6 +175,15 @@ describe('the scan is the plain one, to the bit', () => {
       });
     }
     expect(rounds).toBeGreaterThan(200);
+  });
+
+  it('more leaves than a block', () => {
+    const causes = [
+      { element: 'b=b3', factor: 0.6 },
+      { element: 'a=a2&c=c5', factor: 2 },
+      { element: 'a=a7&b=b9', factor: 0.3 },
+    ];
+    expect(expectSame(cube({ shape: [20, 18, 16], causes }))).toBeGreaterThan(2);
   });
 
   it('seven dimensions: cuboids that roll up from the leaves', () => {
