@@ -9,7 +9,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
+import { flags } from '../../eval/flags.ts';
 import { attribute } from '../../src/attribute/index.ts';
 import { median } from '../../src/stats/robust.ts';
 import type { LargeResult } from './large.ts';
@@ -49,12 +49,10 @@ const CALLS_PER_CASE = 4;
 /** Small tables are called more often, so that all are measured equally warm. */
 const MAX_REPEAT = 30;
 
-const { values } = parseArgs({
-  options: {
-    cases: { type: 'string', default: '30' },
-    naive: { type: 'string', default: '10' },
-    repeat: { type: 'string', default: '5' },
-  },
+const values = flags(import.meta.url, {
+  cases: { type: 'string', default: '30' },
+  naive: { type: 'string', default: '10' },
+  repeat: { type: 'string', default: '5' },
 });
 const [count, naiveCount, repeat] = [Number(values.cases), Number(values.naive), Number(values.repeat)];
 
