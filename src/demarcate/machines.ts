@@ -3,10 +3,12 @@
  * machine, belongs to at least two services, and spares the instances elsewhere, then the machine is the suspect: its CPU,
  * disk or network, or a neighbour, and not several services that failed at once.
  */
-import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
+import type { Comparison } from '../model/comparison.ts';
 import { compareNames, machine as machineEntity } from '../model/entity.ts';
 import type { LedgerTerm, Suspect } from '../model/walk.ts';
 import { isThrottled } from './induced.ts';
+import type { InstanceWork, Measure, Observed } from './instance-work.ts';
+import { growthOf, observe } from './instance-work.ts';
 
 /** Share of the suspects' scores that must sit on the machine. */
 const MIN_EXPLAINED = 0.75;
@@ -22,40 +24,6 @@ const AFFECTED_ERRORS = 0.02;
 const MIN_REQUESTS = 10;
 /** Score that moves from the machine's services to it; the rest stays, as where it was seen. */
 const MOVED = 0.9;
-
-type Measure = 'self' | 'network' | 'originated';
-
-interface Span {
-  requests: number;
-  /** Own time, µs. */
-  self: number;
-  /** Time on the way to or from other machines, µs, and calls it was spent on. */
-  network: number;
-  crossings: number;
-  /** Errors returned less errors received. */
-  originated: number;
-}
-
-interface Instance {
-  readonly service: string;
-  readonly machine: string;
-  readonly before: Span;
-  readonly now: Span;
-}
-
-/** Calls between two machines, of one service to another. */
-interface Way {
-  readonly caller: string;
-  readonly callee: string;
-  readonly machines: readonly [string, string];
-  /** Time on the way above what the calls would have taken before, µs. */
-  readonly growth: number;
-}
-
-interface Observed {
-  readonly instances: ReadonlyMap<string, Instance>;
-  readonly ways: readonly Way[];
-}
 
 /** @returns the suspects, with one more for the machine that they have in common, if there is one */
 export function withMachine(comparison: Comparison, suspects: readonly Suspect[]): readonly Suspect[] {
@@ -148,15 +116,9 @@ function sharesOf(suspect: Suspect, { instances, ways }: Observed): ReadonlyMap<
   return new Map([...grown].map(([machine, growth]) => [machine, growth / total]));
 }
 
-/** What an instance has more than its requests would have cost before. */
-function growthOf({ before, now }: Instance, measure: Measure): number {
-  const [was, is] = measure === 'network' ? [before.crossings, now.crossings] : [before.requests, now.requests];
-  return was > 0 ? now[measure] - (before[measure] / was) * is : now[measure];
-}
-
 /** The machine's services when most of them are affected and the instances elsewhere mostly are not. */
 function affectedServices(
-  instances: ReadonlyMap<string, Instance>,
+  instances: ReadonlyMap<string, InstanceWork>,
   machine: string,
   measure: Measure,
 ): { services: string[]; instances: string[]; spared: number } | undefined {
@@ -182,11 +144,12 @@ function affectedServices(
   return { services: services.sort(compareNames), instances: names.sort(compareNames), spared };
 }
 
-/** undefined: too little traffic to tell. */
-function isAffected({ before, now }: Instance, measure: Measure): boolean | undefined {
+/** undefined: too little traffic, or no durations, to tell. */
+function isAffected({ before, now }: InstanceWork, measure: Measure): boolean | undefined {
   const [was, is] = measure === 'network' ? [before.crossings, now.crossings] : [before.requests, now.requests];
   if (was < MIN_REQUESTS || is < MIN_REQUESTS) return undefined;
   const rise = now[measure] / is - before[measure] / was;
+  if (!Number.isFinite(rise)) return undefined;
   if (measure === 'originated') return rise >= AFFECTED_ERRORS;
   return rise >= AFFECTED_US && now[measure] / is >= AFFECTED_RATIO * (before[measure] / was);
 }
@@ -194,95 +157,4 @@ function isAffected({ before, now }: Instance, measure: Measure): boolean | unde
 function onsetOf(suspects: readonly Suspect[]): { onsetMs?: number } {
   const onsets = suspects.flatMap(({ onsetMs }) => onsetMs ?? []);
   return onsets.length === 0 ? {} : { onsetMs: Math.min(...onsets) };
-}
-
-/** Every instance whose machine is known, with what it did itself, and the ways between machines. Cost: O(leaves). */
-function observe(comparison: Comparison): Observed {
-  const on = new Map(comparison.topology.runsOn);
-  const instances = new Map<string, Instance>();
-  const of = (name: string | undefined, service: string, machine: string | undefined): Instance | undefined => {
-    const host = machine ?? on.get(name ?? '');
-    if (name === undefined || host === undefined) return undefined;
-    let found = instances.get(name);
-    if (found === undefined) {
-      found = { service, machine: host, before: emptySpan(), now: emptySpan() };
-      instances.set(name, found);
-    }
-    return found;
-  };
-  const pairs = new Map<string, { client?: CallLeaf[]; server?: CallLeaf[] }>();
-  for (const leaf of comparison.calls) {
-    const callee = of(leaf.calleeInstance, leaf.callee, leaf.calleeMachine);
-    const caller = of(leaf.callerInstance, leaf.caller, leaf.callerMachine);
-    if (leaf.side === 'server' && callee !== undefined) {
-      served(callee.before, leaf.baseline);
-      served(callee.now, leaf.current);
-    }
-    if (leaf.side === 'client' && caller !== undefined) {
-      waited(caller.before, leaf.baseline);
-      waited(caller.now, leaf.current);
-    }
-    if (callee === undefined || caller === undefined || callee.machine === caller.machine) continue;
-    const key = `${leaf.callerInstance}\0${leaf.calleeInstance}`;
-    const way = pairs.get(key) ?? {};
-    if (!pairs.has(key)) pairs.set(key, way);
-    const side = way[leaf.side];
-    if (side === undefined) way[leaf.side] = [leaf];
-    else side.push(leaf);
-  }
-  const ways: Way[] = [];
-  for (const [key, { client, server }] of pairs) {
-    if (client === undefined || server === undefined) continue;
-    const [callerName, calleeName] = key.split('\0') as [string, string];
-    const [from, to] = [instances.get(callerName)!, instances.get(calleeName)!];
-    const before = onTheWay(client, server, 'baseline');
-    const now = onTheWay(client, server, 'current');
-    for (const { before: past, now: present } of [from, to]) {
-      past.network += before.us;
-      past.crossings += before.calls;
-      present.network += now.us;
-      present.crossings += now.calls;
-    }
-    const usual = before.calls > 0 ? (before.us / before.calls) * now.calls : 0;
-    ways.push({
-      caller: from.service,
-      callee: to.service,
-      machines: [from.machine, to.machine],
-      growth: now.us - usual,
-    });
-  }
-  return { instances, ways };
-}
-
-function served(span: Span, sums: CallSums): void {
-  if (!(sums.count > 0)) return;
-  span.requests += sums.count;
-  span.self += sums.durationSumUs;
-  span.originated += sums.errors;
-}
-
-function waited(span: Span, sums: CallSums): void {
-  if (!(sums.count > 0)) return;
-  span.self -= sums.durationSumUs;
-  span.originated -= sums.errors;
-}
-
-/** The time of a pair's calls that neither the callee nor anything below it spent. */
-function onTheWay(
-  client: readonly CallLeaf[],
-  server: readonly CallLeaf[],
-  when: 'baseline' | 'current',
-): { readonly us: number; readonly calls: number } {
-  const sum = (leaves: readonly CallLeaf[], read: (sums: CallSums) => number): number =>
-    leaves.reduce((all, leaf) => (leaf[when].count > 0 ? all + read(leaf[when]) : all), 0);
-  const calls = sum(client, ({ count }) => count);
-  const answered = sum(server, ({ count }) => count);
-  if (calls <= 0 || answered <= 0) return { us: 0, calls: 0 };
-  const mean = sum(client, ({ durationSumUs }) => durationSumUs) / calls;
-  const inside = sum(server, ({ durationSumUs }) => durationSumUs) / answered;
-  return { us: (mean - inside) * calls, calls };
-}
-
-function emptySpan(): Span {
-  return { requests: 0, self: 0, network: 0, crossings: 0, originated: 0 };
 }
