@@ -55,11 +55,13 @@ export class Health {
 
   /**
    * @param losses    totals of what the TypeScript side lost
+   * @param produced  records made for the window, by type
    * @param cpuUs     total CPU time of collector and loader
    */
   record(
     losses: Totals,
     capped: Readonly<Record<string, number>>,
+    produced: Readonly<Record<string, number>>,
     breaker: BreakerState,
     cpuUs: number,
     memoryBytes: number,
@@ -75,6 +77,7 @@ export class Health {
       lost,
       eventsReceived: events - this.#lastEvents,
       ...(Object.keys(capped).length === 0 ? {} : { capped }),
+      recordsProduced: produced,
       breaker,
       cpuUsedUs: Math.round(cpuUs - this.#lastCpuUs),
       memoryUsedBytes: memoryBytes,

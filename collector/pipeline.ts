@@ -228,11 +228,19 @@ export class CollectorPipeline {
   #flush(startMs: number): void {
     this.recorder.settleOverflows(this.tracker.connections);
     const window = this.aggregator.flush(startMs);
+    const resources = this.#resources.get(startMs) ?? [];
     this.#emit('call', startMs, window.calls);
     this.#emit('tcp', startMs, window.tcp);
     this.#emit('topology', startMs, window.topology);
     this.#emit('change', startMs, window.changes);
-    this.#emit('resource', startMs, this.#resources.get(startMs) ?? []);
+    this.#emit('resource', startMs, resources);
+    const produced = {
+      call: window.calls.length,
+      tcp: window.tcp.length,
+      topology: window.topology.length,
+      change: window.changes.length,
+      resource: resources.length,
+    };
     for (const start of this.#resources.keys()) if (start <= startMs) this.#resources.delete(start);
     const usage = this.#options.usage?.() ?? { cpuUs: 0, memoryBytes: 0 };
     const { losses, evicted, shedEvents } = this.tracker.counters;
@@ -247,7 +255,14 @@ export class CollectorPipeline {
     };
     const { cpuUs, memoryBytes } = usage;
     this.#emit('health', startMs, [
-      this.health.record(lost, window.capped, this.breaker.state, cpuUs + this.health.loaderCpuUs, memoryBytes),
+      this.health.record(
+        lost,
+        window.capped,
+        produced,
+        this.breaker.state,
+        cpuUs + this.health.loaderCpuUs,
+        memoryBytes,
+      ),
     ]);
   }
 

@@ -12,6 +12,7 @@ export const FAULT_NEEDS: Readonly<
   Record<FaultKind, { readonly target: readonly (keyof Target)[]; readonly args: readonly string[] }>
 > = {
   'packet-loss': { target: ['from', 'to'], args: ['ratio', 'via', 'direction'] },
+  'link-loss': { target: ['machine'], args: ['ratio', 'direction'] },
   'firewall-drop': { target: ['service'], args: [] },
   'service-killed': { target: ['service'], args: [] },
   'cpu-throttle': { target: ['instance'], args: ['cpus'] },

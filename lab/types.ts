@@ -125,6 +125,7 @@ export interface LoadSpec {
 
 export const FAULT_KINDS = [
   'packet-loss',
+  'link-loss',
   'firewall-drop',
   'service-killed',
   'cpu-throttle',

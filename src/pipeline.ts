@@ -29,6 +29,9 @@ export interface PipelineOptions {
 export interface WindowOutcome {
   readonly environment: string;
   readonly windowStartMs: number;
+  /** Collectors of which anything arrived, and `collector/type` of records known to be lost. */
+  readonly collectors: readonly string[];
+  readonly incomplete: readonly string[];
   readonly events: readonly IncidentEvent[];
   readonly reports: readonly Report[];
   /** Incidents whose state changed, reported or not. */
@@ -92,7 +95,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       if (report !== undefined) reports.push(report);
       if (incident.state === 'resolved') latest.delete(incident.id);
     }
-    return { environment: window.environment, windowStartMs: window.startMs, events, reports, incidents };
+    const { environment, startMs, collectors, incomplete } = window;
+    return { environment, windowStartMs: startMs, collectors, incomplete, events, reports, incidents };
   }
 
   async function steps(windows: readonly ClosedWindow[]): Promise<WindowOutcome[]> {

@@ -11,15 +11,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { flags } from '../../eval/flags.ts';
 
-const { values } = parseArgs({
-  options: {
-    rates: { type: 'string', default: '2000,5000,10000' },
-    seconds: { type: 'string', default: '8' },
-    rounds: { type: 'string', default: '3' },
-    json: { type: 'string' },
-  },
+const values = flags(import.meta.url, {
+  rates: { type: 'string', default: '2000,5000,10000' },
+  seconds: { type: 'string', default: '8' },
+  rounds: { type: 'string', default: '3' },
+  json: { type: 'string' },
 });
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), 'rootwalk-bench-'));

@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { flags } from '../../eval/flags.ts';
 import { startKafka } from '../../lab/kafka.ts';
 import { EmbeddedBus, topicsOf } from '../../src/bus/index.ts';
 import { KafkaBus } from '../../src/bus/kafka.ts';
@@ -32,16 +32,14 @@ interface Result {
   readonly peakRssMb: number;
 }
 
-const { values } = parseArgs({
-  options: {
-    services: { type: 'string', default: '1000' },
-    edges: { type: 'string', default: '10000' },
-    windows: { type: 'string', default: '40' },
-    rounds: { type: 'string', default: '3' },
-    encoding: { type: 'string', default: 'protobuf' },
-    core: { type: 'string', default: '0' },
-    bus: { type: 'string', default: 'embedded' },
-  },
+const values = flags(import.meta.url, {
+  services: { type: 'string', default: '1000' },
+  edges: { type: 'string', default: '10000' },
+  windows: { type: 'string', default: '40' },
+  rounds: { type: 'string', default: '3' },
+  encoding: { type: 'string', default: 'protobuf' },
+  core: { type: 'string', default: '0' },
+  bus: { type: 'string', default: 'embedded' },
 });
 const size = { services: Number(values.services), edges: Number(values.edges) };
 const encoding = values.encoding === 'json' ? 'json' : 'protobuf';

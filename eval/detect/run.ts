@@ -6,16 +6,14 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { benchmark, unpack, withScratch } from '../benchmarks.ts';
+import { flags } from '../flags.ts';
 import { predictCurves } from './predict.ts';
 
-const { values } = parseArgs({
-  options: {
-    pack: { type: 'string' },
-    out: { type: 'string' },
-    scorer: { type: 'string', default: benchmark('detect-score.py') },
-  },
+const values = flags(import.meta.url, {
+  pack: { type: 'string' },
+  out: { type: 'string' },
+  scorer: { type: 'string', default: benchmark('detect-score.py') },
 });
 withScratch((work) => {
   const pack = values.pack ?? join(unpack('rca-dev.tar.xz', work, 'detection'), 'detection');

@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import type { Alert } from '../../src/demarcate/alerts.ts';
 import { AlertHistory } from '../../src/demarcate/alerts.ts';
 import type { EdgeSeries, NodeEvidence, NodeSeries } from '../../src/demarcate/fallback.ts';
-import type { Family, Meaning } from '../../src/demarcate/families.ts';
+import type { Meaning } from '../../src/demarcate/families.ts';
 import { familyOf } from '../../src/demarcate/families.ts';
 import { RcaError } from '../../src/model/errors.ts';
 
@@ -169,15 +169,25 @@ function meaning(metric: string): Meaning {
   return familyOf(metric);
 }
 
-/** Alerts alone. Lines of a log are told apart by template, traces by operation and outcome; who called is not the node's. */
+/**
+ * Alerts alone. Lines of a log are told apart by template, traces by operation and outcome; who called is not the node's.
+ * Metrics' alerts stand in the order they came.
+ */
 function readAlerts(dir: string): Alert[] {
   const partOf = new Map<string, string>();
   for (const { from, to, relation } of readCsv(join(dir, 'topology.csv')))
     if (relation === 'part_of') partOf.set(from ?? '', to ?? '');
-  return readCsv(join(dir, 'alerts.csv.gz')).flatMap(({ node = '', metric = '', direction = '', kind }) => {
-    if (!partOf.has(node)) return [];
-    const family: Family = kind === 'trace' ? 'latency' : kind === 'log' ? 'errors' : meaning(metric).family;
-    return [{ node, name: `${kind}/${metric}/${direction}`, family }];
+  const rows = readCsv(join(dir, 'alerts.csv.gz')).filter(({ node = '' }) => partOf.has(node));
+  const metrics = rows.filter(({ kind }) => kind === 'metric');
+  const place = new Map(metrics.map((row, i) => [row, i / metrics.length]));
+  return rows.map((row): Alert => {
+    const { node = '', metric = '', direction = '', kind } = row;
+    const of = { node, service: partOf.get(node) ?? '', name: `${kind}/${metric}/${direction}` };
+    if (kind === 'log') return { ...of, family: 'errors', group: 'log' };
+    if (kind === 'trace')
+      return { ...of, family: 'latency', group: direction === 'PD' ? 'trace/slow' : 'trace/failed' };
+    const { family } = meaning(metric);
+    return { ...of, family, group: `${family}/${direction}`, order: place.get(row) ?? 0 };
   });
 }
 

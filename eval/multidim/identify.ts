@@ -46,7 +46,10 @@ export function evidence(
   const full = canonical(seen);
   const { input, rowOf } = prepare(full, shifted ? 'count' : result.measure, undefined);
   // The full table's dimensions, for a truth may name one that the method leaves out, having one live value.
-  const table = { ...full, codes: full.codes.map((codes) => Uint32Array.from(rowOf, (row) => codes[row]!)) };
+  const table =
+    rowOf === undefined
+      ? full
+      : { ...full, codes: full.codes.map((codes) => Uint32Array.from(rowOf, (row) => codes[row]!)) };
   const chance = Math.log(input.cuboids.reduce((sum, { size }) => sum + size, 0));
   const leavesOf = (element: string): Set<number> => membersOf(table, element);
   const wrong = minus(named, truth)

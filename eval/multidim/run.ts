@@ -8,10 +8,10 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { attribute, parseLeaves } from '../../src/attribute/index.ts';
 import { median } from '../../src/stats/robust.ts';
 import { benchmark, unpack, withScratch } from '../benchmarks.ts';
+import { flags } from '../flags.ts';
 import type { CaseEvidence, Reason } from './identify.ts';
 import { evidence } from './identify.ts';
 import { BARS } from './published.ts';
@@ -26,12 +26,10 @@ interface SetResult {
 }
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
-const { values } = parseArgs({
-  options: {
-    data: { type: 'string' },
-    scorer: { type: 'string', default: benchmark('multidim-score.py') },
-    'explain-misses': { type: 'boolean', default: false },
-  },
+const values = flags(import.meta.url, {
+  data: { type: 'string' },
+  scorer: { type: 'string', default: benchmark('multidim-score.py') },
+  'explain-misses': { type: 'boolean', default: false },
 });
 withScratch((work) => {
   const data = values.data ?? unpack('multidim-dev.tar.xz', work);

@@ -6,21 +6,19 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { benchmark, unpack, withScratch } from '../benchmarks.ts';
+import { flags } from '../flags.ts';
 import { predict } from './command.ts';
 import { printHealthy } from './healthy.ts';
 import { printLeaveOneOut } from './leave-one-out.ts';
 import { printMisses } from './misses.ts';
 
-const { values } = parseArgs({
-  options: {
-    data: { type: 'string' },
-    scorer: { type: 'string', default: benchmark('rca-score.py') },
-    'explain-misses': { type: 'boolean', default: false },
-    healthy: { type: 'boolean', default: false },
-    'leave-one-out': { type: 'boolean', default: false },
-  },
+const values = flags(import.meta.url, {
+  data: { type: 'string' },
+  scorer: { type: 'string', default: benchmark('rca-score.py') },
+  'explain-misses': { type: 'boolean', default: false },
+  healthy: { type: 'boolean', default: false },
+  'leave-one-out': { type: 'boolean', default: false },
 });
 withScratch((work) => {
   const data = values.data ?? unpack('rca-dev.tar.xz', work);

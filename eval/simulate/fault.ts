@@ -9,19 +9,24 @@ export const FAULT_KINDS = [
   'errors_instance',
   'slow_edge',
   'refused',
+  'slow_machine',
+  'lossy_machine',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface Fault {
   readonly kind: FaultKind;
+  /** -1: a machine is at fault. */
   readonly service: number;
   /** slow_instance, errors_instance. */
   readonly instance?: string;
   /** slow_edge: the caller. */
   readonly caller?: number;
+  /** slow_machine, lossy_machine. */
+  readonly machine?: string;
   /** Factor on own time; share of requests that fail; µs on the way. */
   readonly size: number;
-  readonly truth: { readonly kind: 'service' | 'instance' | 'edge'; readonly name: string };
+  readonly truth: { readonly kind: 'service' | 'instance' | 'edge' | 'machine'; readonly name: string };
 }
 
 /** What the fault tree should call it; what nothing but calls can show has fewer names than a host would give it. */
@@ -33,6 +38,9 @@ export const CLASSES: Readonly<Record<FaultKind, readonly string[]>> = {
   // Its segments are sent again.
   slow_edge: ['packet_loss'],
   refused: ['connection_refused'],
+  // Without resource records nothing says why a machine is slow.
+  slow_machine: ['unknown'],
+  lossy_machine: ['packet_loss', 'unknown'],
 };
 
 /** Services that a fifth of the requests reach: what fewer feel is another matter. */
@@ -63,6 +71,7 @@ export function randomFault(system: SimulatedSystem, kind: FaultKind, random: Ra
     const name = `${services[edge.caller]!.name} -> ${services[edge.service]!.name}`;
     return { kind, ...edge, size: addedUs(edge.caller), truth: { kind: 'edge', name } };
   }
+  if (kind === 'slow_machine' || kind === 'lossy_machine') return machineFault(system, kind, random);
   const one = kind === 'slow_instance' || kind === 'errors_instance';
   const service = pick(one ? several : reached);
   if (service === undefined) return undefined;
@@ -77,4 +86,29 @@ export function randomFault(system: SimulatedSystem, kind: FaultKind, random: Ra
     size: kind === 'slow_instance' ? size * instances.length : size,
     truth: { kind: 'instance', name: instance },
   };
+}
+
+/** A machine that carries at least two services; its work, or its network, makes the entry 2.2 to 3.5 times as slow. */
+function machineFault(
+  { services, visits, meanUs, machineOf }: SimulatedSystem,
+  kind: 'slow_machine' | 'lossy_machine',
+  random: Random,
+): Fault | undefined {
+  const loads = [...new Set(machineOf.values())].sort().flatMap((machine) => {
+    const parts = services.flatMap(({ instances, ownUs }, i) => {
+      const here = instances.filter((instance) => machineOf.get(instance) === machine).length / instances.length;
+      return here > 0 && i > 0 && visits[i]! >= MIN_VISITS ? [{ visits: visits[i]! * here, ownUs }] : [];
+    });
+    // Own time of an entry request that is spent there, or calls into it.
+    const spent = parts.reduce((sum, part) => sum + part.visits * (kind === 'slow_machine' ? part.ownUs : 1), 0);
+    return parts.length > 1 ? [{ machine, spent }] : [];
+  });
+  const addedUs = (1.2 + 1.3 * random()) * meanUs[0]!;
+  // More than ten times as slow is another fault.
+  const able = loads.filter(({ spent }) => kind === 'lossy_machine' || addedUs / spent <= 9);
+  const chosen = able[Math.floor(random() * able.length)];
+  if (chosen === undefined) return undefined;
+  const { machine, spent } = chosen;
+  const size = kind === 'slow_machine' ? 1 + addedUs / spent : addedUs / spent;
+  return { kind, service: -1, machine, size, truth: { kind: 'machine', name: machine } };
 }

@@ -4,12 +4,12 @@
  * Prints per kind of fault: cases, one incident, entity right first, among three, class; false incidents before the fault;
  * and how often a cause named with a confidence is right, entity and class.
  */
-import { parseArgs } from 'node:util';
 import { createRuleSet } from '../../src/classify/index.ts';
 import { BUILT_IN_RULES } from '../../src/engine/create.ts';
 import type { Report } from '../../src/model/report.ts';
 import { createPipeline } from '../../src/pipeline.ts';
 import { createRandom } from '../../src/stats/random.ts';
+import { flags } from '../flags.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import { CLASSES, FAULT_KINDS, randomFault } from './fault.ts';
 import { randomSystem } from './system.ts';
@@ -19,12 +19,10 @@ const START_MS = 1_700_000_000_000 - (1_700_000_000_000 % WINDOW_MS);
 const HEALTHY_WINDOWS = 36;
 const FAULT_WINDOWS = 12;
 
-const { values } = parseArgs({
-  options: {
-    systems: { type: 'string', default: '200' },
-    seed: { type: 'string', default: '1' },
-    misses: { type: 'boolean', default: false },
-  },
+const values = flags(import.meta.url, {
+  systems: { type: 'string', default: '200' },
+  seed: { type: 'string', default: '1' },
+  misses: { type: 'boolean', default: false },
 });
 
 interface Tally {

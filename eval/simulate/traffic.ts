@@ -42,7 +42,10 @@ export function windowOf(
   const serve = (service: number, instance: string): Outcome => {
     const { ownUs, stages } = system.services[service]!;
     const hit = fault?.service === service && (fault.instance === undefined || fault.instance === instance);
-    let us = draw(ownUs * (hit && fault.kind.startsWith('slow_') && fault.kind !== 'slow_edge' ? fault.size : 1));
+    const slow =
+      (hit && (fault.kind === 'slow_service' || fault.kind === 'slow_instance')) ||
+      (fault?.kind === 'slow_machine' && system.machineOf.get(instance) === fault.machine);
+    let us = draw(ownUs * (slow ? fault.size : 1));
     if (random() < (hit && fault.kind.startsWith('errors') ? fault.size : ERRORS)) return { us: us / 2, failed: true };
     let failed = false;
     for (const stage of stages) {
@@ -70,14 +73,22 @@ export function windowOf(
       return { us: REFUSED_US, failed: true };
     }
     const { us, failed } = serve(callee, instance);
-    const slow = fault?.kind === 'slow_edge' && fault.service === callee && fault.caller === caller;
-    const way = draw(NETWORK_US) + (slow ? (random() < 0.5 ? draw(2 * fault.size) : 0) : 0);
+    const slow =
+      (fault?.kind === 'slow_edge' && fault.service === callee && fault.caller === caller) ||
+      isLossy(system, fault, callerInstance, instance);
+    const way = draw(NETWORK_US) + (slow ? (random() < 0.5 ? draw(2 * fault!.size) : 0) : 0);
     add(sums, [from, name, callerInstance, instance, failed ? '500' : '200'].join('|'), us + way, us, failed);
     return { us: us + way, failed };
   };
 
   for (let r = 0; r < requests; r++) call(-1, 'client-1', 0);
   return batchesOf(system, fault, startMs, sums, refused, random);
+}
+
+/** What enters or leaves a machine with a bad network; what stays within it does not. */
+function isLossy(system: SimulatedSystem, fault: Fault | undefined, caller: string, callee: string): boolean {
+  if (fault?.kind !== 'lossy_machine') return false;
+  return (system.machineOf.get(caller) === fault.machine) !== (system.machineOf.get(callee) === fault.machine);
 }
 
 function add(sums: Map<string, Sums>, key: string, clientUs: number, serverUs: number, failed: boolean): void {
@@ -167,9 +178,10 @@ function batchesOf(
   for (const [pair, count] of traffic) {
     const [caller, callee, callerInstance, calleeInstance] = pair.split('|') as [string, string, string, string];
     const slow =
-      fault?.kind === 'slow_edge' &&
-      callee === system.services[fault.service]!.name &&
-      caller === system.services[fault.caller!]!.name;
+      (fault?.kind === 'slow_edge' &&
+        callee === system.services[fault.service]!.name &&
+        caller === system.services[fault.caller!]!.name) ||
+      isLossy(system, fault, callerInstance, calleeInstance);
     const failures = refused.get(pair) ?? 0;
     put(tcp, machine(callerInstance), {
       caller,

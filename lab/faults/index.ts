@@ -5,11 +5,12 @@ import { databaseLock, slowStatement } from './database.ts';
 import { errorBurst } from './error-burst.ts';
 import type { StartFault } from './fault.ts';
 import { firewallDrop } from './firewall-drop.ts';
-import { packetLoss } from './packet-loss.ts';
+import { linkLoss, packetLoss } from './packet-loss.ts';
 import { serviceKilled } from './service-killed.ts';
 
 export const FAULTS: Readonly<Record<FaultKind, StartFault>> = {
   'packet-loss': packetLoss,
+  'link-loss': linkLoss,
   'firewall-drop': firewallDrop,
   'service-killed': serviceKilled,
   'cpu-throttle': cpuThrottle,

@@ -68,8 +68,21 @@ async function inFirewall(all: readonly Pair[], ratio: number, direction: string
   return stops;
 }
 
-export const packetLoss: StartFault = async (lab, target, args) => {
-  const all = pairs(lab, target.from ?? '', target.to ?? '');
+export const packetLoss: StartFault = (lab, target, args) =>
+  losePackets(lab, pairs(lab, target.from ?? '', target.to ?? ''), args);
+
+/** The link of one machine loses packets to and from every other; arguments as above, `via` firewall excepted. */
+export const linkLoss: StartFault = (lab, target, args) => {
+  const to = target.machine ?? '';
+  const others = [...lab.machines.keys()].filter((name) => name !== to);
+  return losePackets(
+    lab,
+    others.flatMap((from) => pairs(lab, from, to)),
+    args,
+  );
+};
+
+async function losePackets(lab: Lab, all: readonly Pair[], args: Parameters<StartFault>[2]): ReturnType<StartFault> {
   const ratio = numberArgument(args, 'ratio', 0.1);
   const direction = textArgument(args, 'direction', 'both');
   const before = await retransmits(all);
@@ -84,4 +97,4 @@ export const packetLoss: StartFault = async (lab, target, args) => {
       return { packetsLost, ...(firewall ? {} : { packetsSeen }), segmentsRetransmitted: retransmitted };
     },
   };
-};
+}

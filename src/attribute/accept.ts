@@ -3,6 +3,7 @@
  * own, which the scan finds too. A cause must stand out from the change that stays unexplained, and where healthy leaves
  * break the noise model, from the largest cause as well.
  */
+import { forBlocks } from './blocks.ts';
 import type { Found } from './scan.ts';
 import type { ScanInput } from './sums.ts';
 
@@ -42,7 +43,7 @@ export function accept(input: ScanInput, found: readonly Found[]): Accepted {
   for (const { members } of found) mark(members, taken);
   const far = new Int32Array(d.length);
   const counts = new Int32Array(3);
-  countTails(d, w, taken, far, counts);
+  forBlocks(d.length, (from, to) => countTails(d, w, taken, far, counts, from, to));
   const [live = 0, telling = 0, size = 0] = counts;
   const beyond = far.subarray(0, size);
   let wild = 0;
@@ -79,11 +80,19 @@ function mark(members: Int32Array, taken: Uint8Array): void {
  * Leaves in no element: how many there are, how many tell about tails, and those that are wild or nearly so with their
  * number; the change of all others is within chance.
  */
-function countTails(d: Float64Array, w: Float64Array, taken: Uint8Array, far: Int32Array, counts: Int32Array): void {
-  let live = 0;
-  let telling = 0;
-  let size = 0;
-  for (let i = 0; i < d.length; i++) {
+function countTails(
+  d: Float64Array,
+  w: Float64Array,
+  taken: Uint8Array,
+  far: Int32Array,
+  counts: Int32Array,
+  from: number,
+  to: number,
+): void {
+  let live = counts[0]!;
+  let telling = counts[1]!;
+  let size = counts[2]!;
+  for (let i = from; i < to; i++) {
     const weight = w[i]!;
     if (taken[i] !== 0 || weight === 0) continue;
     live++;

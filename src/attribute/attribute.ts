@@ -1,5 +1,6 @@
 /** Which values of which dimensions carry a change. The whole method: normalise, weigh, scan, judge. */
 import { RcaError } from '../model/errors.ts';
+import type { CanonicalTable } from './canonical.ts';
 import { canonical } from './canonical.ts';
 import type { Prepared } from './judge.ts';
 import { judge } from './judge.ts';
@@ -58,7 +59,9 @@ export function attribute(
 
 /** A dimension with one value among the leaves tells nothing apart. At least one dimension stays. */
 function withoutConstants(table: LeafTable): LeafTable {
-  const varies = table.codes.map((codes) => codes.some((code) => code !== codes[0]));
+  const varies = table.codes.map(
+    (codes) => codes[0] !== codes[codes.length - 1] || codes.some((code) => code !== codes[0]),
+  );
   const kept = [...varies.keys()].filter((d) => varies[d]);
   if (kept.length === varies.length) return table;
   if (kept.length === 0) kept.push(0);
@@ -71,7 +74,7 @@ function withoutConstants(table: LeafTable): LeafTable {
 }
 
 function attributeValues(
-  table: LeafTable,
+  table: CanonicalTable,
   measure: Measure,
   noise: Noise | undefined,
   parts: RateMix | null,
@@ -81,33 +84,23 @@ function attributeValues(
 }
 
 /** Leaves with events, weighed, and the lattice over them. A leaf without any says nothing and costs nothing. */
-export function prepare(whole: LeafTable, measure: Measure, noise: Noise | undefined): Prepared {
+export function prepare(whole: CanonicalTable, measure: Measure, noise: Noise | undefined): Prepared {
   const all = normalise(whole, measure);
-  const rowOf = rowsWithEvents(all.events);
-  const rows = rowOf.length;
-  const every = rows === all.events.length;
+  const rowOf = all.live === all.events.length ? undefined : rowsWithEvents(all.events, all.live);
+  const live = (column: Float64Array): Float64Array => (rowOf === undefined ? column : pick(column, rowOf));
+  const { keys, ...columns } = whole;
   const table = withoutConstants(
-    every ? whole : { ...whole, codes: whole.codes.map((codes) => pickCodes(codes, rowOf)) },
+    rowOf === undefined ? columns : { ...columns, codes: whole.codes.map((codes) => pickCodes(codes, rowOf)) },
   );
-  const v = every ? all.v : pick(all.v, rowOf);
-  const f = every ? all.f : pick(all.f, rowOf);
-  const events = every ? all.events : pick(all.events, rowOf);
-  const d = deviations(v, f);
+  const d = live(all.d);
+  const v = live(all.v);
+  const f = live(all.f);
   const counts = areWhole(v);
-  const weighed = leafWeights(d, events, counts, noise);
+  const weighed = leafWeights(d, live(all.events), counts, noise);
   const cardinality = table.values.map((values) => Math.max(1, values.length));
-  const cuboids = buildLattice(table.codes, cardinality, rows, MAX_LAYER);
+  const ofAll = rowOf === undefined && table.codes.length === whole.codes.length ? keys : undefined;
+  const cuboids = buildLattice(table.codes, cardinality, all.live, MAX_LAYER, ofAll);
   return { table, input: { cuboids, d, w: weighed.weights, v, f }, noise: weighed.noise, rowOf };
-}
-
-/** 2(f − v)/(f + v). */
-function deviations(v: Float64Array, f: Float64Array): Float64Array {
-  const out = new Float64Array(v.length);
-  for (let i = 0; i < out.length; i++) {
-    const sum = v[i]! + f[i]!;
-    out[i] = sum > 0 ? (2 * (f[i]! - v[i]!)) / sum : 0;
-  }
-  return out;
 }
 
 function areWhole(v: Float64Array): boolean {
@@ -115,21 +108,10 @@ function areWhole(v: Float64Array): boolean {
   return true;
 }
 
-function rowsWithEvents(events: Float64Array): Uint32Array {
-  const out = new Uint32Array(countPositive(events));
-  if (out.length === events.length) countUp(out);
-  else positives(events, out);
+function rowsWithEvents(events: Float64Array, live: number): Uint32Array {
+  const out = new Uint32Array(live);
+  positives(events, out);
   return out;
-}
-
-function countPositive(events: Float64Array): number {
-  let count = 0;
-  for (let i = 0; i < events.length; i++) if (events[i]! > 0) count++;
-  return count;
-}
-
-function countUp(out: Uint32Array): void {
-  for (let i = 0; i < out.length; i++) out[i] = i;
 }
 
 function positives(events: Float64Array, out: Uint32Array): void {

@@ -3,6 +3,7 @@
  * follows sums in this order, so that the order of rows and columns cannot change a single bit of the answer.
  */
 import { compareNames } from '../model/entity.ts';
+import { firstInBlocks, forBlocks } from './blocks.ts';
 import { checkTable } from './normalise.ts';
 import type { LeafTable } from './types.ts';
 
@@ -13,15 +14,18 @@ const ONE_TABLE_CELLS = 1 << 16;
 const ONE_TABLE_PER_ROW = 4;
 const DIGIT_BITS = 11;
 
+/** What is in canonical order. */
+export interface CanonicalTable extends LeafTable {
+  /** Per leaf its codes as one mixed-radix number over the sizes of the dictionaries, below 2^31; absent: not computed. */
+  readonly keys?: Int32Array;
+}
+
 /**
  * Columns that are as they should be are passed on, not copied. Cost: O(rows · dimensions), with a key below 2^31 one or
- * a few counting passes, else one per dimension.
- *
- * Here and in the other files of the stage, a loop over leaves is a function that does nothing else: the compiler replaces
- * a long loop while it runs, and falls back at the first code behind it that has not run yet.
+ * a few counting passes, else one per dimension. Rows of nothing but zeros may be left out.
  * @param used  per dimension 1 for each value that occurs, as `checkTable` returns it
  */
-export function canonical(table: LeafTable, used: readonly Uint8Array[] = checkTable(table)): LeafTable {
+export function canonical(table: LeafTable, used: readonly Uint8Array[] = checkTable(table)): CanonicalTable {
   const order = [...table.dimensions.keys()].sort((a, b) => compareNames(table.dimensions[a]!, table.dimensions[b]!));
   const dimensions = order.map((d) => table.dimensions[d]!);
   const ranks = order.map((d) => rank(table.values[d]!, used[d]!));
@@ -37,56 +41,60 @@ export function canonical(table: LeafTable, used: readonly Uint8Array[] = checkT
     return gather({ ...table, dimensions, values, codes: ranked }, at, startsOf(ranked, at));
   }
   const keys = new Int32Array(rows);
+  const digitOf = (d: number): Digit | undefined =>
+    d < codes.length ? { codes: codes[d]!, map: ranks[d]!.map, radix: radix[d]! } : undefined;
   for (let d = 0; d < codes.length; d += 2) {
-    if (d + 1 === codes.length) addDigit(keys, codes[d]!, ranks[d]!.map, radix[d]!);
-    else
-      addDigits(
-        keys,
-        codes[d]!,
-        ranks[d]!.map,
-        codes[d + 1]!,
-        ranks[d + 1]!.map,
-        radix[d + 1]!,
-        radix[d]! * radix[d + 1]!,
-      );
+    const [one, other] = [digitOf(d), digitOf(d + 1)];
+    forBlocks(rows, (from, to) =>
+      other === undefined ? addDigit(keys, one!, from, to) : addDigits(keys, one!, other, from, to),
+    );
   }
-  if (ranks.every(({ same }) => same) && increasing(keys)) return { ...table, dimensions, values, codes };
+  if (ranks.every(({ same }) => same) && increasing(keys)) return { ...table, dimensions, values, codes, keys };
   if (cells > Math.max(ONE_TABLE_CELLS, ONE_TABLE_PER_ROW * rows)) {
     const ranked = codes.map((column, d) => (ranks[d]!.same ? column : translate(column, ranks[d]!.map)));
     const at = sortByKey(keys, cells);
     return gather({ ...table, dimensions, values, codes: ranked }, at, startsOf([keys], at));
   }
-  return spread({ ...table, dimensions, values, codes }, keys, cells, radix);
+  return spread({ ...table, dimensions, values }, keys, cells, radix);
 }
 
-function addDigit(keys: Int32Array, codes: Uint32Array, map: Uint32Array, radix: number): void {
-  for (let i = 0; i < keys.length; i++) keys[i] = Math.imul(keys[i]!, radix) + map[codes[i]!]!;
+/** A column, where its codes are in the order of the values, and how many there are. */
+interface Digit {
+  readonly codes: Uint32Array;
+  readonly map: Uint32Array;
+  readonly radix: number;
 }
 
-function addDigits(
-  keys: Int32Array,
-  codes: Uint32Array,
-  map: Uint32Array,
-  others: Uint32Array,
-  otherMap: Uint32Array,
-  radix: number,
-  both: number,
-): void {
-  for (let i = 0; i < keys.length; i++)
+function addDigit(keys: Int32Array, { codes, map, radix }: Digit, from: number, to: number): void {
+  for (let i = from; i < to; i++) keys[i] = Math.imul(keys[i]!, radix) + map[codes[i]!]!;
+}
+
+function addDigits(keys: Int32Array, one: Digit, other: Digit, from: number, to: number): void {
+  const { codes, map } = one;
+  const { codes: others, map: otherMap, radix } = other;
+  const both = one.radix * radix;
+  for (let i = from; i < to; i++)
     keys[i] = Math.imul(keys[i]!, both) + Math.imul(map[codes[i]!]!, radix) + otherMap[others[i]!]!;
 }
 
-/** Leaves by a table of all cells: those that occur are numbered in order, and the rows of each added up in theirs. */
-function spread(table: LeafTable, keys: Int32Array, cells: number, radix: readonly number[]): LeafTable {
+/**
+ * Leaves by a table of all cells: those with a number other than 0 are numbered in order, and the rows of each added up
+ * in theirs.
+ */
+function spread(table: LeafTable, keys: Int32Array, cells: number, radix: readonly number[]): CanonicalTable {
+  const { actualDenominator, expectedDenominator } = table;
   const leafOf = new Int32Array(cells);
-  markCells(keys, leafOf);
-  const rest = number(leafOf, keys.length);
+  const mark = (one: Float64Array, other: Float64Array): void =>
+    forBlocks(keys.length, (from, to) => markCells(keys, one, other, leafOf, from, to));
+  mark(table.actual, table.expected);
+  if (actualDenominator !== undefined && expectedDenominator !== undefined)
+    mark(actualDenominator, expectedDenominator);
+  const found = number(leafOf, keys.length);
   const sum = (column: Float64Array): Float64Array => {
-    const out = new Float64Array(rest.length);
-    addByCell(column, keys, leafOf, out);
+    const out = new Float64Array(found.length);
+    if (out.length > 0) forBlocks(keys.length, (from, to) => addByCell(column, keys, leafOf, out, from, to));
     return out;
   };
-  const { actualDenominator, expectedDenominator } = table;
   const numbers = {
     actual: sum(table.actual),
     expected: sum(table.expected),
@@ -94,45 +102,70 @@ function spread(table: LeafTable, keys: Int32Array, cells: number, radix: readon
     ...(expectedDenominator === undefined ? {} : { expectedDenominator: sum(expectedDenominator) }),
   };
   const codes: Uint32Array[] = [];
+  const rest = found.slice();
   for (let d = radix.length - 1; d >= 0; d--) {
-    codes[d] = new Uint32Array(rest.length);
-    takeDigit(rest, radix[d]!, codes[d]!);
+    const out = new Uint32Array(rest.length);
+    codes[d] = out;
+    forBlocks(rest.length, (from, to) => takeDigit(rest, radix[d]!, out, from, to));
   }
-  return { ...table, codes, ...numbers };
+  return { ...table, codes, keys: found, ...numbers };
 }
 
-function markCells(keys: Int32Array, cells: Int32Array): void {
-  for (let i = 0; i < keys.length; i++) cells[keys[i]!] = 1;
+function markCells(
+  keys: Int32Array,
+  one: Float64Array,
+  other: Float64Array,
+  cells: Int32Array,
+  from: number,
+  to: number,
+): void {
+  // Without branches, here and where marks are numbered: which rows are empty cannot be foretold.
+  for (let i = from; i < to; i++) {
+    const key = keys[i]!;
+    cells[key] = cells[key]! | Number(one[i] !== 0) | Number(other[i] !== 0);
+  }
 }
 
-/** Marked cells become their number; @returns the cells of the numbers. */
+/** Marked cells become their number, others 0; @returns the cells of the numbers. */
 function number(cells: Int32Array, atMost: number): Int32Array {
-  const found = new Int32Array(Math.min(cells.length, atMost));
-  const leaves = numberMarked(cells, found);
-  return leaves === found.length ? found : found.slice(0, leaves);
+  const found = new Int32Array(Math.min(cells.length, atMost) + 1);
+  let leaves = 0;
+  forBlocks(cells.length, (from, to) => {
+    leaves = numberMarked(cells, found, leaves, from, to);
+  });
+  return found.slice(0, leaves);
 }
 
-function numberMarked(cells: Int32Array, found: Int32Array): number {
-  let leaves = 0;
-  for (let cell = 0; cell < cells.length; cell++) {
-    if (cells[cell] === 0) continue;
-    cells[cell] = leaves;
-    found[leaves++] = cell;
+function numberMarked(cells: Int32Array, found: Int32Array, before: number, from: number, to: number): number {
+  let leaves = before;
+  for (let cell = from; cell < to; cell++) {
+    const one = cells[cell]!;
+    cells[cell] = Math.imul(one, leaves);
+    found[leaves] = cell;
+    leaves += one;
   }
   return leaves;
 }
 
-function addByCell(column: Float64Array, keys: Int32Array, leafOf: Int32Array, out: Float64Array): void {
-  for (let i = 0; i < keys.length; i++) {
+/** Zeros of cells that were not marked are added to the first leaf. */
+function addByCell(
+  column: Float64Array,
+  keys: Int32Array,
+  leafOf: Int32Array,
+  out: Float64Array,
+  from: number,
+  to: number,
+): void {
+  for (let i = from; i < to; i++) {
     const leaf = leafOf[keys[i]!]!;
     out[leaf] = out[leaf]! + column[i]!;
   }
 }
 
 /** The last digit goes out; division by multiplication, exact for keys below 2^31 as `lattice.ts` explains. */
-function takeDigit(keys: Int32Array, radix: number, out: Uint32Array): void {
+function takeDigit(keys: Int32Array, radix: number, out: Uint32Array, from: number, to: number): void {
   const inverse = 1 / radix;
-  for (let k = 0; k < keys.length; k++) {
+  for (let k = from; k < to; k++) {
     const high = ((keys[k]! + 0.5) * inverse) | 0;
     out[k] = keys[k]! - high * radix;
     keys[k] = high;
@@ -140,8 +173,13 @@ function takeDigit(keys: Int32Array, radix: number, out: Uint32Array): void {
 }
 
 function increasing(keys: Int32Array): boolean {
-  for (let i = 1; i < keys.length; i++) if (keys[i - 1]! >= keys[i]!) return false;
-  return true;
+  return firstInBlocks(keys.length, (from, to) => firstFall(keys, from, to)) === keys.length;
+}
+
+function firstFall(keys: Int32Array, from: number, to: number): number {
+  let i = Math.max(1, from);
+  while (i < to && keys[i - 1]! < keys[i]!) i++;
+  return i;
 }
 
 function identity(rows: number): Uint32Array<ArrayBuffer> {

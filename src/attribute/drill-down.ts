@@ -1,6 +1,7 @@
 /** One dimension at a time: did every value move alike, or is the change concentrated, and where? */
 import { chiSquareTail } from './chi-square.ts';
 import type { Cuboid } from './lattice.ts';
+import { firstLeaf } from './lattice.ts';
 import type { DimensionDrillDown, LeafTable } from './types.ts';
 
 /** A dimension is even when the hypothesis that all its values moved alike is not rejected at this level. */
@@ -30,7 +31,11 @@ export function drillDowns(
   const dimensions: DimensionDrillDown[] = [];
   let common = 0;
   let moved = false;
-  cuboids.forEach(({ size, dimensions: [d], example }, c) => {
+  cuboids.forEach((cuboid, c) => {
+    const {
+      size,
+      dimensions: [d],
+    } = cuboid;
     const sums = single[c];
     if (sums === undefined || d === undefined) return;
     let B = 0;
@@ -57,7 +62,7 @@ export function drillDowns(
       pValue,
       values: [...Array(size).keys()]
         .map((e) => ({
-          value: table.values[d]![table.codes[d]![example[e]!]!]!,
+          value: table.values[d]![table.codes[d]![firstLeaf(cuboid, e)]!]!,
           share: total > 0 ? Math.abs(sums[3 * e + 2]!) / total : 0,
         }))
         .sort((a, b) => b.share - a.share || (a.value < b.value ? -1 : 1))

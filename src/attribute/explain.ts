@@ -1,12 +1,13 @@
 /** What the first round of the scan saw: the best elements of every cuboid, and why each is not the answer. */
 
 import { prepare } from './attribute.ts';
+import type { Candidate } from './candidate.ts';
+import { judgeElement, rejection } from './candidate.ts';
 import { canonical } from './canonical.ts';
 import { termsOf } from './judge.ts';
 import type { Noise } from './noise.ts';
 import { guessMeasure } from './normalise.ts';
-import type { Candidate } from './scan.ts';
-import { judgeElement, penaltyOf, rejection } from './scan.ts';
+import { penaltyOf } from './scan.ts';
 import { Sums } from './sums.ts';
 import type { ElementTerm, LeafTable, Measure } from './types.ts';
 

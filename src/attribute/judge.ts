@@ -1,10 +1,12 @@
 /** What the scan found -> elements, drill-downs and a verdict. */
 import { accept } from './accept.ts';
+import type { Candidate } from './candidate.ts';
 import { drillDowns } from './drill-down.ts';
 import type { Cuboid } from './lattice.ts';
+import { firstLeaf } from './lattice.ts';
 import type { Noise } from './noise.ts';
 import type { RateMix } from './normalise.ts';
-import type { Candidate, Found, Scan } from './scan.ts';
+import type { Found, Scan } from './scan.ts';
 import type { ScanInput } from './sums.ts';
 import type { AttributedElement, AttributionResult, ElementTerm, LeafTable, Measure } from './types.ts';
 
@@ -22,8 +24,8 @@ export interface Prepared {
   readonly table: LeafTable;
   readonly input: ScanInput;
   readonly noise: Noise;
-  /** Leaf -> row of the table it was taken from. */
-  readonly rowOf: Uint32Array;
+  /** Leaf -> row of the table it was taken from; undefined: every row was. */
+  readonly rowOf: Uint32Array | undefined;
 }
 
 export function judge(
@@ -93,12 +95,13 @@ function confidenceOf(statistic: number, purity: number, rival: number | undefin
   return rival === undefined ? known : known * (HEAVY_CONFIDENCE - RIVAL_COST * Math.max(0, rival - RIVAL_FROM));
 }
 
-function splitOf(parts: RateMix, members: Int32Array, rowOf: Uint32Array): { rate: number; mix: number } {
+function splitOf(parts: RateMix, members: Int32Array, rowOf: Uint32Array | undefined): { rate: number; mix: number } {
   let rate = 0;
   let mix = 0;
   for (const i of members) {
-    rate += parts.leafRate[rowOf[i]!]!;
-    mix += parts.leafMix[rowOf[i]!]!;
+    const row = rowOf === undefined ? i : rowOf[i]!;
+    rate += parts.leafRate[row]!;
+    mix += parts.leafMix[row]!;
   }
   return { rate, mix };
 }
@@ -108,8 +111,8 @@ export function termsOf(
   cuboids: readonly Cuboid[],
   { cuboid, element: e }: Pick<Candidate, 'cuboid' | 'element'>,
 ): ElementTerm[] {
-  const { dimensions, example } = cuboids[cuboid]!;
-  const leaf = example[e]!;
+  const { dimensions } = cuboids[cuboid]!;
+  const leaf = firstLeaf(cuboids[cuboid]!, e);
   return dimensions.map((d) => ({
     dimension: table.dimensions[d]!,
     value: table.values[d]![table.codes[d]![leaf]!]!,

@@ -2,6 +2,8 @@
  * The lattice of cuboids: every subset of dimensions, with the map from the elements of a parent (one dimension more) to
  * its own. Built once per table; sums are then rolled up parent to child, never from the rows.
  */
+import { forBlocks } from './blocks.ts';
+
 export interface Cuboid {
   /** Dimensions as bits, and as indexes. */
   readonly mask: number;
@@ -12,8 +14,12 @@ export interface Cuboid {
   readonly parent: number;
   /** Element of the parent (or leaf) -> own element; undefined: each is its own. */
   readonly map: Int32Array | undefined;
-  /** First leaf under each element: its codes name the element. */
-  readonly example: Int32Array;
+  /** First leaf under each element: its codes name the element. undefined: each is a leaf. */
+  readonly example: Int32Array | undefined;
+}
+
+export function firstLeaf({ example }: Cuboid, element: number): number {
+  return example === undefined ? element : example[element]!;
 }
 
 /** Dense tables up to this many cells, or four per parent element; above, an open-addressed hash table. */
@@ -27,6 +33,7 @@ const NARROW_CELLS = 2 ** 31;
  * @param codes       per dimension one code per leaf; leaves are distinct and in canonical order
  * @param cardinality values per dimension
  * @param maxLayer    deepest cuboids wanted; fewer when they would have more than MAX_ELEMENTS elements
+ * @param leafKeys    per leaf its codes as one mixed-radix number, when known
  * @returns finest first. Cost: O(Σ parent sizes).
  */
 export function buildLattice(
@@ -34,6 +41,7 @@ export function buildLattice(
   cardinality: readonly number[],
   rows: number,
   maxLayer: number,
+  leafKeys?: Int32Array,
 ): Cuboid[] {
   const depth = affordable(cardinality, rows, Math.min(maxLayer, codes.length));
   const masks: number[] = [];
@@ -56,9 +64,9 @@ export function buildLattice(
     const ofParent = above === undefined ? undefined : keysOf[parent];
     const digit = above === undefined ? undefined : digitAt(above.dimensions, mask, cardinality);
     if (above === undefined && dimensions.length === codes.length) {
-      const keys = keysFrom(dimensions, cells, undefined, codes, cardinality, rows);
-      cuboids.push({ mask, dimensions, size: rows, parent, map: undefined, example: identity(rows) });
-      keysOf.push(keys instanceof Int32Array ? keys : undefined);
+      const own = leafKeys ?? keysFrom(dimensions, cells, undefined, codes, cardinality, rows);
+      cuboids.push({ mask, dimensions, size: rows, parent, map: undefined, example: undefined });
+      keysOf.push(own instanceof Int32Array ? own : undefined);
       continue;
     }
     const map = new Int32Array(source);
@@ -80,17 +88,11 @@ export function buildLattice(
       } else if (isDense) size = numberDense(keys, KEPT, tableOf(cells), map, example, own);
       else size = numberNarrow(keys, map, example, own);
     }
-    if (above !== undefined) translate(example, size, above.example);
+    if (above?.example !== undefined) translate(example, size, above.example);
     cuboids.push({ mask, dimensions, size, parent, map, example: size === room ? example : example.slice(0, size) });
     keysOf.push(own?.subarray(0, size));
   }
   return cuboids;
-}
-
-function identity(rows: number): Int32Array {
-  const out = new Int32Array(rows);
-  for (let i = 0; i < rows; i++) out[i] = i;
-  return out;
 }
 
 function translate(elements: Int32Array, size: number, example: Int32Array): void {
@@ -199,17 +201,36 @@ function tableOf(cells: number): Int32Array {
   return dense;
 }
 
-/**
- * Numbers the keys without one digit by their first place; the same division as in `without`. Keys of one value of the
- * digit and of those before it lose the same amount: it is computed when they end.
- */
+/** Numbers the keys without one digit by their first place. */
 function numberDense(
+  keys: Int32Array,
+  digit: Digit,
+  table: Int32Array,
+  map: Int32Array,
+  first: Int32Array,
+  own: Int32Array,
+): number {
+  let size = 0;
+  forBlocks(keys.length, (begin, end) => {
+    size = numberRange(keys, digit, table, map, first, own, size, begin, end);
+  });
+  return size;
+}
+
+/**
+ * The same division as in `without`. Keys of one value of the digit and of those before it lose the same amount: it is
+ * computed when they end.
+ */
+function numberRange(
   keys: Int32Array,
   { radix, low }: Digit,
   table: Int32Array,
   map: Int32Array,
   first: Int32Array,
   own: Int32Array,
+  before: number,
+  begin: number,
+  end: number,
 ): number {
   const step = radix * low;
   const perStep = 1 / step;
@@ -217,8 +238,8 @@ function numberDense(
   let from = 0;
   let to = 0;
   let lost = 0;
-  let size = 0;
-  for (let k = 0; k < keys.length; k++) {
+  let size = before;
+  for (let k = begin; k < end; k++) {
     const whole = keys[k]!;
     if (whole < from || whole >= to) {
       const high = ((whole + 0.5) * perStep) | 0;

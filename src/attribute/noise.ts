@@ -3,6 +3,7 @@
  * over-dispersion of counts. Noise falls on both sides of 0 alike and a fault seldom does: in octaves of event counts the
  * cleaner side's median of |d| is read, so that most of the leaves may be abnormal.
  */
+import { forBlocks } from './blocks.ts';
 import { select } from './select.ts';
 
 /** Of a normal law, the median of |d| is 0.6745 σ. */
@@ -44,16 +45,24 @@ export function leafWeights(
   known?: Noise | undefined,
 ): { weights: Float64Array; noise: Noise } {
   const noise = known ?? fitNoise(d, events, counts);
-  weigh(events, noise, counts ? COUNT_DISPERSION : 0);
+  const poisson = counts ? COUNT_DISPERSION : 0;
+  forBlocks(events.length, (from, to) => weigh(events, noise, poisson, from, to));
   return { weights: events, noise };
 }
 
-function weigh(events: Float64Array, { sigma2, dispersion, power = 1 }: Noise, poisson: number): void {
+function weigh(
+  events: Float64Array,
+  { sigma2, dispersion, power = 1 }: Noise,
+  poisson: number,
+  from: number,
+  to: number,
+): void {
   const trusted = Math.max(TRUSTED_SIGMA2, sigma2);
-  for (let i = 0; i < events.length; i++) {
+  for (let i = from; i < to; i++) {
     const n = events[i]!;
-    const burst = dispersion / (power === 1 ? n : n ** power);
-    events[i] = n > 0 ? 1 / Math.max(trusted + burst, poisson / n) : 0;
+    const variance = trusted + dispersion / (power === 1 ? n : n ** power);
+    const least = poisson === 0 ? 0 : poisson / n;
+    events[i] = n > 0 ? 1 / Math.max(variance, least) : 0;
   }
 }
 
@@ -77,8 +86,9 @@ interface Bins {
 
 function fitNoise(d: Float64Array, events: Float64Array, counts: boolean): Noise {
   const floor = counts ? COUNT_DISPERSION : 0;
-  const octaves = octavesOf(events);
-  const bins = binsOf(octaves);
+  const sizes = new Int32Array(OCTAVES + 1);
+  const octaves = octavesOf(events, sizes);
+  const bins = binsOf(sizes);
   const samples = sample(d, events, octaves, bins);
   const x: number[] = [];
   const y: number[] = [];
@@ -94,51 +104,54 @@ function fitNoise(d: Float64Array, events: Float64Array, counts: boolean): Noise
   return fitLine(x, y, n, floor);
 }
 
-/** Quarter octaves of event counts, from 1; 0: no events. */
-function octavesOf(events: Float64Array): Uint16Array {
+/** Quarter octaves of event counts, from 1; 0: no events. How many leaves each has is added to the counts. */
+function octavesOf(events: Float64Array, counts: Int32Array): Uint16Array {
   const out = new Uint16Array(events.length);
-  if (LITTLE_ENDIAN) octavesByBits(events, new Uint32Array(events.buffer, events.byteOffset, 2 * events.length), out);
-  else for (let i = 0; i < events.length; i++) out[i] = events[i]! > 0 ? octaveOf(events[i]!) + 1 : 0;
+  const words = new Uint32Array(events.buffer, events.byteOffset, 2 * events.length);
+  const high = words.subarray(LITTLE_ENDIAN ? 1 : 0);
+  forBlocks(events.length, (from, to) => fillOctaves(events, high, out, counts, from, to));
   return out;
 }
 
-function octavesByBits(events: Float64Array, words: Uint32Array, out: Uint16Array): void {
-  for (let i = 0; i < events.length; i++) {
-    if (!(events[i]! > 0)) continue;
-    const high = words[2 * i + 1]!;
-    const exponent = high >>> 20;
-    const mantissa = high & 0xfffff;
-    // Without branches, for every other number would take another one: sign bits of differences.
-    const quarter =
-      ((FIRST_QUARTER - mantissa) >>> 31) + ((HALF - mantissa) >>> 31) + ((LAST_QUARTER - mantissa) >>> 31);
-    const near =
-      (mantissa - 1) |
-      (0xffffe - mantissa) |
-      ((mantissa ^ FIRST_QUARTER) - 1) |
-      ((mantissa ^ HALF) - 1) |
-      ((mantissa ^ LAST_QUARTER) - 1) |
-      (exponent - 1) |
-      (2046 - exponent);
-    const octave = near < 0 ? octaveOf(events[i]!) : PARTS * (exponent - 1023 - FIRST_OCTAVE) + quarter;
-    out[i] = 1 + Math.max(0, Math.min(OCTAVES - 1, octave));
+/** @param high  every other word is the upper one of a number */
+function fillOctaves(
+  events: Float64Array,
+  high: Uint32Array,
+  out: Uint16Array,
+  counts: Int32Array,
+  from: number,
+  to: number,
+): void {
+  for (let i = from; i < to; i++) {
+    let octave = 0;
+    if (events[i]! > 0) {
+      const word = high[2 * i]!;
+      const quarter = QUARTERS[(word >>> 12) & 0xff]!;
+      const whole = PARTS * ((word >>> 20) - 1023 - FIRST_OCTAVE) + quarter;
+      // Below the first octave and above the last are the numbers without an exponent and those without an end, too.
+      octave = 1 + (quarter === UNSURE || whole < 0 || whole >= OCTAVES ? octaveOf(events[i]!) : whole);
+    }
+    out[i] = octave;
+    counts[octave] = counts[octave]! + 1;
   }
 }
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
-/** Upper 20 bits of the mantissas of 2^¼, 2^½, 2^¾: between them, the octave can be read from the bits of a number. */
-const FIRST_QUARTER = Math.floor((2 ** 0.25 - 1) * 2 ** 20);
-const HALF = Math.floor((2 ** 0.5 - 1) * 2 ** 20);
-const LAST_QUARTER = Math.floor((2 ** 0.75 - 1) * 2 ** 20);
+const UNSURE = 255;
+/** Upper 8 bits of a mantissa -> the quarter of the octave it is in, unless that ends within or next to these. */
+const QUARTERS = Uint8Array.from({ length: 256 }, (_, bits) => {
+  const [from, to] = [-1, 2].map((more) => Math.floor(PARTS * Math.log2(1 + (bits + more) / 256)));
+  return from === to ? from! : UNSURE;
+});
 
 function octaveOf(events: number): number {
   return Math.max(0, Math.min(OCTAVES - 1, Math.floor(PARTS * (Math.log2(events) - FIRST_OCTAVE))));
 }
 
 /** Quarter octaves, neighbours joined until each bin has enough. */
-function binsOf(octaves: Uint16Array): Bins {
-  const counts = new Int32Array(OCTAVES + 1);
-  count(octaves, counts);
-  const live = octaves.length - counts[0]!;
+function binsOf(counts: Int32Array): Bins {
+  let live = 0;
+  for (let octave = 1; octave <= OCTAVES; octave++) live += counts[octave]!;
   const enough = Math.max(MIN_BIN, live / BINS);
   const last: number[] = [];
   const leaves: number[] = [];
@@ -176,10 +189,6 @@ function binsOf(octaves: Uint16Array): Bins {
   };
 }
 
-function count(octaves: Uint16Array, counts: Int32Array): void {
-  for (let i = 0; i < octaves.length; i++) counts[octaves[i]!] = counts[octaves[i]!]! + 1;
-}
-
 /** Passes over the leaves once, in order; @returns what is looked at, bin by bin. */
 function sample(d: Float64Array, events: Float64Array, octaves: Uint16Array, bins: Bins): Float64Array {
   const binOf = new Uint8Array(OCTAVES + 1);
@@ -188,7 +197,7 @@ function sample(d: Float64Array, events: Float64Array, octaves: Uint16Array, bin
     binOf[octave] = bin;
   }
   const samples = new Float64Array(bins.to[bins.to.length - 1]!);
-  pass(d, events, octaves, binOf, bins, samples);
+  forBlocks(d.length, (from, to) => pass(d, events, octaves, binOf, bins, samples, from, to));
   return samples;
 }
 
@@ -199,8 +208,10 @@ function pass(
   binOf: Uint8Array,
   { step, inverse, passed, next, above, below }: Bins,
   samples: Float64Array,
+  from: number,
+  to: number,
 ): void {
-  for (let i = 0; i < octaves.length; i++) {
+  for (let i = from; i < to; i++) {
     const octave = octaves[i]!;
     if (octave === 0) continue;
     const bin = binOf[octave]!;

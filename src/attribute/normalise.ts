@@ -1,5 +1,6 @@
 /** A measure -> actual and expected value with the number of events behind each leaf, which drives its noise. */
 import { RcaError } from '../model/errors.ts';
+import { firstInBlocks, forBlocks } from './blocks.ts';
 import type { LeafTable, Measure } from './types.ts';
 
 export interface Normalised {
@@ -7,6 +8,10 @@ export interface Normalised {
   readonly v: Float64Array;
   readonly f: Float64Array;
   readonly events: Float64Array;
+  /** 2(f − v)/(f + v); 0 without either. */
+  readonly d: Float64Array;
+  /** Leaves with events. */
+  readonly live: number;
 }
 
 /**
@@ -17,17 +22,19 @@ export function normalise(table: LeafTable, measure: Measure): Normalised {
   const { actual, expected, actualDenominator: dv, expectedDenominator: df } = table;
   const rows = actual.length;
   const events = new Float64Array(rows);
+  const d = new Float64Array(rows);
   if (measure === 'count' || measure === 'errors' || dv === undefined || df === undefined) {
-    if (meansOfPositive(actual, expected, events)) return { v: actual, f: expected, events };
+    const live = compare(actual, expected, events, d);
+    if (live >= 0) return { v: actual, f: expected, events, d, live };
     const v = nonNegative(actual);
     const f = nonNegative(expected);
-    meansOfPositive(v, f, events);
-    return { v, f, events };
+    return { v, f, events, d, live: compare(v, f, events, d) };
   }
   const v = nonNegative(actual);
   const f = new Float64Array(rows);
   const totalDen = sum(df);
   const overall = totalDen > 0 ? sum(expected) / totalDen : 0;
+  let live = 0;
   for (let i = 0; i < rows; i++) {
     const before = df[i]!;
     const now = dv[i]!;
@@ -35,18 +42,44 @@ export function normalise(table: LeafTable, measure: Measure): Normalised {
     f[i] = Math.max(0, rate * now);
     const pairs = now + before;
     const harmonic = pairs > 0 ? (2 * now * before) / pairs : 0;
-    events[i] = measure === 'mean' ? harmonic : (v[i]! + f[i]!) / 2;
+    const sum = v[i]! + f[i]!;
+    const own = measure === 'mean' ? harmonic : sum / 2;
+    events[i] = own;
+    if (own > 0) live++;
+    d[i] = sum > 0 ? (2 * (f[i]! - v[i]!)) / sum : 0;
   }
-  return { v, f, events };
+  return { v, f, events, d, live };
 }
 
-/** @returns false at the first negative number. */
-function meansOfPositive(v: Float64Array, f: Float64Array, out: Float64Array): boolean {
-  for (let i = 0; i < out.length; i++) {
-    if (!(v[i]! >= 0 && f[i]! >= 0)) return false;
-    out[i] = (v[i]! + f[i]!) / 2;
+/** Events and deviations; @returns leaves with events, −1 with any negative number. */
+function compare(v: Float64Array, f: Float64Array, events: Float64Array, d: Float64Array): number {
+  let live = 0;
+  forBlocks(v.length, (from, to) => {
+    const more = live < 0 ? -1 : compareRange(v, f, events, d, from, to);
+    live = more < 0 ? -1 : live + more;
+  });
+  return live;
+}
+
+function compareRange(
+  v: Float64Array,
+  f: Float64Array,
+  events: Float64Array,
+  d: Float64Array,
+  from: number,
+  to: number,
+): number {
+  let live = 0;
+  for (let i = from; i < to; i++) {
+    const now = v[i]!;
+    const before = f[i]!;
+    if (!(now >= 0 && before >= 0)) return -1;
+    const sum = now + before;
+    events[i] = sum / 2;
+    if (sum / 2 > 0) live++;
+    d[i] = sum > 0 ? (2 * (before - now)) / sum : 0;
   }
-  return true;
+  return live;
 }
 
 function isNonNegative(column: Float64Array): boolean {
@@ -81,7 +114,7 @@ export function checkTable(table: LeafTable): Uint8Array[] {
   for (const [name, column] of Object.entries(columns)) {
     if (column === undefined) continue;
     if (column.length !== rows) throw bad(`column ${name}: expected ${rows} rows as in actual, found ${column.length}`);
-    const i = firstNotFinite(column);
+    const i = firstInBlocks(rows, (from, to) => firstNotFinite(column, from, to));
     if (i < rows) throw bad(`column ${name}, row ${i}: expected a finite number, found ${column[i]}`);
   }
   return table.dimensions.map((name, d) => {
@@ -96,19 +129,37 @@ export function checkTable(table: LeafTable): Uint8Array[] {
   });
 }
 
-function firstNotFinite(column: Float64Array): number {
-  for (let i = 0; i < column.length; i++) if (column[i]! - column[i]! !== 0) return i;
-  return column.length;
+function firstNotFinite(column: Float64Array, from: number, to: number): number {
+  let i = from;
+  while (i < to && column[i]! - column[i]! === 0) i++;
+  return i;
 }
 
 /** @returns the first row with a code that has no place in it; their number: none has. */
 function markUsed(codes: Uint32Array, used: Uint8Array): number {
-  for (let i = 0; i < codes.length; i++) {
+  let all = false;
+  return firstInBlocks(codes.length, (from, to) => {
+    if (all) return firstAbove(codes, used.length, from, to);
+    const at = mark(codes, used, from, to);
+    all = !used.includes(0);
+    return at;
+  });
+}
+
+function mark(codes: Uint32Array, used: Uint8Array, from: number, to: number): number {
+  let i = from;
+  for (; i < to; i++) {
     const code = codes[i]!;
-    if (code >= used.length) return i;
+    if (code >= used.length) break;
     used[code] = 1;
   }
-  return codes.length;
+  return i;
+}
+
+function firstAbove(codes: Uint32Array, size: number, from: number, to: number): number {
+  let i = from;
+  while (i < to && codes[i]! < size) i++;
+  return i;
 }
 
 /** The measure a table without one most likely holds. */

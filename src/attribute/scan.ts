@@ -4,26 +4,13 @@
  * and every descendant (which lose deviation), so the arg-max over all cuboids needs no layer-by-layer rule. What is
  * found is removed and the scan goes on.
  */
+import { forBlocks } from './blocks.ts';
+import type { Candidate } from './candidate.ts';
+import { judgeElement, MIN_DEVIATION, Ranking, rejection } from './candidate.ts';
 import type { Cuboid } from './lattice.ts';
-import { bits } from './lattice.ts';
-import type { ElementSums, ScanInput } from './sums.ts';
+import { bits, firstLeaf } from './lattice.ts';
+import type { ScanInput } from './sums.ts';
 import { elementOf, membersOf, Sums } from './sums.ts';
-
-/** An element of a cuboid and how it fares. */
-export interface Candidate {
-  readonly cuboid: number;
-  readonly element: number;
-  /** Log-likelihood gained, nats; and what the search for it costs. */
-  readonly gain: number;
-  readonly penalty: number;
-  readonly score: number;
-  /** Share of its leaves' deviation that one common deviation explains; 1: the ripple effect holds exactly. */
-  readonly purity: number;
-  readonly deviation: number;
-  /** Σ(v−f). */
-  readonly change: number;
-  readonly leaves: number;
-}
 
 export interface Found extends Candidate {
   /** Leaf indexes that were active under it when it was found. */
@@ -32,13 +19,8 @@ export interface Found extends Candidate {
   readonly runnerUp: Candidate | undefined;
 }
 
-/** Every constant here was chosen by the table in docs/attribution.md. */
-const MIN_PURITY = 0.8;
-const MIN_DEVIATION = 0.1;
-/** Nats that one more term must earn, beyond the logarithm of the elements looked at. */
+/** Nats that one more term must earn, beyond the logarithm of the elements looked at: table in docs/attribution.md. */
 const TERM_COST = 4;
-/** Weight of what a common deviation leaves unexplained inside the element. */
-const UNEXPLAINED_WEIGHT = 0.1;
 export const MAX_ELEMENTS = 16;
 /** A bound that rounding may have moved is not relied on. */
 const NEARLY = 1 - 1e-9;
@@ -53,16 +35,15 @@ export function scan(input: ScanInput, codes: readonly Uint32Array[]): Scan {
   const { cuboids } = input;
   const sums = new Sums(input);
   const single = cuboids.map(({ dimensions }, c) => (dimensions.length === 1 ? sums.single(c) : undefined));
-  const penalties = cuboids.map((cuboid) => penaltyOf(cuboid, cuboids.length));
-  const leaves = leavesAbove(input, penalties);
+  const search = new Search(cuboids, sums);
   const found: Found[] = [];
   while (found.length < MAX_ELEMENTS) {
-    const [best, runnerUp] = argMax(cuboids, sums, penalties, leaves);
+    const { best, second: runnerUp } = search.argMax();
     if (best === undefined) break;
     const shortest = shorten(cuboids, sums, best);
     const members = membersOf(cuboids, codes, shortest.cuboid, shortest.element, sums);
     found.push({ ...shortest, members, runnerUp });
-    if (found.length < MAX_ELEMENTS) sums.remove(members, cuboids[shortest.cuboid]!.mask);
+    if (found.length < MAX_ELEMENTS) search.remove(members, cuboids[shortest.cuboid]!.mask);
   }
   return { found, single };
 }
@@ -72,114 +53,124 @@ export function penaltyOf({ size, mask }: Cuboid, cuboids: number): number {
   return Math.log(size) + Math.log(cuboids) + TERM_COST * bits(mask);
 }
 
-/** Leaves whose bare gain is above their price, when one cuboid's elements are the leaves: a leaf's sums never change. */
-function leavesAbove({ cuboids, d, w }: ScanInput, penalties: readonly number[]): Int32Array {
-  const c = cuboids.findIndex(({ map }) => map === undefined);
-  const penalty = penalties[c];
-  if (penalty === undefined) return new Int32Array(0);
-  const price = 2 * penalty * NEARLY;
-  const out = new Int32Array(countAbove(d, w, price));
-  leavesOver(d, w, price, out);
-  return out;
+/** The elements of a cuboid that can score, and of them the one with the largest bare gain. */
+interface Contest {
+  readonly cuboid: number;
+  readonly elements: Int32Array;
+  readonly head: number;
+  /** (Σwd)²/Σw of the head; and its gain beyond the price of the search. */
+  readonly z2: number;
+  readonly margin: number;
 }
 
-function countAbove(d: Float64Array, w: Float64Array, price: number): number {
-  let count = 0;
-  for (let i = 0; i < d.length; i++) if (w[i]! * d[i]! * d[i]! > price) count++;
-  return count;
-}
+/** No purity lifts a score above the bare gain: few elements of a cuboid can score at all, and these are kept. */
+class Search {
+  readonly #cuboids: readonly Cuboid[];
+  readonly #sums: Sums;
+  readonly #penalties: readonly number[];
+  /** Per cuboid the elements whose bare gain is above their price, or was; undefined: to be looked for. */
+  readonly #above: (Int32Array | undefined)[];
+  readonly #room: Int32Array;
 
-function leavesOver(d: Float64Array, w: Float64Array, price: number, out: Int32Array): void {
-  for (let i = 0, k = 0; k < out.length; i++) if (w[i]! * d[i]! * d[i]! > price) out[k++] = i;
-}
+  constructor(cuboids: readonly Cuboid[], sums: Sums) {
+    this.#cuboids = cuboids;
+    this.#sums = sums;
+    this.#penalties = cuboids.map((cuboid) => penaltyOf(cuboid, cuboids.length));
+    this.#above = cuboids.map(() => undefined);
+    this.#room = new Int32Array(Math.max(0, ...cuboids.map(({ size }) => size)));
+  }
 
-/**
- * Best and second best, over different leaves. Ties: the earlier cuboid (finer first), then the earlier element. Coarse
- * cuboids are looked at first, for they are small and what they gain rules out most of the fine ones' elements.
- */
-function argMax(
-  cuboids: readonly Cuboid[],
-  sums: Sums,
-  penalties: readonly number[],
-  leaves: Int32Array,
-): readonly [Candidate | undefined, Candidate | undefined] {
-  let best: Candidate | undefined;
-  let second: Candidate | undefined;
-  for (let c = cuboids.length - 1; c >= 0; c--) {
-    const penalty = penalties[c]!;
-    const bounding = sums.bounding(c);
-    let price = 2 * (penalty + (second?.score ?? 0)) * NEARLY;
-    const elements = bounding === undefined ? leaves.length : bounding.n.length;
-    for (let k = 0; k < elements; k++) {
-      // No purity can lift a score above the bare gain: most elements end here. Without leaves, 0 > 0.
-      if (bounding !== undefined) k = nextAbove(bounding.BC, k, price);
-      if (k === elements) break;
-      const e = bounding === undefined ? leaves[k]! : k;
-      if (sums.leaves(c, e) === 0) continue;
-      const one = judgeElement(sums, c, e, penalty);
-      if (rejection(one) !== undefined) continue;
-      if (best === undefined || ahead(one, best)) {
-        if (best !== undefined && !sameLeaves(best, one)) second = best;
-        best = one;
-      } else if (!sameLeaves(best, one) && (second === undefined || ahead(one, second))) second = one;
-      else continue;
-      price = 2 * (penalty + (second?.score ?? 0)) * NEARLY;
+  /**
+   * The heads of all cuboids are judged first, those with most to gain before the others: what they score rules out
+   * nearly all other elements, and the sums of most cuboids are never asked for.
+   */
+  argMax(): Ranking {
+    const ranking = new Ranking();
+    const contests: Contest[] = [];
+    for (let c = 0; c < this.#cuboids.length; c++) {
+      const one = this.#contest(c);
+      if (one.head >= 0) contests.push(one);
     }
+    contests.sort((a, b) => b.margin - a.margin);
+    for (const { cuboid, head, z2 } of contests)
+      if (z2 > this.#price(cuboid, ranking.floor)) this.#consider(ranking, cuboid, head);
+    for (const { cuboid, head, z2, elements } of contests) {
+      const { BC } = this.#sums.bounding(cuboid);
+      let price = this.#price(cuboid, ranking.floor);
+      for (let k = 0; k < elements.length && z2 > price; k++) {
+        const e = elements[k]!;
+        if (e === head || !(BC[2 * e]! * BC[2 * e]! > BC[2 * e + 1]! * price)) continue;
+        this.#consider(ranking, cuboid, e);
+        price = this.#price(cuboid, ranking.floor);
+      }
+    }
+    return ranking;
   }
-  return [best, second !== undefined && best !== undefined && !sameLeaves(best, second) ? second : undefined];
-}
 
-/** Next element whose bare gain is above half of this; their number: none. */
-function nextAbove(BC: Float64Array, from: number, price: number): number {
-  let t = 2 * from;
-  for (; t < BC.length; t += 2) {
-    const B = BC[t]!;
-    if (B * B > BC[t + 1]! * price) break;
+  /** Takes the leaves of an element of a cuboid with these dimensions out. */
+  remove(members: Int32Array, mask: number): void {
+    this.#sums.remove(members, mask);
+    // Where elements are taken out whole or not at all, none comes to be above its price.
+    for (let c = 0; c < this.#above.length; c++)
+      if ((this.#cuboids[c]!.mask & mask) !== mask) this.#above[c] = undefined;
   }
-  return t >> 1;
+
+  /** (Σwd)²/Σw that an element needs to score so much. */
+  #price(c: number, score: number): number {
+    return 2 * (this.#penalties[c]! + score) * NEARLY;
+  }
+
+  #consider(ranking: Ranking, c: number, e: number): void {
+    const { BC } = this.#sums.bounding(c);
+    // Told from the bounding sums alone. An element without leaves is NaN and is left out, too.
+    if (!(Math.abs(BC[2 * e]! / BC[2 * e + 1]!) >= MIN_DEVIATION)) return;
+    const one = judgeElement(this.#sums, c, e, this.#penalties[c]!);
+    if (rejection(one) === undefined) ranking.add(one);
+  }
+
+  #contest(cuboid: number): Contest {
+    const { BC } = this.#sums.bounding(cuboid);
+    let elements = this.#above[cuboid];
+    if (elements === undefined) {
+      const price = this.#price(cuboid, 0);
+      let count = 0;
+      forBlocks(BC.length >> 1, (from, to) => {
+        count = elementsAbove(BC, price, this.#room, count, from, to);
+      });
+      elements = this.#room.slice(0, count);
+      this.#above[cuboid] = elements;
+    }
+    let head = -1;
+    let z2 = 0;
+    for (let k = 0; k < elements.length; k++) {
+      const e = elements[k]!;
+      const own = (BC[2 * e]! * BC[2 * e]!) / BC[2 * e + 1]!;
+      if (!(own > z2)) continue;
+      head = e;
+      z2 = own;
+    }
+    return { cuboid, elements, head, z2, margin: z2 / 2 - this.#penalties[cuboid]! };
+  }
 }
 
-function ahead(a: Candidate, b: Candidate): boolean {
-  if (a.score !== b.score) return a.score > b.score;
-  return a.cuboid === b.cuboid ? a.element < b.element : a.cuboid < b.cuboid;
-}
-
-/** One allocation per element that could win, none for the others. */
-export function judgeElement(sums: Sums, cuboid: number, element: number, penalty: number): Candidate {
-  const { A, B, C, n, E, F, M, change }: ElementSums = sums.element(cuboid, element);
-  const z2 = (B * B) / C;
-  const unexplained = Math.max(0, (A - z2 - (n - 1)) / 2);
-  const byWeight = (z2 - 0.5) / Math.max(A - 0.8 * n, 1e-9);
-  const byVolume = E > 0 ? Math.min(1, (F * F) / M / E) : 0;
-  return {
-    cuboid,
-    element,
-    gain: z2 / 2,
-    penalty,
-    score: (z2 / 2 - UNEXPLAINED_WEIGHT * unexplained) * byVolume - penalty,
-    purity: Math.min(1, Math.max(byWeight, byVolume)),
-    deviation: B / C,
-    change,
-    leaves: n,
-  };
-}
-
-/** Why an element cannot be a cause; undefined: it can. */
-export function rejection({ score, deviation, purity }: Candidate): string | undefined {
-  if (score <= 0) return 'chance: gain below the price of the search';
-  if (Math.abs(deviation) < MIN_DEVIATION) return `deviation below ${MIN_DEVIATION}`;
-  if (purity < MIN_PURITY) return `its parts moved differently (purity below ${MIN_PURITY})`;
-  return undefined;
-}
-
-function sameLeaves(a: Candidate, b: Candidate): boolean {
-  return a.leaves === b.leaves && Math.abs(a.change - b.change) <= 1e-9 * Math.abs(a.change);
+/** Elements whose (Σwd)²/Σw is above this, in order, after those of before; @returns how many. Without leaves, 0 > 0. */
+function elementsAbove(
+  BC: Float64Array,
+  price: number,
+  out: Int32Array,
+  before: number,
+  from: number,
+  to: number,
+): number {
+  let count = before;
+  for (let t = 2 * from; t < 2 * to; t += 2) if (BC[t]! * BC[t]! > BC[t + 1]! * price) out[count++] = t >> 1;
+  return count;
 }
 
 /** The fewest dimensions that name the same leaves: an ancestor with as many. */
 function shorten(cuboids: readonly Cuboid[], sums: Sums, best: Candidate): Candidate {
-  const { mask, example } = cuboids[best.cuboid]!;
-  const leaf = example[best.element]!;
+  const { mask } = cuboids[best.cuboid]!;
+  const leaf = firstLeaf(cuboids[best.cuboid]!, best.element);
   for (let c = cuboids.length - 1; c >= 0; c--) {
     const other = cuboids[c]!;
     if (bits(other.mask) >= bits(mask)) return best;

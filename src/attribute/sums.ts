@@ -1,10 +1,12 @@
 /**
  * Sums of leaves, and of the elements of every cuboid above them. The scan's bare bound needs Σwd and Σw of every
  * element: these and the number of leaves are rolled up at once and kept up to date. The other sums are rolled up for a
- * cuboid when one of its elements passes the bound. Each sum adds the same numbers in the same order as if all had been
+ * cuboid when one of its elements is judged. Each sum adds the same numbers in the same order as if all had been
  * rolled up at once, and takes leaves out in the order in which they were found, so that neither changes a bit.
  */
+import { forBlocks } from './blocks.ts';
 import type { Cuboid } from './lattice.ts';
+import { firstLeaf } from './lattice.ts';
 
 /** What a leaf brings: deviation, weight 1/var, actual and expected value. */
 export interface ScanInput {
@@ -40,10 +42,10 @@ const BLOCK = 2048;
 
 export class Sums {
   readonly #input: ScanInput;
-  /** 1: has weight and was not taken out. */
-  readonly #alive: Uint8Array;
-  /** Per cuboid; undefined: its elements are the leaves. */
-  readonly #bounding: readonly (Bounding | undefined)[];
+  /** Of the leaves; n is 1 when one has weight and was not taken out. */
+  readonly #leaves: Bounding;
+  /** Per cuboid. */
+  readonly #bounding: readonly Bounding[];
   /** Per cuboid, when needed: before anything was taken out, and now. */
   readonly #restAtFirst: (Float64Array | undefined)[] = [];
   readonly #rest: (Float64Array | undefined)[] = [];
@@ -55,52 +57,53 @@ export class Sums {
   /** Cost: O(Σ parent sizes). Leaves without weight count for nothing. */
   constructor(input: ScanInput) {
     this.#input = input;
-    const { cuboids, w } = input;
-    this.#alive = new Uint8Array(w.length);
-    markWeighed(w, this.#alive);
-    const all: (Bounding | undefined)[] = [];
-    for (const { parent, map, size } of cuboids) {
-      if (map === undefined) {
-        all.push(undefined);
-        continue;
-      }
-      const own = { BC: new Float64Array(2 * size), n: new Int32Array(size) };
-      const from = all[parent];
-      if (from === undefined) boundingOfLeaves(own, map, input);
-      else boundingOf(own, map, from);
-      all.push(own);
-    }
+    const { cuboids, d, w } = input;
+    const leaves = { BC: new Float64Array(2 * w.length), n: new Int32Array(w.length) };
+    this.#leaves = leaves;
+    const all = cuboids.map(({ map, size }) =>
+      map === undefined ? leaves : { BC: new Float64Array(2 * size), n: new Int32Array(size) },
+    );
+    const ofLeaves = cuboids.flatMap(({ map, parent }, c) =>
+      map !== undefined && (parent < 0 || all[parent] === leaves) ? [c] : [],
+    );
+    forBlocks(w.length, (from, to) => {
+      boundingOfLeaves(leaves, d, w, from, to);
+      for (const c of ofLeaves) boundingOf(all[c]!, cuboids[c]!.map!, leaves, from, to);
+    });
+    cuboids.forEach(({ parent, map }, c) => {
+      const above = all[parent];
+      if (map === undefined || above === undefined || above === leaves) return;
+      forBlocks(map.length, (from, to) => boundingOf(all[c]!, map, above, from, to));
+    });
     this.#bounding = all;
   }
 
-  get alive(): Uint8Array {
-    return this.#alive;
+  /** 1 per leaf that has weight and was not taken out, else 0. */
+  get alive(): Int32Array {
+    return this.#leaves.n;
   }
 
-  /** undefined: the cuboid's elements are the leaves. */
-  bounding(c: number): Bounding | undefined {
-    return this.#bounding[c];
+  bounding(c: number): Bounding {
+    return this.#bounding[c]!;
   }
 
   /** Leaves under an element that are not taken out. */
   leaves(c: number, element: number): number {
-    const own = this.#bounding[c];
-    return own === undefined ? this.#alive[element]! : own.n[element]!;
+    return this.#bounding[c]!.n[element]!;
   }
 
   /** All sums of an element, in an object that the next call overwrites. */
   element(c: number, e: number): ElementSums {
     const one = this.#one;
-    const own = this.#bounding[c];
-    if (own === undefined) {
+    const { BC, n } = this.#bounding[c]!;
+    one.B = BC[2 * e]!;
+    one.C = BC[2 * e + 1]!;
+    one.n = n[e]!;
+    if (this.#input.cuboids[c]!.map === undefined) {
       const { d, w, v, f } = this.#input;
-      const weight = w[e]!;
       const deviation = d[e]!;
       const m = (v[e]! + f[e]!) / 2;
-      one.A = weight * deviation * deviation;
-      one.B = weight * deviation;
-      one.C = weight;
-      one.n = this.#alive[e]!;
+      one.A = w[e]! * deviation * deviation;
       one.E = m * deviation * deviation;
       one.F = m * deviation;
       one.M = m;
@@ -109,9 +112,6 @@ export class Sums {
     }
     const rest = this.#restNow(c);
     const s = e * REST;
-    one.B = own.BC[2 * e]!;
-    one.C = own.BC[2 * e + 1]!;
-    one.n = own.n[e]!;
     one.A = rest[s]!;
     one.E = rest[s + 1]!;
     one.F = rest[s + 2]!;
@@ -138,13 +138,12 @@ export class Sums {
           at.set(block, offset);
           if (map !== undefined) step(at, offset, offset, block.length, map);
         }
-        const sums = this.#bounding[c];
-        if (sums === undefined) continue;
+        const sums = this.#bounding[c]!;
         if ((own & mask) === mask) empty(sums, at, offset, block.length);
         else subtract(sums, at, offset, block, d, w);
       }
     }
-    clear(members, this.#alive);
+    empty(this.#leaves, members, 0, members.length);
     this.#removed.push({ members, mask });
   }
 
@@ -164,8 +163,12 @@ export class Sums {
     if (known !== undefined) return known;
     const { parent, map, size } = this.#input.cuboids[c]!;
     const rest = new Float64Array(size * REST);
-    if (parent < 0 || this.#bounding[parent] === undefined) restOfLeaves(rest, map!, this.#input);
-    else addRest(rest, map!, this.#restOf(parent));
+    if (parent < 0 || this.#input.cuboids[parent]!.map === undefined)
+      forBlocks(map!.length, (from, to) => restOfLeaves(rest, map!, this.#input, from, to));
+    else {
+      const above = this.#restOf(parent);
+      forBlocks(map!.length, (from, to) => addRest(rest, map!, above, from, to));
+    }
     this.#restAtFirst[c] = rest;
     return rest;
   }
@@ -188,40 +191,30 @@ export class Sums {
   }
 }
 
-function markWeighed(w: Float64Array, alive: Uint8Array): void {
-  for (let i = 0; i < w.length; i++) alive[i] = w[i] === 0 ? 0 : 1;
-}
-
-function clear(members: Int32Array, alive: Uint8Array): void {
-  for (let k = 0; k < members.length; k++) alive[members[k]!] = 0;
-}
-
-function boundingOfLeaves({ BC, n }: Bounding, map: Int32Array, { d, w }: ScanInput): void {
-  for (let i = 0; i < map.length; i++) {
+function boundingOfLeaves({ BC, n }: Bounding, d: Float64Array, w: Float64Array, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
     const weight = w[i]!;
     if (weight === 0) continue;
-    const e = map[i]!;
-    const t = e << 1;
-    BC[t] = BC[t]! + weight * d[i]!;
-    BC[t + 1] = BC[t + 1]! + weight;
-    n[e] = n[e]! + 1;
+    BC[2 * i] = weight * d[i]!;
+    BC[2 * i + 1] = weight;
+    n[i] = 1;
   }
 }
 
-function boundingOf({ BC, n }: Bounding, map: Int32Array, from: Bounding): void {
-  const { BC: above, n: counts } = from;
-  for (let k = 0; k < map.length; k++) {
+function boundingOf({ BC, n }: Bounding, map: Int32Array, above: Bounding, from: number, to: number): void {
+  const { BC: sums, n: counts } = above;
+  for (let k = from; k < to; k++) {
     const e = map[k]!;
     const t = e << 1;
     const s = k << 1;
-    BC[t] = BC[t]! + above[s]!;
-    BC[t + 1] = BC[t + 1]! + above[s + 1]!;
+    BC[t] = BC[t]! + sums[s]!;
+    BC[t + 1] = BC[t + 1]! + sums[s + 1]!;
     n[e] = n[e]! + counts[k]!;
   }
 }
 
-function restOfLeaves(rest: Float64Array, map: Int32Array, { d, w, v, f }: ScanInput): void {
-  for (let i = 0; i < map.length; i++) {
+function restOfLeaves(rest: Float64Array, map: Int32Array, { d, w, v, f }: ScanInput, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
     const weight = w[i]!;
     if (weight === 0) continue;
     const t = map[i]! * REST;
@@ -235,14 +228,15 @@ function restOfLeaves(rest: Float64Array, map: Int32Array, { d, w, v, f }: ScanI
   }
 }
 
-function addRest(rest: Float64Array, map: Int32Array, from: Float64Array): void {
-  for (let k = 0, s = 0; k < map.length; k++, s += REST) {
+function addRest(rest: Float64Array, map: Int32Array, above: Float64Array, from: number, to: number): void {
+  for (let k = from; k < to; k++) {
+    const s = k * REST;
     const t = map[k]! * REST;
-    rest[t] = rest[t]! + from[s]!;
-    rest[t + 1] = rest[t + 1]! + from[s + 1]!;
-    rest[t + 2] = rest[t + 2]! + from[s + 2]!;
-    rest[t + 3] = rest[t + 3]! + from[s + 3]!;
-    rest[t + 4] = rest[t + 4]! + from[s + 4]!;
+    rest[t] = rest[t]! + above[s]!;
+    rest[t + 1] = rest[t + 1]! + above[s + 1]!;
+    rest[t + 2] = rest[t + 2]! + above[s + 2]!;
+    rest[t + 3] = rest[t + 3]! + above[s + 3]!;
+    rest[t + 4] = rest[t + 4]! + above[s + 4]!;
   }
 }
 
@@ -317,8 +311,8 @@ export function membersOf(
   element: number,
   sums: Sums,
 ): Int32Array {
-  const { dimensions, example } = cuboids[c]!;
-  const one = example[element]!;
+  const { dimensions } = cuboids[c]!;
+  const one = firstLeaf(cuboids[c]!, element);
   const out = new Int32Array(sums.leaves(c, element));
   const [first = 0, ...others] = dimensions;
   const column = codes[first]!;

@@ -232,7 +232,10 @@ const DATABASE: readonly FactDefinition[] = [
 const TELEMETRY: readonly FactDefinition[] = [
   number('telemetry.lost_ratio', 'ratio', 'events lost / (received + lost) during the incident', 0, 1),
   number('telemetry.silent_collectors', 'count', 'collectors that reported before but not during the incident', 0),
-  flag('telemetry.suspect_silent', "the collector of the suspect's own machine is among them"),
+  flag(
+    'telemetry.suspect_silent',
+    "the collector of the suspect's own machine is among them, or its call records were lost in most windows",
+  ),
   list('telemetry.missing_probes', 'probes no collector could attach'),
   number('telemetry.coverage_ratio', 'ratio', 'windows with telemetry / windows of the incident', 0, 1),
   number('change.process_exit_signal', 'count', "signal of the suspect's last process exit", 0),

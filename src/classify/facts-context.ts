@@ -56,6 +56,9 @@ function isOwn(scope: Scope, service: string | undefined): boolean {
   return service !== undefined && service === scope.service;
 }
 
+/** A collector whose call records are lost in more than this share of the windows is as good as silent. */
+const MOST = 0.5;
+
 export function telemetryFacts(scope: Scope, sheet: FactSheet): void {
   const { health, current, windowMs } = scope.comparison;
   const lost = Object.values(health.lost).reduce((sum, count) => sum + count, 0);
@@ -63,6 +66,9 @@ export function telemetryFacts(scope: Scope, sheet: FactSheet): void {
   setFact(sheet, 'telemetry.lost_ratio', all > 0 ? lost / all : null);
   setFact(sheet, 'telemetry.silent_collectors', health.silentCollectors.length);
   const silent = new Set(health.silentCollectors);
+  for (const { collector, type, windows, ofWindows } of health.lostRecords) {
+    if (type === 'call' && windows > ofWindows * MOST) silent.add(collector);
+  }
   setFact(
     sheet,
     'telemetry.suspect_silent',

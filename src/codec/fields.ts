@@ -160,6 +160,10 @@ export const FIELDS: Readonly<Record<RecordType, Readonly<Record<string, Field>>
     lost: need('counts', 'events lost, by buffer'),
     eventsReceived: count('events received'),
     capped: may('counts', 'records not produced because of a cap, by type'),
+    recordsProduced: may(
+      'counts',
+      'records made for this window, by type, zero too; fewer that arrive were lost on the way',
+    ),
     breaker: may(['closed', 'shedding_l7', 'shedding_samples'], 'state of the load breaker'),
     cpuUsedUs: count('CPU time of the collector, microseconds'),
     memoryUsedBytes: count('memory of the collector'),

@@ -9,6 +9,7 @@ import type { Ledger, LedgerKind, Suspect, Walk } from '../model/walk.ts';
 import { errorLedger } from './error-ledger.ts';
 import { moveInducedWaiting } from './induced.ts';
 import { latencyLedger } from './latency-ledger.ts';
+import { withMachine } from './machines.ts';
 import { suspectsOf } from './suspects.ts';
 import { chooseSymptom, LEDGER_OF } from './symptom.ts';
 import type { System } from './system.ts';
@@ -48,7 +49,8 @@ export function demarcate(comparison: Comparison, symptom?: Entity): Walk {
       (suspect) => !tooLate(comparison, chosen.entity, ledger.kind, suspect),
     ),
   );
-  const [lead, ...others] = moveInducedWaiting(system, comparison, merge(found)).sort(byScore);
+  const moved = moveInducedWaiting(system, comparison, merge(found));
+  const [lead, ...others] = [...withMachine(comparison, moved)].sort(byScore);
   const below = lead === undefined ? { suspects: [], notes: [] } : shareBelow(system, comparison, lead);
   const kind = lead?.term === 'originated' ? 'errors' : 'latency';
   const timely = below.suspects.filter((suspect) => !tooLate(comparison, chosen.entity, kind, suspect));

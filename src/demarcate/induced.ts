@@ -4,7 +4,7 @@
  * it waited for: requests queue in the caller for a connection or a worker that the slow callee holds (a pool has a
  * size; by Little's law slower calls fill it). The ledger keeps the wait where it was spent; the blame moves on.
  */
-import type { Comparison } from '../model/comparison.ts';
+import type { Comparison, ResourceEntity } from '../model/comparison.ts';
 import type { Suspect } from '../model/walk.ts';
 import { edgeEvidence } from './edge-check.ts';
 import type { System } from './system.ts';
@@ -55,6 +55,8 @@ function worked(system: System, comparison: Comparison, name: string): boolean {
   const grownUs = meanUs(flows?.current) - meanUs(flows?.baseline);
   if (!(grownUs > 0) || flows === undefined) return false;
   const seconds = comparison.windowMs / 1000;
+  if (comparison.resources.some((resource) => resource.service === name && isThrottled(comparison, resource)))
+    return true;
   let before = 0;
   let now = 0;
   for (const { service, entityKind, metrics } of comparison.resources) {
@@ -64,15 +66,20 @@ function worked(system: System, comparison: Comparison, name: string): boolean {
         before += baselineMean / seconds;
         now += currentMean / seconds;
       }
-      // A throttled instance is held back by its own quota, not by a callee.
-      if (metric === 'cpuThrottledUs' && currentMean - baselineMean > THROTTLED_SHARE * comparison.windowMs * 1000) {
-        return true;
-      }
     }
   }
   const perRequest = (cpuUs: number, count: number): number => (count > 0 ? cpuUs / count : 0);
   const workedUs = perRequest(now, flows.current.count) - perRequest(before, flows.baseline.count);
   return workedUs > WORK_SHARE * grownUs;
+}
+
+/** A throttled instance is held back by its own quota, not by a callee or its machine. */
+export function isThrottled(comparison: Comparison, { entityKind, metrics }: ResourceEntity): boolean {
+  if (entityKind !== 'instance') return false;
+  const least = THROTTLED_SHARE * comparison.windowMs * 1000;
+  return metrics.some(
+    ({ metric, baselineMean, currentMean }) => metric === 'cpuThrottledUs' && currentMean - baselineMean > least,
+  );
 }
 
 /** True when `other` is a callee of the service, or the edge to one, that made it wait on evidence of its own. */

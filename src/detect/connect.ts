@@ -1,6 +1,7 @@
 /**
  * Which anomalies belong together: those that touch the same service, a service and what it calls (directly or through
- * one service that shows nothing), or a machine and the services on it. Siblings are not connected by a caller that is
+ * one service that shows nothing), or a machine and the services on it; a machine is known by its own anomaly, or by those
+ * of most of its instances. Siblings are not connected by a caller that is
  * well: two faults in unconnected parts stay two.
  */
 import type { Anomaly } from '../model/incident.ts';
@@ -9,6 +10,9 @@ import type { Entities } from './entities.ts';
 
 /** The world outside, not a part of the system: everything hangs on it, and its traffic is nobody's symptom. */
 export const OUTSIDE: ReadonlySet<string> = new Set(['external', 'unknown', '']);
+
+/** Share of a machine's instances that must be abnormal at once to be one matter. */
+const MOST = 0.5;
 
 export class CallGraph {
   /** Calls that topology records state. */
@@ -91,6 +95,31 @@ export class CallGraph {
     return out;
   }
 
+  /** Positions of anomalies of instances, by machine, where most of a machine's instances and two services have one. */
+  #onOneMachine(anomalies: readonly Anomaly[]): readonly (readonly number[])[] {
+    const { instanceMachine, instanceService } = this.#entities;
+    const found = new Map<string, Map<string, number>>();
+    anomalies.forEach(({ entity: { kind, name } }, i) => {
+      const machine = kind === 'instance' ? instanceMachine.get(name) : undefined;
+      if (machine === undefined) return;
+      let instances = found.get(machine);
+      if (instances === undefined) {
+        instances = new Map();
+        found.set(machine, instances);
+      }
+      if (!instances.has(name)) instances.set(name, i);
+    });
+    const shared = [...found].filter(
+      ([, instances]) => new Set([...instances.keys()].map((name) => instanceService.get(name))).size > 1,
+    );
+    if (shared.length === 0) return [];
+    const sizes = new Map<string, number>();
+    for (const machine of instanceMachine.values()) sizes.set(machine, (sizes.get(machine) ?? 0) + 1);
+    return shared
+      .filter(([machine, instances]) => instances.size > MOST * sizes.get(machine)!)
+      .map(([, instances]) => [...instances.values()]);
+  }
+
   /** Group number of each anomaly; connected ones share it. */
   group(anomalies: readonly Anomaly[]): Int32Array {
     this.#link();
@@ -113,6 +142,7 @@ export class CallGraph {
         else parent[find(i)] = find(first);
       }
     });
+    for (const alike of this.#onOneMachine(anomalies)) for (const i of alike) parent[find(i)] = find(alike[0]!);
     for (const [service, i] of byService) {
       for (const below of this.#below(service)) {
         const other = byService.get(below);

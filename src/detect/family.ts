@@ -22,7 +22,7 @@ export interface FamilyState {
   readonly tracks: TracksState;
   readonly pool: ColumnsState;
   readonly more?: ColumnsState;
-  readonly rhythm?: readonly ColumnsState[];
+  readonly rhythm?: readonly (readonly ColumnsState[])[];
 }
 
 /** The window being judged. */
@@ -45,7 +45,7 @@ export abstract class Family<P extends Baseline = Baseline> {
   readonly tracks: Tracks;
   protected readonly config: DetectConfig;
   protected readonly pool: P;
-  /** What recurs daily; only for kinds of which there are few. */
+  /** What recurs daily or weekly; only for kinds of which there are few. */
   readonly rhythm: Rhythm | undefined;
   #size = 0;
   #opened = 0;

@@ -18,6 +18,7 @@ import type { Store } from '../store/index.ts';
 import { pipelineOf } from './create.ts';
 import { feed } from './feed.ts';
 import { writeReportFiles } from './output-files.ts';
+import { TelemetryWatch } from './telemetry-watch.ts';
 
 export interface EngineOptions {
   readonly config: Config;
@@ -28,6 +29,8 @@ export interface EngineOptions {
   onReport?(report: Report, file: string): void;
   onError?(error: Error): void;
   onDeadLetter?(letter: DeadLetter): void;
+  /** A collector fell silent, its records get lost on the way, or that is over. */
+  onTelemetry?(line: string): void;
   /** Publishes reports and incidents to their topics; wakes the webhook worker. */
   onStored?(report: Report): Promise<void> | void;
 }
@@ -58,6 +61,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const { config, bus, store, rules } = options;
   const topics = topicsOf(config.bus.topicPrefix);
   const pipeline = pipelineOf(config, rules);
+  const watch = new TelemetryWatch();
   const stats = { messages: 0, deadLetters: 0, windows: 0, reports: 0 };
   const storedAnchor = store.state(ANCHOR_KEY);
   let anchorMs = storedAnchor === undefined ? undefined : Number(storedAnchor);
@@ -68,9 +72,11 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
 
   async function settle(outcome: WindowOutcome): Promise<void> {
     stats.windows++;
+    const lines = watch.step(outcome);
     const key = `window/${outcome.environment}`;
     const durable = Number(store.state(key) ?? Number.NEGATIVE_INFINITY);
     if (outcome.windowStartMs <= durable) return;
+    for (const line of lines) options.onTelemetry?.(line);
     const reported = new Set<string>();
     for (const report of outcome.reports) {
       const incident = outcome.incidents.find((candidate) => candidate.id === report.incidentId);

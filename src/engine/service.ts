@@ -57,6 +57,7 @@ export async function startEngineService(options: ServiceOptions): Promise<Engin
       log(
         `dead letter from ${letter.origin.topic}/${letter.origin.partition}@${letter.origin.offset}: ${letter.reason}: ${letter.detail}`,
       ),
+    onTelemetry: log,
     onError: options.onFailure,
     ...(options.onReport === undefined ? {} : { onReport: options.onReport }),
   });

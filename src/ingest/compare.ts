@@ -23,11 +23,13 @@ import type { Scope } from './compare-scope.ts';
 import { scopeOf } from './compare-scope.ts';
 import type { Slots } from './compare-slots.ts';
 import { slotsOf } from './compare-slots.ts';
+import { lossFactors, lossyCollectors } from './coverage.ts';
 import type { KeptWindow } from './kept-window.ts';
 import type { MinuteBlock } from './minute-block.ts';
 import { Unpacker } from './packed.ts';
 import type { SeriesStore } from './store.ts';
 import type { CompareOptions } from './types.ts';
+import type { Identities } from './window-builder.ts';
 
 /** Longest baseline; windows right before the onset that may hold the fault's beginning are left out. */
 const BASELINE_MS = 30 * 60_000;
@@ -127,8 +129,19 @@ class LeafSums {
   readonly errors: Float64Array;
   readonly duration: Float64Array;
   readonly square: Float64Array;
+  readonly #leaves: readonly number[];
+  readonly #collector: Uint32Array;
+  readonly #factors: ReadonlyMap<number, number>;
 
-  constructor({ leaves, of }: Slots, windows: readonly KeptWindow[], blocks: readonly MinuteBlock[]) {
+  constructor(
+    { calls, names }: Identities,
+    { leaves, of }: Slots,
+    windows: readonly KeptWindow[],
+    blocks: readonly MinuteBlock[],
+  ) {
+    this.#leaves = leaves;
+    this.#collector = calls.collector;
+    this.#factors = lossFactors(windows, blocks, names);
     this.count = new Float64Array(leaves.length);
     this.errors = new Float64Array(leaves.length);
     this.duration = new Float64Array(leaves.length);
@@ -142,11 +155,13 @@ class LeafSums {
         if (slot >= 0) this.#add(slot, count.at(r), errors.at(r), duration.at(r), durationSquare.at(r));
       }
     }
-    for (const { calls } of windows) {
+    for (const window of windows) {
+      const { calls } = window;
+      const lossy = new Set(lossyCollectors(window).map((collector) => names.id(collector)));
       const [leafOf] = unpacker.take([calls.leaf], calls.rows);
       for (let r = 0; r < calls.rows; r++) {
         const slot = of[leafOf![r]!]!;
-        if (slot < 0) continue;
+        if (slot < 0 || (lossy.size > 0 && lossy.has(this.#collector[leafOf![r]!]!))) continue;
         const count = calls.count.at(r);
         const duration = calls.durationSumUs.at(r);
         this.#add(slot, count, calls.errors.at(r), duration, count > 0 ? (duration * duration) / count : 0);
@@ -161,24 +176,35 @@ class LeafSums {
     this.square[slot] = this.square[slot]! + square;
   }
 
+  /** False: whoever reports the leaf lost its records of every window. */
+  isKnown(slot: number): boolean {
+    return this.#factor(slot) < Infinity;
+  }
+
   sums(slot: number): CallSums {
+    const factor = this.#factor(slot);
     return {
-      count: this.count[slot]!,
-      errors: this.errors[slot]!,
-      durationSumUs: this.duration[slot]!,
-      durationSquareUs2: this.square[slot]!,
+      count: this.count[slot]! * factor,
+      errors: this.errors[slot]! * factor,
+      durationSumUs: this.duration[slot]! * factor,
+      durationSquareUs2: this.square[slot]! * factor,
     };
+  }
+
+  #factor(slot: number): number {
+    return this.#factors.get(this.#collector[this.#leaves[slot]!]!) ?? 1;
   }
 }
 
 function callLeaves(store: SeriesStore, selection: Selection, scope: Scope): CallLeaf[] {
   const { calls: directory, names } = store.identities;
   const slots = slotsOf(directory, scope);
-  const baseline = new LeafSums(slots, selection.baseline, selection.baselineBlocks);
-  const current = new LeafSums(slots, selection.current, selection.currentBlocks);
+  const baseline = new LeafSums(store.identities, slots, selection.baseline, selection.baselineBlocks);
+  const current = new LeafSums(store.identities, slots, selection.current, selection.currentBlocks);
   const leaves: CallLeaf[] = [];
   for (let slot = 0; slot < slots.leaves.length; slot++) {
     if (baseline.count[slot] === 0 && current.count[slot] === 0) continue;
+    if (!baseline.isKnown(slot) || !current.isKnown(slot)) continue;
     const leaf = slots.leaves[slot]!;
     const part = (at: number): string => names.name(directory.keys[leaf * CALL_KEY_WIDTH + at]!);
     const tags = part(KEY_TAGS);
@@ -294,5 +320,23 @@ function health(all: readonly KeptWindow[], selection: Selection, nowMs: number)
     lost: Object.fromEntries(Object.entries(lost).sort(([a], [b]) => compareNames(a, b))),
     eventsReceived,
     silentCollectors: [...before].filter((collector) => !reporting.has(collector)).sort(compareNames),
+    lostRecords: lostRecords(selection.current),
   };
+}
+
+/** Which records of whom did not arrive, and in how many windows. */
+function lostRecords(windows: readonly KeptWindow[]): TelemetryHealth['lostRecords'] {
+  const counts = new Map<string, number>();
+  for (const { incomplete } of windows) for (const entry of incomplete) counts.set(entry, (counts.get(entry) ?? 0) + 1);
+  return [...counts]
+    .sort(([a], [b]) => compareNames(a, b))
+    .map(([entry, count]) => {
+      const slash = entry.lastIndexOf('/');
+      return {
+        collector: entry.slice(0, slash),
+        type: entry.slice(slash + 1),
+        windows: count,
+        ofWindows: windows.length,
+      };
+    });
 }

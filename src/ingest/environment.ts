@@ -4,6 +4,7 @@
  */
 import type { AnyBatch } from '../model/records.ts';
 import type { ClosedWindow } from '../model/window.ts';
+import type { Accounts } from './arrivals.ts';
 import { callColumns, tcpColumns } from './columns-of.ts';
 import { decodedHash } from './content-hash.ts';
 import { SeriesStore } from './store.ts';
@@ -26,6 +27,7 @@ export class Environment {
   readonly #open = new Map<number, WindowBuilder>();
   /** Window start -> keys of the batches taken. */
   readonly #seen = new Map<number, Set<string>>();
+  readonly #accounts: Accounts = new Map();
   /** A source got on since the watermark was last taken. */
   #moved = false;
   /** Windows that start before this are closed. */
@@ -84,7 +86,7 @@ export class Environment {
     const due = [...this.#open.keys()].filter((startMs) => startMs < beforeMs).sort((a, b) => a - b);
     const closed: ClosedWindow[] = [];
     for (const startMs of due) {
-      const window = this.#open.get(startMs)!.close();
+      const window = this.#open.get(startMs)!.close(this.#accounts);
       this.#open.delete(startMs);
       this.store.add(window);
       closed.push(window);
@@ -104,7 +106,7 @@ export class Environment {
   }
 
   #add(window: WindowBuilder, batch: DecodedBatch): void {
-    window.note(batch.collector, batch.type, batch.sequence);
+    window.note(batch.collector, batch.type, batch.sequence, 'records' in batch ? batch.records.length : batch.rows);
     if (!('records' in batch)) {
       if (batch.type === 'call') window.addCalls(batch);
       else window.addTcp(batch);

@@ -31,7 +31,8 @@ export interface KeptResources {
   readonly value: Packed;
 }
 
-export interface KeptWindow extends Pick<ClosedWindow, 'startMs' | 'windowMs' | 'changes' | 'health' | 'collectors'> {
+export interface KeptWindow
+  extends Pick<ClosedWindow, 'startMs' | 'windowMs' | 'changes' | 'health' | 'collectors' | 'incomplete'> {
   readonly calls: KeptCalls;
   readonly tcp: KeptTcp;
   readonly resources: KeptResources;
@@ -41,13 +42,14 @@ export interface KeptWindow extends Pick<ClosedWindow, 'startMs' | 'windowMs' | 
 
 /** Cost: O(rows), about 60 ms for 840,000 records. */
 export function keep(window: ClosedWindow): KeptWindow {
-  const { startMs, windowMs, changes, health, collectors, calls, tcp, resources } = window;
+  const { startMs, windowMs, changes, health, collectors, incomplete, calls, tcp, resources } = window;
   return {
     startMs,
     windowMs,
     changes,
     health,
     collectors,
+    incomplete,
     calls: {
       rows: calls.rows,
       leaf: packed(calls.leaf, calls.rows),

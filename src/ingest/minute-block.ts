@@ -1,8 +1,10 @@
 /** One minute of windows that left the detail: sums per leaf, no more single windows. */
 import { TCP_FIELDS } from '../model/columns.ts';
+import { lossyCollectors } from './coverage.ts';
 import { Doubles, RowIndex, Words } from './growable.ts';
 import type { KeptWindow } from './kept-window.ts';
 import { Packed, packed } from './packed.ts';
+import type { Identities } from './window-builder.ts';
 
 export const BLOCK_MS = 60_000;
 
@@ -31,6 +33,8 @@ export class MinuteBlock {
   endMs: number;
   windows = 0;
   readonly collectors = new Set<string>();
+  /** Collector -> windows in which its call records are incomplete; their rows are not in the sums. */
+  readonly lossy = new Map<string, number>();
   #growing: GrowingSums | undefined;
   #sealed: BlockSums | undefined;
 
@@ -39,12 +43,14 @@ export class MinuteBlock {
     this.endMs = startMs;
   }
 
-  fold(window: KeptWindow): void {
+  fold(window: KeptWindow, identities: Identities): void {
     this.windows++;
     this.endMs = window.startMs + window.windowMs;
     for (const collector of window.collectors) this.collectors.add(collector);
+    const lossy = lossyCollectors(window);
+    for (const collector of lossy) this.lossy.set(collector, (this.lossy.get(collector) ?? 0) + 1);
     this.#growing ??= new GrowingSums(window);
-    this.#growing.fold(window);
+    this.#growing.fold(window, identities, new Set(lossy.map((collector) => identities.names.id(collector))));
   }
 
   /** Packs the sums and gives back the rest; call when the minute is over. */
@@ -64,6 +70,8 @@ let one = new Float64Array(0);
 let other = new Float64Array(0);
 /** Row of the sums for each row of a window. */
 let places = new Uint32Array(0);
+/** A row that is in no sum. */
+const LOST = 0xffffffff;
 
 class GrowingSums {
   readonly #callLeaf: Words;
@@ -91,7 +99,8 @@ class GrowingSums {
     this.#tcpRow = new RowIndex(tcp.rows);
   }
 
-  fold({ calls, tcp }: KeptWindow): void {
+  /** @param lossy name ids of collectors whose calls are left out */
+  fold({ calls, tcp }: KeptWindow, identities: Identities, lossy: ReadonlySet<number>): void {
     const most = Math.max(calls.rows, tcp.rows);
     if (one.length < most) {
       one = new Float64Array(most);
@@ -99,12 +108,15 @@ class GrowingSums {
       places = new Uint32Array(most);
     }
     const callSums = [this.#count, this.#errors, this.#duration, this.#durationSquare];
-    place(calls.leaf, calls.rows, this.#callLeaf, this.#callRow, callSums);
+    const { collector } = identities.calls;
+    const isLost = lossy.size === 0 ? undefined : (leaf: number): boolean => lossy.has(collector[leaf]!);
+    place(calls.leaf, calls.rows, this.#callLeaf, this.#callRow, callSums, isLost);
     addColumn(this.#errors, calls.errors, calls.rows);
     calls.count.copyTo(one, calls.rows);
     calls.durationSumUs.copyTo(other, calls.rows);
     for (let r = 0; r < calls.rows; r++) {
       const row = places[r]!;
+      if (row === LOST) continue;
       const count = one[r]!;
       const duration = other[r]!;
       this.#count.data[row]! += count;
@@ -141,9 +153,20 @@ class GrowingSums {
 }
 
 /** Finds the row of each of the window's leaves, in `places`; new ones begin at 0 in every column. */
-function place(leaf: Packed, rows: number, leaves: Words, rowOf: RowIndex, columns: readonly Doubles[]): void {
+function place(
+  leaf: Packed,
+  rows: number,
+  leaves: Words,
+  rowOf: RowIndex,
+  columns: readonly Doubles[],
+  isLost?: (leaf: number) => boolean,
+): void {
   leaf.copyTo(one, rows);
   for (let r = 0; r < rows; r++) {
+    if (isLost?.(one[r]!) === true) {
+      places[r] = LOST;
+      continue;
+    }
     let row = rowOf.get(one[r]!);
     if (row < 0) {
       row = leaves.length;
@@ -160,5 +183,5 @@ function place(leaf: Packed, rows: number, leaves: Words, rowOf: RowIndex, colum
 
 function addColumn({ data }: Doubles, column: Packed, rows: number): void {
   column.copyTo(one, rows);
-  for (let r = 0; r < rows; r++) data[places[r]!]! += one[r]!;
+  for (let r = 0; r < rows; r++) if (places[r] !== LOST) data[places[r]!]! += one[r]!;
 }

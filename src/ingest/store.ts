@@ -56,7 +56,7 @@ export class SeriesStore {
       this.blocks.push(block);
       if (this.blocks.length > this.#config.minuteBlocks) this.blocks.shift();
     }
-    block.fold(window);
+    block.fold(window, this.identities);
   }
 
   compare(incidentStartMs: number, nowMs: number, options: CompareOptions): Comparison {

@@ -4,6 +4,8 @@ import { compareNames } from '../model/entity.ts';
 import type { ChangeRecord, LogRecord, ResourceRecord, SampleRecord, TopologyRecord } from '../model/records.ts';
 import type { ClosedWindow, CollectorHealth, ResourceIdentity } from '../model/window.ts';
 import { CALL_KEY_WIDTH, TCP_KEY_WIDTH } from '../model/window.ts';
+import type { Accounts } from './arrivals.ts';
+import { Arrivals } from './arrivals.ts';
 import { CallBuilder } from './call-builder.ts';
 import { Dictionaries } from './dictionaries.ts';
 import { Directory } from './directory.ts';
@@ -61,9 +63,7 @@ export class WindowBuilder {
   readonly #health: CollectorHealth[] = [];
   readonly #logs: LogRecord[] = [];
   readonly #samples: SampleRecord[] = [];
-  readonly #collectors = new Set<string>();
-  /** collector/type -> sequence numbers seen. */
-  readonly #sequences = new Map<string, Set<number>>();
+  readonly #arrivals = new Arrivals();
 
   constructor(environment: string, startMs: number, windowMs: number, identities: Identities) {
     this.#environment = environment;
@@ -77,12 +77,8 @@ export class WindowBuilder {
   }
 
   /** Notes that a batch of this collector arrived, whatever is in it. */
-  note(collector: string, type: string, sequence: number): void {
-    this.#collectors.add(collector);
-    const key = `${collector}/${type}`;
-    const seen = this.#sequences.get(key);
-    if (seen === undefined) this.#sequences.set(key, new Set([sequence]));
-    else seen.add(sequence);
+  note(collector: string, type: string, sequence: number, records: number): void {
+    this.#arrivals.note(collector, type, sequence, records);
   }
 
   addCalls(batch: CallColumns): void {
@@ -107,6 +103,7 @@ export class WindowBuilder {
 
   addHealth(entry: CollectorHealth): void {
     this.#health.push(entry);
+    this.#arrivals.declare(entry.collector, entry.record);
   }
 
   addLog(record: LogRecord): void {
@@ -117,7 +114,8 @@ export class WindowBuilder {
     this.#samples.push(record);
   }
 
-  close(): ClosedWindow {
+  /** Windows of an environment are closed in order. */
+  close(accounts: Accounts): ClosedWindow {
     const { names, calls, tcp, expected } = this.#identities;
     const callTable = this.#calls.table();
     const tcpTable = this.#tcp.table();
@@ -139,19 +137,9 @@ export class WindowBuilder {
       health: canonical(this.#health),
       logs: canonical(this.#logs),
       samples: canonical(this.#samples),
-      collectors: [...this.#collectors].sort(compareNames),
-      incomplete: this.#gaps(),
+      collectors: this.#arrivals.collectors(),
+      incomplete: this.#arrivals.incomplete(accounts),
     };
-  }
-
-  #gaps(): string[] {
-    const gaps: string[] = [];
-    for (const [key, seen] of this.#sequences) {
-      let last = 0;
-      for (const sequence of seen) last = Math.max(last, sequence);
-      if (seen.size < last + 1) gaps.push(key);
-    }
-    return gaps.sort(compareNames);
   }
 }
 

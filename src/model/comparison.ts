@@ -99,6 +99,13 @@ export interface TelemetryHealth {
   readonly eventsReceived: number;
   /** Collectors that reported in the baseline but not during the incident. */
   readonly silentCollectors: readonly string[];
+  /** Records known to be lost between collector and engine during the incident: whose, of which type, in how many windows. */
+  readonly lostRecords: readonly {
+    readonly collector: string;
+    readonly type: string;
+    readonly windows: number;
+    readonly ofWindows: number;
+  }[];
 }
 
 export interface Comparison {

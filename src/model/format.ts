@@ -85,3 +85,9 @@ export function formatValue(value: number, unit: string): string {
       return `${formatNumber(value)} ${unit}`;
   }
 }
+
+/** The first `limit` names, and how many more there are. */
+export function listOf(names: readonly string[], limit: number): string {
+  const shown = names.slice(0, limit).join(', ');
+  return names.length > limit ? `${shown} and ${names.length - limit} more` : shown;
+}

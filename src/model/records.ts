@@ -191,6 +191,11 @@ export interface HealthRecord {
   readonly eventsReceived?: number;
   /** Records not produced because a cardinality cap was reached, by type. */
   readonly capped?: Readonly<Record<string, number>>;
+  /**
+   * Records this collector made for the window, by type, zero too: a reader that has fewer knows that some were lost,
+   * and one that has as many that what is not there is zero.
+   */
+  readonly recordsProduced?: Readonly<Record<string, number>>;
   readonly breaker?: 'closed' | 'shedding_l7' | 'shedding_samples';
   readonly cpuUsedUs?: number;
   readonly memoryUsedBytes?: number;

@@ -124,6 +124,6 @@ export interface ClosedWindow {
   readonly samples: readonly SampleRecord[];
   /** Collectors from which anything arrived for this window, sorted. Others are unknown, not zero. */
   readonly collectors: readonly string[];
-  /** `collector/type` of batches known to be missing (a gap in the sequence numbers), sorted. */
+  /** `collector/type` of records known to be missing (src/ingest/arrivals.ts), sorted. */
   readonly incomplete: readonly string[];
 }

@@ -14,6 +14,11 @@ export function blindSpots(comparison: Comparison, walk: Walk, causes: readonly 
   for (const name of [...health.silentCollectors].sort(compareNames)) {
     spots.push(`collector ${name} reported before the incident and is silent now: nothing is known of its host`);
   }
+  for (const { collector, type, windows, ofWindows } of health.lostRecords) {
+    spots.push(
+      `${type} records of collector ${collector} did not arrive in ${windows} of ${ofWindows} windows (lost between it and the engine): what they would say is unknown`,
+    );
+  }
   const lost = Object.values(health.lost).reduce((sum, count) => sum + count, 0);
   if (lost > 0 && lost / (lost + health.eventsReceived) >= NOTABLE_LOSS) {
     const buffers = Object.entries(health.lost)

@@ -1,9 +1,9 @@
 /** The report for people: what, why, how sure, what else was thought of, what could not be seen, what to do. */
-import { formatNumber, formatSeconds, formatValue } from '../model/format.ts';
+import { formatNumber, formatSeconds, formatValue, listOf } from '../model/format.ts';
 import type { AttributionSummary, RankedCause, Report, ReportLedger } from '../model/report.ts';
 import type { EvaluatedCondition } from '../model/verdict.ts';
 import { metricWords, showChange, showMetric } from './metric-names.ts';
-import { entityWithKind, entityWords, formatTime, listOf, sharePercent, shareWords } from './words.ts';
+import { entityWithKind, entityWords, formatTime, sharePercent, shareWords } from './words.ts';
 
 /** Causes told in full; the others get one line. */
 const FULL_CAUSES = 3;

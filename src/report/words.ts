@@ -1,6 +1,7 @@
 /** The sentences of a report. */
 import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
+import { listOf } from '../model/format.ts';
 import type { Anomaly, Incident, Symptom } from '../model/incident.ts';
 import type { RankedCause, Report } from '../model/report.ts';
 import type { Walk } from '../model/walk.ts';
@@ -101,11 +102,6 @@ export function sharePercent(share: number): string {
 export function entityWithKind(entity: Entity): string {
   const plain = entity.kind === 'service' || entity.kind === 'edge';
   return plain ? entityWords(entity) : `${entity.name} (${entity.kind})`;
-}
-
-export function listOf(names: readonly string[], limit: number): string {
-  const shown = names.slice(0, limit).join(', ');
-  return names.length > limit ? `${shown} and ${names.length - limit} more` : shown;
 }
 
 /** What changed since the revision before, in words. */

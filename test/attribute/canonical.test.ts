@@ -40,12 +40,36 @@ describe('leaves, order and sums to the bit', () => {
     ['one dimension', [40], 100],
     ['one row', [3, 3], 1],
     ['no rows', [3, 3], 0],
+    ['more rows than a block', [50, 30, 20], 10_000],
     ['digits of a key', [90, 80, 70, 60], 3000],
     ['dimension by dimension', [900, 800, 700, 600], 3000],
   ])('%s', (_, cardinality, rows) => {
     for (const seed of [1, 2, 3]) {
       const whole = table(cardinality, rows, seed);
       expect(textsOf(canonical(whole))).toEqual(straightforward(whole));
+    }
+  });
+
+  it('rows of nothing but zeros are left out of a table of cells, with their denominators, and add nothing', () => {
+    const whole = table([5, 3, 4], 40, 2);
+    const zero = (column: Float64Array, every: number): Float64Array => column.map((x, i) => (i % every === 0 ? 0 : x));
+    const sparse = { ...whole, actual: zero(whole.actual, 2), expected: zero(whole.expected, 4) };
+    const filled = straightforward(sparse).filter((text) => !text.endsWith(' 0 0'));
+    expect(filled.length).toBeLessThan(straightforward(sparse).length);
+    expect(textsOf(canonical(sparse))).toEqual(filled);
+    const busy = { ...sparse, actualDenominator: whole.actual, expectedDenominator: whole.expected };
+    expect(textsOf(canonical(busy))).toEqual(straightforward(sparse));
+    const nothing = { ...whole, actual: zero(whole.actual, 1), expected: zero(whole.expected, 1) };
+    expect(textsOf(canonical(nothing))).toEqual([]);
+  });
+
+  it('keys number the leaves over all values that occur', () => {
+    for (const seed of [1, 2]) {
+      const { keys, codes, values } = canonical(table([50, 30, 20], seed * 300, seed));
+      const expected = [...codes[0]!.keys()].map((i) =>
+        codes.reduce((key, column, d) => key * values[d]!.length + column[i]!, 0),
+      );
+      expect([...keys!]).toEqual(expected);
     }
   });
 

@@ -136,6 +136,7 @@ export function comparison(world: World): Comparison {
       lost: {},
       eventsReceived: 100_000,
       silentCollectors: [],
+      lostRecords: [],
       ...world.health,
     },
   };

@@ -323,6 +323,15 @@ describe('collector pipeline', () => {
       [2, 0],
     ]);
     expect(health[0]?.probes).toEqual([{ name: 'tcp_drop', state: 'missing', reason: 'no such function' }]);
+    // What was made of each type, zero too, so that a reader can tell a lost batch from silence.
+    const made5 = batches.filter((batch) => batch.windowStartMs === T0 && batch.type === 'resource');
+    expect(health[0]?.recordsProduced).toEqual({
+      call: 0,
+      tcp: 0,
+      topology: 0,
+      change: 0,
+      resource: made5.reduce((sum, batch) => sum + batch.records.length, 0),
+    });
   });
 
   it('says what changed, under the names in force when it is told', () => {

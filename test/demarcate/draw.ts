@@ -23,6 +23,8 @@ export interface Drawn {
   /** Services that nobody watches from inside. */
   readonly blind?: readonly string[];
   readonly symptom?: Symptom;
+  /** service -> machine of its one instance `<service>-1`. Default: instances are not told apart. */
+  readonly on?: Readonly<Record<string, string>>;
   /** `a -> b` -> failed connects per window now, by reason. */
   readonly refused?: Readonly<Record<string, number>>;
 }
@@ -45,6 +47,8 @@ export function draw(drawn: Drawn): Comparison {
       protocol: 'http',
       operation: 'GET /',
       status: '200',
+      ...ends('caller', drawn.on?.[caller], caller),
+      ...ends('callee', drawn.on?.[callee], callee),
       baseline: sums[0],
       current: sums[1],
     });
@@ -69,7 +73,7 @@ export function draw(drawn: Drawn): Comparison {
     topology: { calls: edges, partOf: [], runsOn: [] },
     changes: [],
     anomalies: [anomaly(entry, drawn.symptom ?? 'latency_rise')],
-    health: { collectors: [], lost: {}, eventsReceived: 0, silentCollectors: [] },
+    health: { collectors: [], lost: {}, eventsReceived: 0, silentCollectors: [], lostRecords: [] },
   };
 }
 
@@ -78,6 +82,10 @@ export function parse(graph: string): [string, string][] {
     const names = chain.split('->').map((name) => name.trim());
     return names.slice(1).map((to, i): [string, string] => [names[i] ?? '', to]);
   });
+}
+
+function ends(end: 'caller' | 'callee', machine: string | undefined, service: string): Partial<CallLeaf> {
+  return machine === undefined ? {} : { [`${end}Instance`]: `${service}-1`, [`${end}Machine`]: machine };
 }
 
 function flow(drawn: Drawn, edges: readonly [string, string][], entry: string, when: 0 | 1) {

@@ -65,10 +65,10 @@ describe('a restarted engine', () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     await first.stop();
     const stored = store.state('rhythms');
-    const state = JSON.parse(stored ?? '{}') as { environments: [string, Record<string, { rows: object }>][] };
+    const state = JSON.parse(stored ?? '{}') as { environments: [string, Record<string, { rows: object }[]>][] };
     expect(state.environments[0]?.[0]).toBe('shop');
-    expect(Object.keys(state.environments[0]?.[1].request_rate_per_s?.rows ?? {})).toEqual(['web']);
-    expect(Object.keys(state.environments[0]?.[1].duration_mean_us?.rows ?? {})).toEqual(['web']);
+    expect(Object.keys(state.environments[0]?.[1].request_rate_per_s?.[0]?.rows ?? {})).toEqual(['web']);
+    expect(Object.keys(state.environments[0]?.[1].duration_mean_us?.[0]?.rows ?? {})).toEqual(['web']);
 
     const silent = new EmbeddedBus({ now: () => nowMs });
     const second = await startEngine({ config, bus: silent, store, rules });

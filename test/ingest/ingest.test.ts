@@ -143,6 +143,29 @@ describe('windows', () => {
     expect(window!.incomplete).toEqual(['c1/call']);
   });
 
+  it('tell records lost on the way from records never made', () => {
+    const health = (produced: Record<string, number> | undefined, windowStartMs = T0): AnyBatch => ({
+      ...one({ windowStartMs }),
+      type: 'health',
+      records: [
+        { machine: 'c1', probes: [], lost: {}, ...(produced === undefined ? {} : { recordsProduced: produced }) },
+      ],
+    });
+    const incomplete = (...batches: AnyBatch[]) => feed(createIngest(), batches).map((window) => window.incomplete);
+    expect(incomplete(one(), health({ call: 1, tcp: 0 }))).toEqual([[]]);
+    expect(incomplete(one(), health({ call: 2, tcp: 0 }))).toEqual([['c1/call']]);
+    expect(incomplete(health({ call: 0, tcp: 3 }))).toEqual([['c1/tcp']]);
+    // Nobody says what it made, as with a hand-made producer: no row means zero.
+    expect(incomplete(health(undefined))).toEqual([[]]);
+    // A compacted topic gives only the newest of each key.
+    expect(incomplete(health({ topology: 4 }))).toEqual([[]]);
+    // The health record that would account for the calls is missing as well; something else of the collector came.
+    const next = T0 + WINDOW_MS;
+    const tcp = { ...one({ windowStartMs: next }), type: 'tcp', records: [] } as unknown as AnyBatch;
+    expect(incomplete(one(), health({ call: 1 }), tcp)).toEqual([[], ['c1/call']]);
+    expect(incomplete(one(), tcp)).toEqual([[], []]);
+  });
+
   it('are byte-identical for any order within the lateness', () => {
     const batches = shop({ windows: 12, seed: 5 });
     const expected = feed(createIngest(), batches).map(canonicalText);
@@ -246,6 +269,35 @@ describe('comparison', () => {
     });
     expect(comparison.baseline).toEqual({ fromMs: T0 + 10 * WINDOW_MS, toMs: fault - 2 * WINDOW_MS, windows: 12 });
     expect(comparison.health.silentCollectors).toEqual(['m-redis-1']);
+  });
+
+  it('scales what a collector tells by the windows that came whole, and leaves out what nobody knows', () => {
+    const lost = (from: number, to: number) =>
+      shop({
+        windows: 30,
+        effects: [{ lost: ['m-cart-1/call'], fromMs: T0 + from * WINDOW_MS, toMs: T0 + to * WINDOW_MS }],
+      });
+    const counts = (all: readonly AnyBatch[], config: Partial<IngestConfig> = {}) => {
+      const ingest = createIngest(config);
+      feed(ingest, all);
+      const comparison = ingest.compare('test', fault, T0 + 29 * WINDOW_MS);
+      const leaf = comparison.calls.find((c) => c.callee === 'cart' && c.side === 'server' && c.status === '200');
+      return { leaf, health: comparison.health, rate: (leaf?.baseline.count ?? 0) / comparison.baseline.windows };
+    };
+    const { rate, leaf } = counts(lost(0, 0));
+    const whole = leaf!;
+    const partly = counts(lost(26, 29));
+    expect(partly.leaf!.current.count).not.toBe(whole.current.count);
+    expect(partly.leaf!.current.count / whole.current.count).toBeCloseTo(1, 1);
+    expect(partly.leaf!.baseline).toEqual(whole.baseline);
+    expect(partly.health.lostRecords).toEqual([{ collector: 'm-cart-1', type: 'call', windows: 3, ofWindows: 6 }]);
+    expect(counts(lost(24, 30)).leaf).toBeUndefined();
+    // The same when the windows have left the detail.
+    const early = lost(3, 9);
+    const folded = counts(early, { detailWindows: 6, detailBytes: 0 });
+    expect(folded.rate).not.toBe(rate);
+    expect(folded.rate / rate).toBeCloseTo(1, 1);
+    expect(counts(early).rate / rate).toBeCloseTo(1, 1);
   });
 
   it('refuses an unknown environment by name', () => {

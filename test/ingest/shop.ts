@@ -33,12 +33,17 @@ export interface Effect {
   readonly retransmitRatio?: number;
   /** These batches never come. */
   readonly silentCollector?: string;
+  /** `collector/type` of records that are lost on the way: a partition is gone. */
+  readonly lost?: readonly string[];
 }
 
 export interface ShopOptions {
   readonly seed?: number;
   readonly environment?: string;
   readonly windows: number;
+  readonly windowMs?: number;
+  /** Whether collectors say how many records they made; they do. */
+  readonly declares?: boolean;
   readonly startMs?: number;
   readonly edges?: readonly Edge[];
   readonly effects?: readonly Effect[];
@@ -87,12 +92,13 @@ export function machineOf(instance: string): string {
 export function shop(options: ShopOptions): AnyBatch[] {
   const random = createRandom(options.seed ?? 1);
   const startMs = options.startMs ?? T0;
+  const windowMs = options.windowMs ?? WINDOW_MS;
   const environment = options.environment ?? 'test';
   const instances = options.instances ?? INSTANCES;
   const edges = options.edges ?? SHOP;
   const batches: AnyBatch[] = [];
   for (let w = 0; w < options.windows; w++) {
-    const at = startMs + w * WINDOW_MS;
+    const at = startMs + w * windowMs;
     const active = (options.effects ?? []).filter((effect) => at >= effect.fromMs && at < effect.toMs);
     const calls = new Map<string, CallRecord[]>();
     const tcp = new Map<string, TcpRecord[]>();
@@ -113,7 +119,7 @@ export function shop(options: ShopOptions): AnyBatch[] {
         const slower = effects.reduce((product, e) => product * (e.slower ?? 1), 1);
         const networkUs = effects.reduce((sum, e) => sum + (e.networkUs ?? 0), edge.networkUs);
         const errorRatio = effects.reduce((most, e) => Math.max(most, e.errorRatio ?? 0), 0.0005);
-        const n = poisson(random, (edge.rps * load * WINDOW_MS) / 1000 / callees.length);
+        const n = poisson(random, (edge.rps * load * windowMs) / 1000 / callees.length);
         let failed = 0;
         for (let i = 0; i < n; i++) if (random() < errorRatio) failed++;
         const base = {
@@ -168,10 +174,11 @@ export function shop(options: ShopOptions): AnyBatch[] {
       }
     }
     const header = (collector: string) =>
-      ({ schemaVersion: 1, environment, collector, windowStartMs: at, windowMs: WINDOW_MS, sequence: 0 }) as const;
+      ({ schemaVersion: 1, environment, collector, windowStartMs: at, windowMs, sequence: 0 }) as const;
     const silent = new Set(active.map((effect) => effect.silentCollector));
+    const lost = new Set(active.flatMap((effect) => effect.lost ?? []));
     const send = (batch: AnyBatch): void => {
-      if (!silent.has(batch.collector)) batches.push(batch);
+      if (!silent.has(batch.collector) && !lost.has(`${batch.collector}/${batch.type}`)) batches.push(batch);
     };
     const collectors = new Set([...calls.keys(), ...tcp.keys(), 'm-product-1']);
     for (const edge of edges) collectors.add(machineOf(`${edge.callee}-1`));
@@ -181,12 +188,27 @@ export function shop(options: ShopOptions): AnyBatch[] {
       send({
         ...header(collector),
         type: 'health',
-        records: [{ machine: collector, probes: [], lost: {}, eventsReceived: 100 }],
+        records: [
+          {
+            machine: collector,
+            probes: [],
+            lost: {},
+            eventsReceived: 100,
+            ...(options.declares === false
+              ? {}
+              : {
+                  recordsProduced: {
+                    call: calls.get(collector)?.length ?? 0,
+                    tcp: tcp.get(collector)?.length ?? 0,
+                  },
+                }),
+          },
+        ],
       });
     }
     const resources = options.resources?.(at) ?? [];
     if (resources.length > 0) send({ ...header('m-gateway-1'), type: 'resource', records: resources });
-    const changes = (options.changes ?? []).filter((change) => change.atMs >= at && change.atMs < at + WINDOW_MS);
+    const changes = (options.changes ?? []).filter((change) => change.atMs >= at && change.atMs < at + windowMs);
     if (changes.length > 0) send({ ...header('m-gateway-1'), type: 'change', records: changes });
   }
   return batches;

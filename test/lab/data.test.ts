@@ -59,6 +59,7 @@ describe('scenarios and topologies of the lab', () => {
       'cpu_throttling',
       'database_lock',
       'packet_loss',
+      'packet_loss',
       'slow_database',
     ]);
     expect(all.filter(({ faults }) => faults.length === 0).map(({ name }) => name)).toEqual([

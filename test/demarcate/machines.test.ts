@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { demarcate } from '../../src/demarcate/index.ts';
+import type { Comparison } from '../../src/model/comparison.ts';
+import type { Drawn } from './draw.ts';
+import { draw, pair } from './draw.ts';
+
+const GRAPH = 'web -> cart -> store; web -> users; web -> search -> index; users -> mail';
+/** cart and users share a machine, the others have their own. */
+const ON = {
+  web: 'm0',
+  cart: 'm1',
+  users: 'm1',
+  store: 'm2',
+  search: 'm3',
+  index: 'm4',
+  mail: 'm5',
+};
+const SLOW: Drawn = { graph: GRAPH, on: ON, self: { cart: [1_000, 21_000], users: [1_000, 16_000] } };
+
+function first(comparison: Comparison): string {
+  const { entity } = demarcate(comparison).suspects[0]!;
+  return `${entity.kind} ${entity.name}`;
+}
+
+describe('a machine that several services share', () => {
+  it('is the suspect when all that runs there got slow and nothing else did', () => {
+    const { suspects } = demarcate(draw(SLOW));
+    expect(suspects.map(({ entity }) => `${entity.kind} ${entity.name}`)).toEqual(['machine m1']);
+    expect(suspects[0]).toMatchObject({
+      term: 'self',
+      instances: ['cart-1', 'users-1'],
+      machines: ['m1'],
+      observations: [
+        {
+          text: 'cart, users on m1 account for 100 % of what was found; 5 instances on other machines are as before',
+        },
+      ],
+    });
+    expect(suspects[0]!.contribution).toBeCloseTo(1, 6);
+    expect(suspects[0]!.path.map(({ name }) => name)).toEqual(['m1', 'cart', 'web']);
+  });
+
+  it('is not when they run on different machines: two faults are two suspects', () => {
+    expect(first(draw({ ...SLOW, on: { ...ON, users: 'm6' } }))).toBe('service cart');
+  });
+
+  it('is not when everything runs there, or nobody says where anything runs', () => {
+    const everything = Object.fromEntries(Object.keys(ON).map((name) => [name, 'm1']));
+    expect(first(draw({ ...SLOW, on: everything }))).toBe('service cart');
+    expect(first(draw({ graph: GRAPH, self: SLOW.self! }))).toBe('service cart');
+  });
+
+  it('is not when most of what runs there is as before', () => {
+    expect(first(draw({ ...SLOW, on: { ...ON, index: 'm1', mail: 'm1' } }))).toBe('service cart');
+  });
+
+  it('is not when nearly all of it is one service', () => {
+    expect(first(draw({ ...SLOW, self: { cart: [1_000, 61_000], users: [1_000, 5_000] } }))).toBe('service cart');
+  });
+
+  it('is not when one of its instances is stopped by its own quota', () => {
+    const drawn = draw(SLOW);
+    const throttled = {
+      entityKind: 'instance' as const,
+      entity: 'cart-1',
+      service: 'cart',
+      machine: 'm1',
+      metrics: [pair('cpuThrottledUs', 0, 3_000_000)],
+    };
+    expect(first({ ...drawn, resources: [throttled] })).toBe('service cart');
+  });
+
+  it('is the suspect when all ways to and from it got slow, and the ways past it did not', () => {
+    const net = {
+      'web -> cart': [100, 30_100],
+      'cart -> store': [100, 30_100],
+      'web -> users': [100, 30_100],
+      'users -> mail': [100, 30_100],
+    } as const;
+    expect(first(draw({ graph: GRAPH, on: ON, net }))).toBe('machine m1');
+    // One way alone is that way.
+    expect(first(draw({ graph: GRAPH, on: ON, net: { 'web -> cart': [100, 30_100] } }))).toBe('edge web -> cart');
+  });
+
+  it('is the suspect when what runs there begins to fail', () => {
+    const errors = { cart: [0, 0.2], users: [0, 0.25] } as const;
+    expect(first(draw({ graph: GRAPH, on: ON, errors, symptom: 'error_rise' }))).toBe('machine m1');
+  });
+});
