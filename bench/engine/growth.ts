@@ -3,11 +3,11 @@
  * engine has, and how long the whole analysis of an incident takes. The workload comes from a process of its own; the
  * engine's process is pinned to one core.
  *
- *   node bin/node24.mjs bench/engine/growth.ts [--sizes 100,300,1000,3000,10000] [--windows 30] [--core 0] [--heap]
+ *   npm run bench:growth -- [--sizes 100,300,1000,3000,10000] [--windows 30] [--core 0] [--heap]
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { parseArgs } from 'node:util';
+import { flags } from '../../eval/flags.ts';
 
 interface Result {
   readonly records: number;
@@ -24,13 +24,11 @@ interface Result {
   readonly heapMb?: Readonly<Record<string, number>>;
 }
 
-const { values } = parseArgs({
-  options: {
-    sizes: { type: 'string', default: '100,300,1000,3000,10000' },
-    windows: { type: 'string', default: '30' },
-    core: { type: 'string', default: '0' },
-    heap: { type: 'boolean', default: false },
-  },
+const values = flags(import.meta.url, {
+  sizes: { type: 'string', default: '100,300,1000,3000,10000' },
+  windows: { type: 'string', default: '30' },
+  core: { type: 'string', default: '0' },
+  heap: { type: 'boolean', default: false },
 });
 const windows = Number(values.windows);
 /** Windows between the fault's beginning and the end. */
