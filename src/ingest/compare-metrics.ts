@@ -14,8 +14,8 @@ import {
   KEY_SIDE,
   TCP_KEY_WIDTH,
 } from '../model/window.ts';
-import type { Selection } from './compare.ts';
-import { optional, sideOf, sortBy } from './compare.ts';
+import type { Selection } from './compare-parts.ts';
+import { optional, sideOf, sortBy } from './compare-parts.ts';
 import type { Scope } from './compare-scope.ts';
 import type { Slots } from './compare-slots.ts';
 import { slotsOf } from './compare-slots.ts';

@@ -1,8 +1,8 @@
 /** Resources of instances and machines before and during an incident. */
 import type { MetricPair, ResourceEntity } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
-import type { Selection } from './compare.ts';
-import { optional, sortBy } from './compare.ts';
+import type { Selection } from './compare-parts.ts';
+import { optional, sortBy } from './compare-parts.ts';
 import { PairBuilder } from './metric-pairs.ts';
 import { Unpacker } from './packed.ts';
 import type { SeriesStore } from './store.ts';

@@ -1,35 +1,16 @@
 /** The evidence of one incident: healthy windows before it against the windows since its onset. */
-import type { CallLeaf, CallSums, Comparison, Span, TelemetryHealth, Topology } from '../model/comparison.ts';
+import type { Comparison, Span, TelemetryHealth, Topology } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
-import type { Side, Tags } from '../model/records.ts';
-import {
-  CALL_KEY_WIDTH,
-  KEY_CALLEE,
-  KEY_CALLEE_INSTANCE,
-  KEY_CALLEE_MACHINE,
-  KEY_CALLER,
-  KEY_CALLER_INSTANCE,
-  KEY_CALLER_MACHINE,
-  KEY_ERROR_TYPE,
-  KEY_OPERATION,
-  KEY_PROTOCOL,
-  KEY_SIDE,
-  KEY_STATUS,
-  KEY_TAGS,
-} from '../model/window.ts';
+import { callLeaves } from './compare-calls.ts';
 import { tcpEdges } from './compare-metrics.ts';
+import type { Selection } from './compare-parts.ts';
+import { sortBy } from './compare-parts.ts';
 import { resourceEntities } from './compare-resources.ts';
-import type { Scope } from './compare-scope.ts';
 import { scopeOf } from './compare-scope.ts';
-import type { Slots } from './compare-slots.ts';
-import { slotsOf } from './compare-slots.ts';
-import { lossFactors, lossyCollectors } from './coverage.ts';
 import type { KeptWindow } from './kept-window.ts';
 import type { MinuteBlock } from './minute-block.ts';
-import { Unpacker } from './packed.ts';
 import type { SeriesStore } from './store.ts';
 import type { CompareOptions } from './types.ts';
-import type { Identities } from './window-builder.ts';
 
 /** Longest baseline; windows right before the onset that may hold the fault's beginning are left out. */
 const BASELINE_MS = 30 * 60_000;
@@ -38,13 +19,6 @@ const GUARD_WINDOWS = 2;
 const MIN_BASELINE_WINDOWS = 3;
 /** Changes this long before the onset may have caused it. */
 const CHANGES_BEFORE_MS = 5 * 60_000;
-
-export interface Selection {
-  readonly baseline: readonly KeptWindow[];
-  readonly baselineBlocks: readonly MinuteBlock[];
-  readonly current: readonly KeptWindow[];
-  readonly currentBlocks: readonly MinuteBlock[];
-}
 
 export function buildComparison(
   store: SeriesStore,
@@ -122,141 +96,6 @@ function span(
       windows.filter((window) => window.collectors.length > 0).length +
       blocks.reduce((total, block) => total + block.windows, 0),
   };
-}
-
-class LeafSums {
-  readonly count: Float64Array;
-  readonly errors: Float64Array;
-  readonly duration: Float64Array;
-  readonly square: Float64Array;
-  readonly #leaves: readonly number[];
-  readonly #collector: Uint32Array;
-  readonly #factors: ReadonlyMap<number, number>;
-
-  constructor(
-    { calls, names }: Identities,
-    { leaves, of }: Slots,
-    windows: readonly KeptWindow[],
-    blocks: readonly MinuteBlock[],
-  ) {
-    this.#leaves = leaves;
-    this.#collector = calls.collector;
-    this.#factors = lossFactors(windows, blocks, names);
-    this.count = new Float64Array(leaves.length);
-    this.errors = new Float64Array(leaves.length);
-    this.duration = new Float64Array(leaves.length);
-    this.square = new Float64Array(leaves.length);
-    const unpacker = new Unpacker();
-    for (const block of blocks) {
-      const { rows, leaf, count, errors, duration, durationSquare } = block.sums().calls;
-      const [leafOf] = unpacker.take([leaf], rows);
-      for (let r = 0; r < rows; r++) {
-        const slot = of[leafOf![r]!]!;
-        if (slot >= 0) this.#add(slot, count.at(r), errors.at(r), duration.at(r), durationSquare.at(r));
-      }
-    }
-    for (const window of windows) {
-      const { calls } = window;
-      const lossy = new Set(lossyCollectors(window).map((collector) => names.id(collector)));
-      const [leafOf] = unpacker.take([calls.leaf], calls.rows);
-      for (let r = 0; r < calls.rows; r++) {
-        const slot = of[leafOf![r]!]!;
-        if (slot < 0 || (lossy.size > 0 && lossy.has(this.#collector[leafOf![r]!]!))) continue;
-        const count = calls.count.at(r);
-        const duration = calls.durationSumUs.at(r);
-        this.#add(slot, count, calls.errors.at(r), duration, count > 0 ? (duration * duration) / count : 0);
-      }
-    }
-  }
-
-  #add(slot: number, count: number, errors: number, duration: number, square: number): void {
-    this.count[slot] = this.count[slot]! + count;
-    this.errors[slot] = this.errors[slot]! + errors;
-    this.duration[slot] = this.duration[slot]! + duration;
-    this.square[slot] = this.square[slot]! + square;
-  }
-
-  /** False: whoever reports the leaf lost its records of every window. */
-  isKnown(slot: number): boolean {
-    return this.#factor(slot) < Infinity;
-  }
-
-  sums(slot: number): CallSums {
-    const factor = this.#factor(slot);
-    return {
-      count: this.count[slot]! * factor,
-      errors: this.errors[slot]! * factor,
-      durationSumUs: this.duration[slot]! * factor,
-      durationSquareUs2: this.square[slot]! * factor,
-    };
-  }
-
-  #factor(slot: number): number {
-    return this.#factors.get(this.#collector[this.#leaves[slot]!]!) ?? 1;
-  }
-}
-
-function callLeaves(store: SeriesStore, selection: Selection, scope: Scope): CallLeaf[] {
-  const { calls: directory, names } = store.identities;
-  const slots = slotsOf(directory, scope);
-  const baseline = new LeafSums(store.identities, slots, selection.baseline, selection.baselineBlocks);
-  const current = new LeafSums(store.identities, slots, selection.current, selection.currentBlocks);
-  const leaves: CallLeaf[] = [];
-  for (let slot = 0; slot < slots.leaves.length; slot++) {
-    if (baseline.count[slot] === 0 && current.count[slot] === 0) continue;
-    if (!baseline.isKnown(slot) || !current.isKnown(slot)) continue;
-    const leaf = slots.leaves[slot]!;
-    const part = (at: number): string => names.name(directory.keys[leaf * CALL_KEY_WIDTH + at]!);
-    const tags = part(KEY_TAGS);
-    leaves.push({
-      caller: part(KEY_CALLER),
-      callee: part(KEY_CALLEE),
-      ...optional('callerInstance', part(KEY_CALLER_INSTANCE)),
-      ...optional('calleeInstance', part(KEY_CALLEE_INSTANCE)),
-      ...optional('callerMachine', part(KEY_CALLER_MACHINE)),
-      ...optional('calleeMachine', part(KEY_CALLEE_MACHINE)),
-      side: sideOf(directory.keys[leaf * CALL_KEY_WIDTH + KEY_SIDE]!),
-      protocol: part(KEY_PROTOCOL),
-      operation: part(KEY_OPERATION),
-      status: part(KEY_STATUS),
-      ...optional('errorType', part(KEY_ERROR_TYPE)),
-      ...(tags === '' ? {} : { tags: JSON.parse(tags) as Tags }),
-      baseline: baseline.sums(slot),
-      current: current.sums(slot),
-    });
-  }
-  return sortBy(leaves, (leaf) =>
-    [
-      leaf.caller,
-      leaf.callee,
-      leaf.callerInstance,
-      leaf.calleeInstance,
-      leaf.callerMachine,
-      leaf.calleeMachine,
-      leaf.side,
-      leaf.protocol,
-      leaf.operation,
-      leaf.status,
-      leaf.errorType,
-      leaf.tags === undefined ? '' : JSON.stringify(leaf.tags),
-    ].join('\0'),
-  );
-}
-
-export function sideOf(code: number): Side {
-  return code === 1 ? 'server' : 'client';
-}
-
-export function optional<K extends string>(key: K, value: string): { [P in K]?: string } {
-  return (value === '' ? {} : { [key]: value }) as { [P in K]?: string };
-}
-
-/** Sorted by a text key in code-unit order, each key made once. */
-export function sortBy<T>(items: readonly T[], key: (item: T) => string): T[] {
-  return items
-    .map((item) => ({ item, key: key(item) }))
-    .sort((a, b) => compareNames(a.key, b.key))
-    .map(({ item }) => item);
 }
 
 interface Ends {
