@@ -87,9 +87,10 @@ function instancesOf(entity: Entity, suspect: Suspect, comparison: Comparison): 
   const { partOf, runsOn } = comparison.topology;
   const name = entity.kind === 'edge' ? (entity.to ?? '') : entity.name;
   if (entity.kind === 'instance') return new Set([name]);
-  if (entity.kind === 'machine') return new Set(runsOn.filter(([, machine]) => machine === name).map(([i]) => i));
   const narrowed = suspect.instances ?? [];
-  if (entity.kind === 'service' && narrowed.length > 0) return new Set(narrowed);
+  // Of a machine those that suffer: what else runs there is a neighbour.
+  if ((entity.kind === 'service' || entity.kind === 'machine') && narrowed.length > 0) return new Set(narrowed);
+  if (entity.kind === 'machine') return new Set(runsOn.filter(([, machine]) => machine === name).map(([i]) => i));
   const all = [
     ...partOf.filter(([, service]) => service === name).map(([i]) => i),
     ...comparison.resources.filter((r) => r.entityKind === 'instance' && r.service === name).map((r) => r.entity),

@@ -16,6 +16,7 @@ import type { Report } from '../model/report.ts';
 import type { Pipeline, WindowOutcome } from '../pipeline.ts';
 import type { Store } from '../store/index.ts';
 import { pipelineOf } from './create.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { feed } from './feed.ts';
 import { writeReportFiles } from './output-files.ts';
 import { TelemetryWatch } from './telemetry-watch.ts';
@@ -62,6 +63,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const topics = topicsOf(config.bus.topicPrefix);
   const pipeline = pipelineOf(config, rules);
   const watch = new TelemetryWatch();
+  const letters = new DeadLetters(bus, store, topics.deadLetter);
   const stats = { messages: 0, deadLetters: 0, windows: 0, reports: 0 };
   const storedAnchor = store.state(ANCHOR_KEY);
   let anchorMs = storedAnchor === undefined ? undefined : Number(storedAnchor);
@@ -100,16 +102,9 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
         store.applyEffect({ state: { [ANCHOR_KEY]: String(anchorMs) } });
       }
       const { outcomes, deadLetters } = await feed(pipeline, message);
-      for (const letter of deadLetters) {
-        stats.deadLetters++;
-        options.onDeadLetter?.(letter);
-        await bus.publish(topics.deadLetter, [
-          {
-            key: message.key,
-            value: Buffer.from(JSON.stringify(letter)),
-            headers: { 'content-type': 'application/json', reason: letter.reason },
-          },
-        ]);
+      if (deadLetters.length > 0 && (await letters.publish(message, deadLetters))) {
+        stats.deadLetters += deadLetters.length;
+        for (const letter of deadLetters) options.onDeadLetter?.(letter);
       }
       for (const outcome of outcomes) await settle(outcome);
     }

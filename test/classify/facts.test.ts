@@ -154,6 +154,10 @@ describe('numbers by hand', () => {
     expect(get('machine.cpu_used_ratio')).toBeCloseTo(0.95, 9);
     expect(get('machine.neighbour_cpu_rise_cores')).toBeCloseTo(1.5, 9);
     expect(facts({ resources }, suspect(machine('m1'), 'self', 0.9))('machine.cpu_used_ratio')).toBeCloseTo(0.95, 9);
+    // Of a machine as a suspect, what does not suffer is a neighbour.
+    const shared = { ...suspect(machine('m1'), 'self', 0.9), instances: ['orders-1'] };
+    expect(facts({ resources }, shared)('machine.neighbour_cpu_rise_cores')).toBeCloseTo(1.5, 9);
+    expect(facts({ resources }, shared)('instance.cpu_rise_cores')).toBeCloseTo(0, 9);
   });
 
   it('changes count from two minutes before the symptom; an older one is no cause', () => {

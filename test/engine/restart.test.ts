@@ -78,4 +78,39 @@ describe('a restarted engine', () => {
     await silent.close();
     store.close();
   });
+
+  it('writes no dead letter again, and those of a topic made anew', async () => {
+    const config = { ...DEFAULT_CONFIG, engine: { ...DEFAULT_CONFIG.engine, output: join(dir, 'incidents') } };
+    const rules = createRuleSet(BUILT_IN_RULES);
+    const store = openStore(join(dir, 'rootwalk.db'));
+    const topics = topicsOf(config.bus.topicPrefix);
+    const bad = (text: string) => ({ key: 'k', value: Buffer.from(text), headers: {} });
+    const run = async (bus: EmbeddedBus, messages: number): Promise<string[]> => {
+      const told: string[] = [];
+      const engine = await startEngine({ config, bus, store, rules, onDeadLetter: ({ detail }) => told.push(detail) });
+      const end = Date.now() + 10_000;
+      while (engine.stats().messages < messages && Date.now() < end)
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      await engine.stop();
+      expect(engine.stats().deadLetters).toBe(told.length);
+      return told;
+    };
+    let nowMs = START_MS;
+    const open = (name: string): EmbeddedBus => new EmbeddedBus({ dir: join(dir, name), now: () => nowMs });
+    const bus = open('bus');
+    await bus.publish(topics.input('call'), [bad('not json'), bad('[1, 2]')]);
+    const first = await run(bus, 2);
+    expect(first.length).toBeGreaterThan(1);
+    expect(await run(bus, 2)).toEqual([]);
+    nowMs += 60_000;
+    await bus.publish(topics.input('call'), [bad('{}')]);
+    expect(await run(bus, 3)).toHaveLength(1);
+    await bus.close();
+    nowMs += 60_000;
+    const anew = open('anew');
+    await anew.publish(topics.input('call'), [bad('not json')]);
+    expect(await run(anew, 1)).toHaveLength(1);
+    await anew.close();
+    store.close();
+  });
 });
