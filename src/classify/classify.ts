@@ -248,6 +248,9 @@ function confidenceOf(weight: number, unknownExcludes: number, sheet: FactSheet)
 }
 
 /** The entity at fault when it is not the suspect itself. */
+/** Its witness is the neighbour. */
+const NEIGHBOUR_FACT = 'machine.neighbour_cpu_rise_cores';
+
 function blamed(winner: Fired, scope: Scope, sheet: FactSheet): Entity | undefined {
   const { rule } = winner;
   const { entity, comparison } = scope;
@@ -261,8 +264,13 @@ function blamed(winner: Fired, scope: Scope, sheet: FactSheet): Entity | undefin
     const proof = winner.evidence.filter(
       ({ fact, result }) => fact.startsWith(`${rule.blames}.`) && result === 'present',
     );
-    const witness = proof.map(({ fact }) => sheet.get(fact)?.witness ?? null).find((name) => name !== null) ?? null;
-    if (rule.blames === 'machine') return witness === null || witness === entity.name ? undefined : machine(witness);
+    const witnesses = proof.flatMap(({ fact }) => sheet.get(fact)?.witness ?? []);
+    if (rule.blames === 'machine') {
+      // The witness of a fact of a machine may be what runs there: a neighbour is not the machine.
+      const found = witnesses.map((name) => machineOf(scope, name)).find((name) => name !== undefined);
+      return found === undefined || found === entity.name ? undefined : machine(found);
+    }
+    const witness = witnesses[0] ?? null;
     if (entity.kind === 'instance') return undefined;
     const siblings = new Set(
       comparison.topology.partOf.filter(([, name]) => name === scope.service).map(([name]) => name),
@@ -273,6 +281,13 @@ function blamed(winner: Fired, scope: Scope, sheet: FactSheet): Entity | undefin
   return undefined;
 }
 
+/** The machine of that name, or the one an instance of that name runs on. */
+function machineOf({ comparison, machineNames }: Scope, name: string): string | undefined {
+  if (machineNames.has(name)) return name;
+  const own = comparison.resources.find(({ entity }) => entity === name)?.machine;
+  return own ?? comparison.topology.runsOn.find(([instance]) => instance === name)?.[1];
+}
+
 function namedEntity(comparison: Comparison, name: string): Entity {
   const { partOf, runsOn } = comparison.topology;
   if (partOf.some(([, s]) => s === name) || comparison.calls.some((leaf) => leaf.callee === name)) return service(name);
@@ -280,11 +295,12 @@ function namedEntity(comparison: Comparison, name: string): Entity {
   return runsOn.some(([, m]) => m === name) ? machine(name) : service(name);
 }
 
-/** Puts `{suspect}`, `{callee}`, `{caller}`, `{blamed}` and `{fact.name}` into a sentence. */
+/** Puts `{suspect}`, `{callee}`, `{caller}`, `{blamed}`, `{neighbour}` and `{fact.name}` into a sentence. */
 function fill(text: string, scope: Scope, sheet: FactSheet, blames: Entity | undefined): string {
   return text.replace(/\{([\w.]+)\}/g, (whole, name: string) => {
     if (name === 'suspect') return scope.entity.name;
     if (name === 'blamed') return (blames ?? scope.entity).name;
+    if (name === 'neighbour') return sheet.get(NEIGHBOUR_FACT)?.witness ?? 'a neighbour';
     if (name === 'service') return scope.service ?? scope.entity.name;
     if (name === 'callee') return scope.entity.to ?? scope.entity.name;
     if (name === 'caller') return scope.entity.from ?? 'its callers';
