@@ -1,4 +1,4 @@
-/** A machine whose CPU a neighbour takes, through the whole pipeline: calls, resources, the walk and the fault tree. */
+/** A machine whose CPU a neighbour takes, or whose disk is slow, through the whole pipeline: calls, resources, the walk and the fault tree. */
 import { expect, it } from 'vitest';
 import type { Fault } from '../../eval/simulate/fault.ts';
 import { randomFault } from '../../eval/simulate/fault.ts';
@@ -16,10 +16,13 @@ const START_MS = 1_700_000_000_000 - (1_700_000_000_000 % WINDOW_MS);
 const HEALTHY = 36;
 const WINDOW_US = WINDOW_MS * 1_000;
 
-/** Every machine has four CPUs, a third busy, and a batch job that sleeps; on the faulty one it takes what is left. */
-function resources(system: SimulatedSystem, fault: Fault | undefined, startMs: number): AnyBatch[] {
+type Trouble = 'neighbour' | 'disk';
+
+/** Every machine has four CPUs, a third busy, a quiet disk, and a batch job that sleeps. */
+function resources(system: SimulatedSystem, fault: Fault | undefined, trouble: Trouble, startMs: number): AnyBatch[] {
   return [...new Set(system.machineOf.values())].sort().map((machine): AnyBatch => {
-    const isBusy = machine === fault?.machine;
+    const isBusy = machine === fault?.machine && trouble === 'neighbour';
+    const isSlow = machine === fault?.machine && trouble === 'disk';
     const instances = [...system.machineOf].filter(([, of]) => of === machine).map(([name]) => name);
     const instance = (name: string, service: string, cores: number, waitingRatio: number): ResourceRecord => ({
       entityKind: 'instance',
@@ -48,6 +51,9 @@ function resources(system: SimulatedSystem, fault: Fault | undefined, startMs: n
           cpuCount: 4,
           cpuUsedUs: (isBusy ? 3.95 : 1.3) * WINDOW_US,
           psiCpuSomeUs: (isBusy ? 0.7 : 0.01) * WINDOW_US,
+          psiIoSomeUs: (isSlow ? 0.6 : 0.01) * WINDOW_US,
+          diskOps: 500,
+          diskIoTimeUs: (isSlow ? 0.9 : 0.05) * WINDOW_US,
           oomKills: 0,
         },
         ...instances.map((name) => instance(name, name.replace(/-\d+$/, ''), 0.3, isBusy ? 0.5 : 0.01)),
@@ -57,7 +63,7 @@ function resources(system: SimulatedSystem, fault: Fault | undefined, startMs: n
   });
 }
 
-it('names the machine and the neighbour that takes its CPU', async () => {
+async function reportsOf(trouble: Trouble): Promise<{ readonly fault: Fault; readonly reports: readonly Report[] }> {
   const random = createRandom(100_009);
   const system = randomSystem(random);
   const fault = randomFault(system, 'slow_machine', random)!;
@@ -70,13 +76,19 @@ it('names the machine and the neighbour that takes its CPU', async () => {
   for (let w = 0; w < HEALTHY + 12; w++) {
     const startMs = START_MS + w * WINDOW_MS;
     const active = w < HEALTHY ? undefined : fault;
-    for (const batch of [...windowOf(system, active, startMs, random), ...resources(system, active, startMs)]) {
+    const batches = [...windowOf(system, active, startMs, random), ...resources(system, active, trouble, startMs)];
+    for (const batch of batches) {
       const { outcomes } = await pipeline.accept(batch, { origin: 'test', receivedMs: startMs + WINDOW_MS });
       for (const outcome of outcomes) reports.push(...outcome.reports);
     }
   }
   for (const outcome of await pipeline.flush()) reports.push(...outcome.reports);
   expect(new Set(reports.map(({ incidentId }) => incidentId)).size).toBe(1);
+  return { fault, reports };
+}
+
+it('names the machine and the neighbour that takes its CPU', async () => {
+  const { fault, reports } = await reportsOf('neighbour');
   const [cause] = reports.at(-1)!.causes;
   expect(cause?.entity).toEqual({ kind: 'machine', name: fault.machine });
   expect(cause?.faultClass).toBe('noisy_neighbour');
@@ -84,4 +96,11 @@ it('names the machine and the neighbour that takes its CPU', async () => {
   const proof = cause?.evidence.find(({ fact }) => fact === 'machine.neighbour_cpu_rise_cores');
   expect(proof?.result).toBe('present');
   expect(proof?.actual).toBeCloseTo(2.75, 6);
+});
+
+it('names the machine whose disk got slow', async () => {
+  const { fault, reports } = await reportsOf('disk');
+  const [cause] = reports.at(-1)!.causes;
+  expect(cause?.entity).toEqual({ kind: 'machine', name: fault.machine });
+  expect(cause?.faultClass).toBe('disk_latency');
 });
