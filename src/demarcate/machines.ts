@@ -49,6 +49,8 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
   if (affected === undefined || !isShared(scored, part, weight)) return suspects;
   if (comparison.resources.some((found) => affected.instances.includes(found.entity) && isThrottled(comparison, found)))
     return suspects;
+  const spared =
+    affected.spared === 1 ? 'one instance on another machine is' : `${affected.spared} instances on other machines are`;
   const blamed: Suspect = {
     entity: machineEntity(name),
     contribution: scored.reduce((sum, suspect) => sum + suspect.contribution * part.get(suspect)!, 0),
@@ -59,7 +61,7 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
     path: [machineEntity(name), ...lead.path],
     observations: [
       {
-        text: `${affected.services.join(', ')} on ${name} account for ${Math.round((100 * weight) / total)} % of what was found; ${affected.spared} instances on other machines are as before`,
+        text: `${affected.services.join(', ')} on ${name} account for ${Math.round((100 * weight) / total)} % of what was found; ${spared} as before`,
         metric: 'machine_share',
         current: weight / total,
       },
