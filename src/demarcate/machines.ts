@@ -7,7 +7,7 @@ import type { Comparison } from '../model/comparison.ts';
 import { compareNames, machine as machineEntity } from '../model/entity.ts';
 import type { LedgerTerm, Suspect } from '../model/walk.ts';
 import { isThrottled } from './induced.ts';
-import type { InstanceWork, Measure, Observed } from './instance-work.ts';
+import type { Measure, Unit, Units } from './instance-work.ts';
 import { growthOf, observe } from './instance-work.ts';
 
 /** Share of the suspects' scores that must sit on the machine. */
@@ -16,11 +16,11 @@ const MIN_EXPLAINED = 0.75;
 const MIN_AFFECTED = 0.6;
 /** One service with more of it than this is the suspect itself. */
 const MAX_OF_ONE = 0.8;
-/** An instance is affected when what it shows grew by this factor, and by this much a request. */
+/** An instance, or the way between two, is affected when what it shows grew by this factor, and by this much a request. */
 const AFFECTED_RATIO = 1.5;
 const AFFECTED_US = 500;
 const AFFECTED_ERRORS = 0.02;
-/** Requests an instance must have had, before and now, to speak for or against. */
+/** Requests it must have had, before and now, to speak for or against. */
 const MIN_REQUESTS = 10;
 /** Score that moves from the machine's services to it; the rest stays, as where it was seen. */
 const MOVED = 0.9;
@@ -29,12 +29,13 @@ const MOVED = 0.9;
 export function withMachine(comparison: Comparison, suspects: readonly Suspect[]): readonly Suspect[] {
   const scored = suspects.filter((suspect) => measureOf(suspect.term) !== undefined && suspect.score > 0);
   if (scored.length < 2) return suspects;
-  const observed = observe(comparison);
-  const { instances } = observed;
-  const machines = [...new Set([...instances.values()].map(({ machine }) => machine))].sort(compareNames);
+  const units = observe(comparison);
+  const machines = [...new Set(units.self.flatMap(({ ends }) => ends.map(({ machine }) => machine)))].sort(
+    compareNames,
+  );
   if (machines.length < 2) return suspects;
   const total = scored.reduce((sum, { score }) => sum + score, 0);
-  const shares = scored.map((suspect) => sharesOf(suspect, observed));
+  const shares = scored.map((suspect) => sharesOf(suspect, units));
   let best: { name: string; weight: number } | undefined;
   for (const name of machines) {
     const weight = scored.reduce((sum, { score }, i) => sum + score * (shares[i]!.get(name) ?? 0), 0);
@@ -45,12 +46,10 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
   const part = new Map(scored.map((suspect, i) => [suspect, shares[i]!.get(name) ?? 0]));
   const lead = [...scored].sort((a, b) => b.score * part.get(b)! - a.score * part.get(a)!)[0]!;
   const measure = measureOf(lead.term)!;
-  const affected = affectedServices(instances, name, measure);
-  if (affected === undefined || !isShared(scored, part, weight)) return suspects;
+  const affected = affectedServices(units[measure], name, measure);
+  if (affected === undefined || !isShared(scored, units, name, weight)) return suspects;
   if (comparison.resources.some((found) => affected.instances.includes(found.entity) && isThrottled(comparison, found)))
     return suspects;
-  const spared =
-    affected.spared === 1 ? 'one instance on another machine is' : `${affected.spared} instances on other machines are`;
   const blamed: Suspect = {
     entity: machineEntity(name),
     contribution: scored.reduce((sum, suspect) => sum + suspect.contribution * part.get(suspect)!, 0),
@@ -61,7 +60,7 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
     path: [machineEntity(name), ...lead.path],
     observations: [
       {
-        text: `${affected.services.join(', ')} on ${name} account for ${Math.round((100 * weight) / total)} % of what was found; ${spared} as before`,
+        text: `${affected.services.join(', ')} on ${name} account for ${Math.round((100 * weight) / total)} % of what was found; ${affected.spared}`,
         metric: 'machine_share',
         current: weight / total,
       },
@@ -81,79 +80,97 @@ function measureOf(term: LedgerTerm): Measure | undefined {
   return term === 'self' || term === 'network' || term === 'originated' ? term : undefined;
 }
 
-/** No service alone makes up (nearly) all of it. */
-function isShared(scored: readonly Suspect[], part: ReadonlyMap<Suspect, number>, weight: number): boolean {
+/** What of the units a suspect stands for, with the growth of each that grew. */
+function grownUnits(suspect: Suspect, units: Units): (readonly [Unit, number])[] {
+  const measure = measureOf(suspect.term)!;
+  const { entity, service } = suspect;
+  const name = service ?? entity.name;
+  const isOwn = ({ ends: [first, second] }: Unit): boolean => {
+    if (first === undefined) return false;
+    if (second === undefined)
+      return first.service === name && (entity.kind !== 'instance' || first.instance === entity.name);
+    return entity.kind === 'edge'
+      ? first.service === entity.from && second.service === entity.to
+      : second.service === name;
+  };
+  return units[measure].flatMap((unit) => {
+    const growth = isOwn(unit) ? growthOf(unit) : 0;
+    return growth > 0 ? [[unit, growth] as const] : [];
+  });
+}
+
+/** Machine -> share of the growth of what the suspect stands for. Time on the way is held against both ends' machines. */
+function sharesOf(suspect: Suspect, units: Units): ReadonlyMap<string, number> {
+  const grown = grownUnits(suspect, units);
+  const total = grown.reduce((sum, [, growth]) => sum + growth, 0);
+  const shares = new Map<string, number>();
+  for (const [{ ends }, growth] of grown)
+    for (const { machine } of ends) shares.set(machine, (shares.get(machine) ?? 0) + growth / total);
+  return shares;
+}
+
+/** No service alone makes up (nearly) all of what sits on the machine. */
+function isShared(scored: readonly Suspect[], units: Units, machine: string, weight: number): boolean {
   const byService = new Map<string, number>();
   for (const suspect of scored) {
-    const { entity, service } = suspect;
-    // An edge is held against both of its ends.
-    const names = entity.kind === 'edge' ? [entity.from ?? '', entity.to ?? ''] : [service ?? entity.name];
-    for (const name of names) byService.set(name, (byService.get(name) ?? 0) + suspect.score * part.get(suspect)!);
+    const grown = grownUnits(suspect, units);
+    const total = grown.reduce((sum, [, growth]) => sum + growth, 0);
+    for (const [{ ends }, growth] of grown) {
+      const end = ends.find((one) => one.machine === machine);
+      if (end === undefined) continue;
+      byService.set(end.service, (byService.get(end.service) ?? 0) + (suspect.score * growth) / total);
+    }
   }
   return [...byService.values()].every((own) => own <= MAX_OF_ONE * weight);
 }
 
-/** Machine -> share of the growth of what the suspect stands for. Time on the way is held against both ends' machines. */
-function sharesOf(suspect: Suspect, { instances, ways }: Observed): ReadonlyMap<string, number> {
-  const measure = measureOf(suspect.term)!;
-  const { entity, service } = suspect;
-  const name = service ?? entity.name;
-  const parts: (readonly [machines: readonly string[], growth: number])[] =
-    measure === 'network'
-      ? ways
-          .filter(({ caller, callee }) =>
-            entity.kind === 'edge' ? caller === entity.from && callee === entity.to : callee === name,
-          )
-          .map(({ machines, growth }) => [machines, growth])
-      : [...instances]
-          .filter(([key, { service: of }]) => of === name && (entity.kind !== 'instance' || key === entity.name))
-          .map(([, instance]) => [[instance.machine], growthOf(instance, measure)]);
-  const grown = new Map<string, number>();
-  let total = 0;
-  for (const [machines, growth] of parts) {
-    if (!(growth > 0)) continue;
-    total += growth;
-    for (const machine of machines) grown.set(machine, (grown.get(machine) ?? 0) + growth);
-  }
-  return new Map([...grown].map(([machine, growth]) => [machine, growth / total]));
-}
-
-/** The machine's services when most of them are affected and the instances elsewhere mostly are not. */
+/** The machine's services when most of them are affected and what does not touch it mostly is not. */
 function affectedServices(
-  instances: ReadonlyMap<string, InstanceWork>,
+  units: readonly Unit[],
   machine: string,
   measure: Measure,
-): { services: string[]; instances: string[]; spared: number } | undefined {
+): { readonly services: string[]; readonly instances: string[]; readonly spared: string } | undefined {
   const here = new Map<string, boolean>();
-  const names: string[] = [];
+  const instances = new Set<string>();
   let spared = 0;
   let elsewhere = 0;
-  for (const [name, instance] of instances) {
-    const verdict = isAffected(instance, measure);
+  for (const unit of units) {
+    const verdict = isAffected(unit, measure);
     if (verdict === undefined) continue;
-    if (instance.machine === machine) {
-      here.set(instance.service, verdict || here.get(instance.service) === true);
-      if (verdict) names.push(name);
-    } else {
+    const end = unit.ends.find((one) => one.machine === machine);
+    if (end === undefined) {
       elsewhere++;
       if (!verdict) spared++;
+      continue;
     }
+    here.set(end.service, verdict || here.get(end.service) === true);
+    if (verdict) instances.add(end.instance);
   }
   const services = [...here].filter(([, verdict]) => verdict).map(([name]) => name);
   if (services.length < 2 || services.length < MIN_AFFECTED * here.size) return undefined;
-  // Calls to and from the machine show at their other ends as well: there most of what is spared does not touch it.
-  if (spared === 0 || (measure !== 'network' && spared < MIN_AFFECTED * elsewhere)) return undefined;
-  return { services: services.sort(compareNames), instances: names.sort(compareNames), spared };
+  if (spared === 0 || spared < MIN_AFFECTED * elsewhere) return undefined;
+  return {
+    services: services.sort(compareNames),
+    instances: [...instances].sort(compareNames),
+    spared: sparedWords(measure, spared),
+  };
+}
+
+function sparedWords(measure: Measure, count: number): string {
+  if (measure === 'network')
+    return count === 1 ? 'one way past it is as before' : `${count} ways past it are as before`;
+  return count === 1
+    ? 'one instance on another machine is as before'
+    : `${count} instances on other machines are as before`;
 }
 
 /** undefined: too little traffic, or no durations, to tell. */
-function isAffected({ before, now }: InstanceWork, measure: Measure): boolean | undefined {
-  const [was, is] = measure === 'network' ? [before.crossings, now.crossings] : [before.requests, now.requests];
-  if (was < MIN_REQUESTS || is < MIN_REQUESTS) return undefined;
-  const rise = now[measure] / is - before[measure] / was;
-  if (!Number.isFinite(rise)) return undefined;
-  if (measure === 'originated') return rise >= AFFECTED_ERRORS;
-  return rise >= AFFECTED_US && now[measure] / is >= AFFECTED_RATIO * (before[measure] / was);
+function isAffected({ before, now }: Unit, measure: Measure): boolean | undefined {
+  if (before.count < MIN_REQUESTS || now.count < MIN_REQUESTS) return undefined;
+  const [was, is] = [before.sum / before.count, now.sum / now.count];
+  if (!Number.isFinite(is - was)) return undefined;
+  if (measure === 'originated') return is - was >= AFFECTED_ERRORS;
+  return is - was >= AFFECTED_US && is >= AFFECTED_RATIO * was;
 }
 
 function onsetOf(suspects: readonly Suspect[]): { onsetMs?: number } {
