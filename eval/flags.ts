@@ -21,7 +21,7 @@ export function flags<T extends ParseArgsOptionsConfig>(script: string, options:
   try {
     const { values } = parseArgs({ options: { ...options, help: { type: 'boolean', short: 'h' } } });
     if ((values as { readonly help?: boolean }).help !== true)
-      return parseArgs({ options: options as T, strict: true }).values;
+      return values as ReturnType<typeof parseArgs<{ readonly options: T }>>['values'];
     console.log(helpOf(file));
     process.exit(0);
   } catch (error) {

@@ -247,10 +247,10 @@ function confidenceOf(weight: number, unknownExcludes: number, sheet: FactSheet)
   return Math.round(confidence * 1000) / 1000;
 }
 
-/** The entity at fault when it is not the suspect itself. */
 /** Its witness is the neighbour. */
 const NEIGHBOUR_FACT = 'machine.neighbour_cpu_rise_cores';
 
+/** The entity at fault when it is not the suspect itself. */
 function blamed(winner: Fired, scope: Scope, sheet: FactSheet): Entity | undefined {
   const { rule } = winner;
   const { entity, comparison } = scope;

@@ -35,7 +35,8 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
   );
   if (machines.length < 2) return suspects;
   const total = scored.reduce((sum, { score }) => sum + score, 0);
-  const shares = scored.map((suspect) => sharesOf(suspect, units));
+  const grown = scored.map((suspect) => grownParts(suspect, units));
+  const shares = grown.map(sharesOf);
   let best: { name: string; weight: number } | undefined;
   for (const name of machines) {
     const weight = scored.reduce((sum, { score }, i) => sum + score * (shares[i]!.get(name) ?? 0), 0);
@@ -47,7 +48,7 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
   const lead = [...scored].sort((a, b) => b.score * part.get(b)! - a.score * part.get(a)!)[0]!;
   const measure = measureOf(lead.term)!;
   const affected = affectedServices(units[measure], name, measure);
-  if (affected === undefined || !isShared(scored, units, name, weight)) return suspects;
+  if (affected === undefined || !isShared(scored, grown, name, weight)) return suspects;
   if (comparison.resources.some((found) => affected.instances.includes(found.entity) && isThrottled(comparison, found)))
     return suspects;
   const blamed: Suspect = {
@@ -80,8 +81,10 @@ function measureOf(term: LedgerTerm): Measure | undefined {
   return term === 'self' || term === 'network' || term === 'originated' ? term : undefined;
 }
 
-/** What of the units a suspect stands for, with the growth of each that grew. */
-function grownUnits(suspect: Suspect, units: Units): (readonly [Unit, number])[] {
+/** A unit that grew, and its share of the growth of what a suspect stands for. */
+type Part = readonly [unit: Unit, share: number];
+
+function grownParts(suspect: Suspect, units: Units): readonly Part[] {
   const measure = measureOf(suspect.term)!;
   const { entity, service } = suspect;
   const name = service ?? entity.name;
@@ -93,34 +96,36 @@ function grownUnits(suspect: Suspect, units: Units): (readonly [Unit, number])[]
       ? first.service === entity.from && second.service === entity.to
       : second.service === name;
   };
-  return units[measure].flatMap((unit) => {
+  const grown = units[measure].flatMap((unit): Part[] => {
     const growth = isOwn(unit) ? growthOf(unit) : 0;
-    return growth > 0 ? [[unit, growth] as const] : [];
+    return growth > 0 ? [[unit, growth]] : [];
   });
+  const total = grown.reduce((sum, [, growth]) => sum + growth, 0);
+  return grown.map(([unit, growth]) => [unit, growth / total]);
 }
 
-/** Machine -> share of the growth of what the suspect stands for. Time on the way is held against both ends' machines. */
-function sharesOf(suspect: Suspect, units: Units): ReadonlyMap<string, number> {
-  const grown = grownUnits(suspect, units);
-  const total = grown.reduce((sum, [, growth]) => sum + growth, 0);
+/** Machine -> share. Time on the way is held against both ends' machines. */
+function sharesOf(parts: readonly Part[]): ReadonlyMap<string, number> {
   const shares = new Map<string, number>();
-  for (const [{ ends }, growth] of grown)
-    for (const { machine } of ends) shares.set(machine, (shares.get(machine) ?? 0) + growth / total);
+  for (const [{ ends }, share] of parts)
+    for (const { machine } of ends) shares.set(machine, (shares.get(machine) ?? 0) + share);
   return shares;
 }
 
 /** No service alone makes up (nearly) all of what sits on the machine. */
-function isShared(scored: readonly Suspect[], units: Units, machine: string, weight: number): boolean {
+function isShared(
+  scored: readonly Suspect[],
+  grown: readonly (readonly Part[])[],
+  machine: string,
+  weight: number,
+): boolean {
   const byService = new Map<string, number>();
-  for (const suspect of scored) {
-    const grown = grownUnits(suspect, units);
-    const total = grown.reduce((sum, [, growth]) => sum + growth, 0);
-    for (const [{ ends }, growth] of grown) {
+  scored.forEach(({ score }, i) => {
+    for (const [{ ends }, share] of grown[i]!) {
       const end = ends.find((one) => one.machine === machine);
-      if (end === undefined) continue;
-      byService.set(end.service, (byService.get(end.service) ?? 0) + (suspect.score * growth) / total);
+      if (end !== undefined) byService.set(end.service, (byService.get(end.service) ?? 0) + score * share);
     }
-  }
+  });
   return [...byService.values()].every((own) => own <= MAX_OF_ONE * weight);
 }
 

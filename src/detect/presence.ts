@@ -2,6 +2,8 @@
  * Which collectors report an entity, so that a missing row can be read: all of them reported this window -> the count
  * is zero; one of them did not -> unknown.
  */
+import { incompleteCollectors } from '../model/window.ts';
+
 export interface PresenceState {
   readonly reporters: readonly (readonly string[])[];
   readonly lastSeen: readonly (readonly [string, number])[];
@@ -121,6 +123,6 @@ export function missingCollectors(
 ): Set<string> {
   const missing = new Set<string>();
   for (const collector of lastSeen.keys()) if (!present.has(collector)) missing.add(collector);
-  for (const entry of incomplete) if (entry.endsWith(`/${type}`)) missing.add(entry.slice(0, -type.length - 1));
+  for (const collector of incompleteCollectors(incomplete, type)) missing.add(collector);
   return missing;
 }

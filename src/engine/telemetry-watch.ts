@@ -4,6 +4,7 @@
  */
 import { compareNames } from '../model/entity.ts';
 import { listOf } from '../model/format.ts';
+import { splitIncomplete } from '../model/window.ts';
 
 /** A restart of a collector or a rebalance of partitions takes less. */
 const CONFIRM_WINDOWS = 3;
@@ -69,13 +70,13 @@ export class TelemetryWatch {
     const present = new Set(collectors);
     for (const collector of present) state.known.add(collector);
     const silent = new Set([...state.known].filter((collector) => !present.has(collector)));
-    const ofPresent = (subject: string): boolean => present.has(splitSubject(subject).collector);
+    const ofPresent = (subject: string): boolean => present.has(splitIncomplete(subject).collector);
     return [
       ...grouped(
         state.silence.step(silent, windowStartMs, () => true),
         (collector) => ({ collector, type: '' }),
       ),
-      ...grouped(state.loss.step(new Set(incomplete), windowStartMs, ofPresent), splitSubject),
+      ...grouped(state.loss.step(new Set(incomplete), windowStartMs, ofPresent), splitIncomplete),
     ].map((line) => `${environment}: ${line}`);
   }
 }
@@ -104,9 +105,4 @@ function grouped(
       ? `${type} records get lost on the way ${since} (a partition, or the bus refuses them) of ${who}; what they would say is unknown`
       : `${type} records arrive whole again ${since}: ${who}`;
   });
-}
-
-function splitSubject(subject: string): { readonly collector: string; readonly type: string } {
-  const slash = subject.lastIndexOf('/');
-  return { collector: subject.slice(0, slash), type: subject.slice(slash + 1) };
 }

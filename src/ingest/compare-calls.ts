@@ -1,23 +1,9 @@
 /** Calls before and during an incident, leaf by leaf. */
 import type { CallLeaf, CallSums } from '../model/comparison.ts';
 import type { Tags } from '../model/records.ts';
-import {
-  CALL_KEY_WIDTH,
-  KEY_CALLEE,
-  KEY_CALLEE_INSTANCE,
-  KEY_CALLEE_MACHINE,
-  KEY_CALLER,
-  KEY_CALLER_INSTANCE,
-  KEY_CALLER_MACHINE,
-  KEY_ERROR_TYPE,
-  KEY_OPERATION,
-  KEY_PROTOCOL,
-  KEY_SIDE,
-  KEY_STATUS,
-  KEY_TAGS,
-} from '../model/window.ts';
+import { CALL_KEY_WIDTH, KEY_ERROR_TYPE, KEY_OPERATION, KEY_PROTOCOL, KEY_STATUS, KEY_TAGS } from '../model/window.ts';
 import type { Selection } from './compare-parts.ts';
-import { optional, sideOf, sortBy } from './compare-parts.ts';
+import { endsKey, endsOf, optional, sortBy } from './compare-parts.ts';
 import type { Scope } from './compare-scope.ts';
 import type { Slots } from './compare-slots.ts';
 import { slotsOf } from './compare-slots.ts';
@@ -113,13 +99,7 @@ export function callLeaves(store: SeriesStore, selection: Selection, scope: Scop
     const part = (at: number): string => names.name(directory.keys[leaf * CALL_KEY_WIDTH + at]!);
     const tags = part(KEY_TAGS);
     leaves.push({
-      caller: part(KEY_CALLER),
-      callee: part(KEY_CALLEE),
-      ...optional('callerInstance', part(KEY_CALLER_INSTANCE)),
-      ...optional('calleeInstance', part(KEY_CALLEE_INSTANCE)),
-      ...optional('callerMachine', part(KEY_CALLER_MACHINE)),
-      ...optional('calleeMachine', part(KEY_CALLEE_MACHINE)),
-      side: sideOf(directory.keys[leaf * CALL_KEY_WIDTH + KEY_SIDE]!),
+      ...endsOf(directory, leaf, names),
       protocol: part(KEY_PROTOCOL),
       operation: part(KEY_OPERATION),
       status: part(KEY_STATUS),
@@ -131,13 +111,7 @@ export function callLeaves(store: SeriesStore, selection: Selection, scope: Scop
   }
   return sortBy(leaves, (leaf) =>
     [
-      leaf.caller,
-      leaf.callee,
-      leaf.callerInstance,
-      leaf.calleeInstance,
-      leaf.callerMachine,
-      leaf.calleeMachine,
-      leaf.side,
+      endsKey(leaf),
       leaf.protocol,
       leaf.operation,
       leaf.status,

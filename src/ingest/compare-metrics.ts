@@ -3,19 +3,9 @@ import { TCP_FIELDS } from '../model/columns.ts';
 import type { MetricPair, TcpEdge } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import type { Names } from '../model/window.ts';
-import {
-  KEY_CALLEE,
-  KEY_CALLEE_INSTANCE,
-  KEY_CALLEE_MACHINE,
-  KEY_CALLER,
-  KEY_CALLER_INSTANCE,
-  KEY_CALLER_MACHINE,
-  KEY_PORT,
-  KEY_SIDE,
-  TCP_KEY_WIDTH,
-} from '../model/window.ts';
+import { KEY_PORT, TCP_KEY_WIDTH } from '../model/window.ts';
 import type { Selection } from './compare-parts.ts';
-import { optional, sideOf, sortBy } from './compare-parts.ts';
+import { endsKey, endsOf, sortBy } from './compare-parts.ts';
 import type { Scope } from './compare-scope.ts';
 import type { Slots } from './compare-slots.ts';
 import { slotsOf } from './compare-slots.ts';
@@ -120,32 +110,14 @@ export function tcpEdges(store: SeriesStore, selection: Selection, scope: Scope)
     }
     if (metrics.length === 0) continue;
     const leaf = leaves[slot]!;
-    const part = (at: number): string => names.name(directory.keys[leaf * TCP_KEY_WIDTH + at]!);
     const port = directory.keys[leaf * TCP_KEY_WIDTH + KEY_PORT]!;
     edges.push({
-      caller: part(KEY_CALLER),
-      callee: part(KEY_CALLEE),
-      ...optional('callerInstance', part(KEY_CALLER_INSTANCE)),
-      ...optional('calleeInstance', part(KEY_CALLEE_INSTANCE)),
-      ...optional('callerMachine', part(KEY_CALLER_MACHINE)),
-      ...optional('calleeMachine', part(KEY_CALLEE_MACHINE)),
-      side: sideOf(directory.keys[leaf * TCP_KEY_WIDTH + KEY_SIDE]!),
+      ...endsOf(directory, leaf, names),
       ...(port === 0 ? {} : { calleePort: port - 1 }),
       metrics,
     });
   }
-  return sortBy(edges, (edge) =>
-    [
-      edge.caller,
-      edge.callee,
-      edge.callerInstance,
-      edge.calleeInstance,
-      edge.callerMachine,
-      edge.calleeMachine,
-      edge.side,
-      edge.calleePort,
-    ].join('\0'),
-  );
+  return sortBy(edges, (edge) => [endsKey(edge), edge.calleePort].join('\0'));
 }
 
 /** Field by field, as windows keep them. Cost: O(fields * slots * windows). */

@@ -1,9 +1,10 @@
 /** The evidence of one incident: healthy windows before it against the windows since its onset. */
 import type { Comparison, Span, TelemetryHealth, Topology } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
+import { splitIncomplete } from '../model/window.ts';
 import { callLeaves } from './compare-calls.ts';
 import { tcpEdges } from './compare-metrics.ts';
-import type { Selection } from './compare-parts.ts';
+import type { Ends, Selection } from './compare-parts.ts';
 import { sortBy } from './compare-parts.ts';
 import { resourceEntities } from './compare-resources.ts';
 import { scopeOf } from './compare-scope.ts';
@@ -98,15 +99,6 @@ function span(
   };
 }
 
-interface Ends {
-  readonly caller: string;
-  readonly callee: string;
-  readonly callerInstance?: string;
-  readonly calleeInstance?: string;
-  readonly callerMachine?: string;
-  readonly calleeMachine?: string;
-}
-
 function topology(
   store: SeriesStore,
   calls: readonly Ends[],
@@ -169,13 +161,5 @@ function lostRecords(windows: readonly KeptWindow[]): TelemetryHealth['lostRecor
   for (const { incomplete } of windows) for (const entry of incomplete) counts.set(entry, (counts.get(entry) ?? 0) + 1);
   return [...counts]
     .sort(([a], [b]) => compareNames(a, b))
-    .map(([entry, count]) => {
-      const slash = entry.lastIndexOf('/');
-      return {
-        collector: entry.slice(0, slash),
-        type: entry.slice(slash + 1),
-        windows: count,
-        ofWindows: windows.length,
-      };
-    });
+    .map(([entry, count]) => ({ ...splitIncomplete(entry), windows: count, ofWindows: windows.length }));
 }

@@ -4,13 +4,13 @@
  * took its traffic along.
  */
 import type { Names } from '../model/window.ts';
+import { incompleteCollectors } from '../model/window.ts';
 import type { KeptWindow } from './kept-window.ts';
 import type { MinuteBlock } from './minute-block.ts';
 
 /** Collectors (by name) whose call records of a window are known to be incomplete. */
 export function lossyCollectors(window: KeptWindow): readonly string[] {
-  const suffix = '/call';
-  return window.incomplete.filter((entry) => entry.endsWith(suffix)).map((entry) => entry.slice(0, -suffix.length));
+  return incompleteCollectors(window.incomplete, 'call');
 }
 
 /**

@@ -127,3 +127,17 @@ export interface ClosedWindow {
   /** `collector/type` of records known to be missing (src/ingest/arrivals.ts), sorted. */
   readonly incomplete: readonly string[];
 }
+
+/** An entry of `incomplete`; names of collectors may hold slashes, types do not. */
+export function splitIncomplete(entry: string): { readonly collector: string; readonly type: string } {
+  const slash = entry.lastIndexOf('/');
+  return { collector: entry.slice(0, slash), type: entry.slice(slash + 1) };
+}
+
+/** Collectors whose records of a type are known to be missing. */
+export function incompleteCollectors(incomplete: readonly string[], type: string): string[] {
+  return incomplete
+    .map(splitIncomplete)
+    .filter((entry) => entry.type === type)
+    .map(({ collector }) => collector);
+}
