@@ -55,6 +55,7 @@ async function run(options: UpOptions): Promise<void> {
     config,
     bus,
     log: say,
+    ...(options.demo ? { finiteEnvironment: 'demo' } : {}),
     onReport: (report, file) => {
       console.log(oneLine(report, file));
     },

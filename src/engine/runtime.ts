@@ -31,7 +31,7 @@ export interface EngineOptions {
   onError?(error: Error): void;
   onDeadLetter?(letter: DeadLetter): void;
   /** A collector fell silent, its records get lost on the way, or that is over. */
-  onTelemetry?(line: string): void;
+  onTelemetry?(line: string, environment: string): void;
   /** Publishes reports and incidents to their topics; wakes the webhook worker. */
   onStored?(report: Report): Promise<void> | void;
 }
@@ -78,7 +78,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     const key = `window/${outcome.environment}`;
     const durable = Number(store.state(key) ?? Number.NEGATIVE_INFINITY);
     if (outcome.windowStartMs <= durable) return;
-    for (const line of lines) options.onTelemetry?.(line);
+    for (const line of lines) options.onTelemetry?.(line, outcome.environment);
     const reported = new Set<string>();
     for (const report of outcome.reports) {
       const incident = outcome.incidents.find((candidate) => candidate.id === report.incidentId);

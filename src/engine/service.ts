@@ -16,6 +16,8 @@ export interface ServiceOptions {
   readonly config: Config;
   readonly bus: Bus;
   readonly log: (line: string) => void;
+  /** A recording is played into it: that its collectors fall silent is its end and no news. */
+  readonly finiteEnvironment?: string;
   onReport?(report: Report, file: string): void;
   /** The consumer ended by itself. */
   onFailure(error: Error): void;
@@ -57,7 +59,9 @@ export async function startEngineService(options: ServiceOptions): Promise<Engin
       log(
         `dead letter from ${letter.origin.topic}/${letter.origin.partition}@${letter.origin.offset}: ${letter.reason}: ${letter.detail}`,
       ),
-    onTelemetry: log,
+    onTelemetry: (line, environment) => {
+      if (environment !== options.finiteEnvironment) log(line);
+    },
     onError: options.onFailure,
     ...(options.onReport === undefined ? {} : { onReport: options.onReport }),
   });
