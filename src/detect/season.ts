@@ -3,10 +3,13 @@
  * them. A point is far when it differs from what this time of day was like on the last days, moved to the level of the
  * last minutes and to that of the last hour, whichever is nearer: the first lets slow drift pass, the second the way
  * back from an anomaly. One far point, two, or three in a row are abnormal when the least of them is beyond what such
- * runs of this series usually reach: a series with a heavy tail asks for more.
+ * runs of this series usually reach: a series with a heavy tail asks for more, and one that alarms often, too
+ * (`alarm-budget.ts`).
  *
  * Memory: DAYS values per time of day. Nothing is said on the first day: without a season a peak is not an anomaly.
  */
+
+import { AlarmBudget } from './alarm-budget.ts';
 
 /** Days remembered per time of day, and neighbouring times looked at on either side. */
 const DAYS = 7;
@@ -53,6 +56,7 @@ export class SeasonalGauge {
   readonly #run = new Float64Array(BEYOND.length);
   readonly #fast: Spread;
   readonly #slow: Spread;
+  readonly #budget: AlarmBudget;
   #slowLevel = Number.NaN;
   #seenBefore = false;
   #levels = 0;
@@ -67,6 +71,7 @@ export class SeasonalGauge {
     this.#extremes = BEYOND.map(() => new Extreme(DAYS * this.#points));
     this.#fast = new Spread(DAYS * this.#points);
     this.#slow = new Spread(DAYS * this.#points);
+    this.#budget = new AlarmBudget(this.#points);
   }
 
   /** The next point; NaN is unknown and leaves everything as it was. Cost: O(1), about 1 µs. */
@@ -90,7 +95,8 @@ export class SeasonalGauge {
       extreme.add(least);
     }
     if (this.#seen <= QUIET_DAYS * this.#points || this.#seenBefore) return NOTHING;
-    return { score, alarm: score >= 1 };
+    const own = this.#budget.weigh(score);
+    return { score: own, alarm: own >= 1 };
   }
 
   /** Median of this time of day and its neighbours on the last days; NaN without a whole neighbourhood. Sets #seenBefore. */
