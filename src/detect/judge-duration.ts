@@ -13,10 +13,11 @@ import type { TrackRule } from './tracks.ts';
 /** Smallest spread of a log mean: 10 %. Quiet systems have MADs near 0, and a 10 % wobble matters to nobody. */
 const SPREAD_FLOOR = 0.1;
 /**
- * Queueing: when traffic is r times its baseline, durations may be r^1.5 times theirs before anything is called
- * abnormal. At half load an M/M/1 server doubles its time when its load grows by 1.5, which r^1.5 covers.
+ * Queueing: when traffic is r times its baseline, durations may be r^0.75 times theirs before anything is called
+ * abnormal. That covers an M/M/1 server that is busy for a fifth of its time, up to four times the traffic; one that was
+ * half busy is too small for twice of it, and its users feel it.
  */
-const LOAD_EXPONENT = 1.5;
+const LOAD_EXPONENT = 0.75;
 /** A rise below this factor must have been there in the window before, too: a modest change asks for one more window. */
 const PLAIN_RATIO = 2;
 const LOAD_FROM = 1.1;
