@@ -1,26 +1,18 @@
 /**
  * `npm run eval:simulate`: random systems with a known fault through the whole pipeline.
- *   npm run eval:simulate -- [--systems 200] [--seed 1] [--misses]
+ *   npm run eval:simulate -- [--systems 400] [--seed 1] [--misses]
  * Prints per kind of fault: cases, one incident, entity right first, among three, class; false incidents before the fault;
  * and how often a cause named with a confidence is right, entity and class.
  */
-import { createRuleSet } from '../../src/classify/index.ts';
-import { BUILT_IN_RULES } from '../../src/engine/create.ts';
 import type { Report } from '../../src/model/report.ts';
-import { createPipeline } from '../../src/pipeline.ts';
-import { createRandom } from '../../src/stats/random.ts';
 import { flags } from '../flags.ts';
 import type { Fault, FaultKind } from './fault.ts';
-import { CLASSES, FAULT_KINDS, randomFault } from './fault.ts';
-import { randomSystem } from './system.ts';
-import { WINDOW_MS, windowOf } from './traffic.ts';
-
-const START_MS = 1_700_000_000_000 - (1_700_000_000_000 % WINDOW_MS);
-const HEALTHY_WINDOWS = 36;
-const FAULT_WINDOWS = 12;
+import { FAULT_KINDS } from './fault.ts';
+import { WINDOW_MS } from './requests.ts';
+import { FAULT_MS, HEALTHY_WINDOWS, isRight, simulate } from './simulate.ts';
 
 const values = flags(import.meta.url, {
-  systems: { type: 'string', default: '200' },
+  systems: { type: 'string', default: '400' },
   seed: { type: 'string', default: '1' },
   misses: { type: 'boolean', default: false },
 });
@@ -39,30 +31,11 @@ const claims: { readonly confidence: number; readonly right: boolean }[] = [];
 const tallies = new Map<FaultKind, Tally>(
   FAULT_KINDS.map((kind) => [kind, { cases: 0, one: 0, first: 0, third: 0, classified: 0, early: 0 }]),
 );
-const rules = createRuleSet(BUILT_IN_RULES);
 const started = performance.now();
 for (let k = 0; k < Number(values.systems); k++) {
-  const random = createRandom(Number(values.seed) * 100_003 + k);
-  const system = randomSystem(random);
   const kinds = FAULT_KINDS.map((_, i) => FAULT_KINDS[(k + i) % FAULT_KINDS.length]!);
-  const fault = kinds.map((kind) => randomFault(system, kind, random)).find((found) => found !== undefined);
-  if (fault === undefined) continue;
-  const pipeline = createPipeline({ rules, configHash: 'simulate', ingest: { latenessMs: 15_000 } });
-  const reports: Report[] = [];
-  const run = async (windows: number, from: number, active: Fault | undefined): Promise<void> => {
-    for (let w = 0; w < windows; w++) {
-      for (const batch of windowOf(system, active, START_MS + (from + w) * WINDOW_MS, random)) {
-        for (const outcome of (
-          await pipeline.accept(batch, { origin: 'simulate', receivedMs: batch.windowStartMs + WINDOW_MS })
-        ).outcomes)
-          reports.push(...outcome.reports);
-      }
-    }
-  };
-  await run(HEALTHY_WINDOWS, 0, undefined);
-  await run(FAULT_WINDOWS, HEALTHY_WINDOWS, fault);
-  for (const outcome of await pipeline.flush()) reports.push(...outcome.reports);
-  score(k, fault, reports);
+  const simulated = await simulate(Number(values.seed) * 100_003 + k, kinds);
+  if (simulated !== undefined) score(k, simulated.fault, simulated.reports);
   if (process.stderr.isTTY) process.stderr.write(`\r${k + 1}/${values.systems}   `);
 }
 if (process.stderr.isTTY) process.stderr.write('\n');
@@ -72,9 +45,8 @@ printReliability();
 function score(k: number, fault: Fault, reports: readonly Report[]): void {
   const tally = tallies.get(fault.kind)!;
   const last = new Map(reports.map((report) => [report.incidentId, report]));
-  const faultMs = START_MS + HEALTHY_WINDOWS * WINDOW_MS;
-  const early = [...last.values()].filter(({ openedMs }) => openedMs < faultMs);
-  const during = [...last.values()].filter(({ openedMs }) => openedMs >= faultMs);
+  const early = [...last.values()].filter(({ openedMs }) => openedMs < FAULT_MS);
+  const during = [...last.values()].filter(({ openedMs }) => openedMs >= FAULT_MS);
   const causes = (during[0]?.causes ?? []).map(({ entity }) => entity);
   const right = causes.findIndex(({ kind, name }) => kind === fault.truth.kind && name === fault.truth.name);
   tally.cases++;
@@ -82,20 +54,16 @@ function score(k: number, fault: Fault, reports: readonly Report[]): void {
   if (during.length === 1) tally.one++;
   if (right === 0) tally.first++;
   if (right >= 0 && right < 3) tally.third++;
-  const isRight = (cause: Report['causes'][number]): boolean =>
-    cause.entity.kind === fault.truth.kind &&
-    cause.entity.name === fault.truth.name &&
-    CLASSES[fault.kind].includes(cause.faultClass);
   const [lead] = during[0]?.causes ?? [];
-  if (lead !== undefined && isRight(lead)) tally.classified++;
+  if (lead !== undefined && isRight(fault, lead)) tally.classified++;
   for (const cause of during[0]?.causes ?? [])
-    if (cause.faultClass !== 'unknown') claims.push({ confidence: cause.confidence, right: isRight(cause) });
-  if (values.misses && (right !== 0 || during.length !== 1))
+    if (cause.faultClass !== 'unknown') claims.push({ confidence: cause.confidence, right: isRight(fault, cause) });
+  if (values.misses && (lead === undefined || !isRight(fault, lead) || during.length !== 1))
     console.log(
       `system ${k}: ${fault.kind} ${fault.truth.name} size ${fault.size.toFixed(2)}: ${during.length} incidents, ${
-        causes
+        (during[0]?.causes ?? [])
           .slice(0, 3)
-          .map(({ name }) => name)
+          .map(({ entity, faultClass }) => `${entity.name} ${faultClass}`)
           .join(' | ') || 'no cause'
       }`,
     );

@@ -23,6 +23,8 @@ export interface SimulatedSystem {
   readonly visits: readonly number[];
   /** Mean duration of each service, µs; of parallel calls the longest mean. */
   readonly meanUs: readonly number[];
+  /** A service on somebody else's machine: only its callers are observed. */
+  readonly external?: number;
 }
 
 export const NETWORK_US = 300;

@@ -1,114 +1,115 @@
-/** Requests through a system, one by one, and the records that collectors on its machines would send. */
+/** The records that collectors on the machines of a simulated system would send. */
 import type { AnyBatch, CallRecord, TcpRecord } from '../../src/model/records.ts';
 import type { Random } from '../../src/stats/random.ts';
-import { normal, poisson } from '../../src/stats/random.ts';
+import { poisson } from '../../src/stats/random.ts';
 import type { Fault } from './fault.ts';
+import type { EdgeSums } from './requests.ts';
+import { isLossy, requestsOf, WINDOW_MS } from './requests.ts';
+import { changesOf, resourcesOf } from './resources.ts';
 import type { SimulatedSystem } from './system.ts';
-import { NETWORK_US } from './system.ts';
 
-export const WINDOW_MS = 5_000;
-const SIGMA = 0.5;
-const ERRORS = 0.0005;
 /** One request of two hundred is made anew somewhere: retransmits of healthy networks. */
 const RETRANSMITS = 0.0002;
-const REFUSED_US = 200;
+const CLIENT_MACHINE = 'machine-client';
+const SEGMENTS = 4;
 
-interface Sums {
-  count: number;
-  errors: number;
-  clientUs: number;
-  serverUs: number;
-  readonly client: Map<number, number>;
-  readonly server: Map<number, number>;
-}
-
-interface Outcome {
-  readonly us: number;
-  readonly failed: boolean;
-}
-
-/** Batches of one window. `fault` undefined: all is well. */
+/**
+ * Batches of one window.
+ * @param fault  undefined: all is well
+ * @param noise  of resources: drawn apart, so that requests are the same whatever is read of machines
+ */
 export function windowOf(
   system: SimulatedSystem,
   fault: Fault | undefined,
   startMs: number,
   random: Random,
+  noise: Random,
 ): AnyBatch[] {
-  const sums = new Map<string, Sums>();
-  const refused = new Map<string, number>();
-  const requests = poisson(random, (system.requestsPerS * WINDOW_MS) / 1000);
-  const draw = (mean: number): number => mean * Math.exp(SIGMA * normal(random) - (SIGMA * SIGMA) / 2);
-
-  const serve = (service: number, instance: string): Outcome => {
-    const { ownUs, stages } = system.services[service]!;
-    const hit = fault?.service === service && (fault.instance === undefined || fault.instance === instance);
-    const slow =
-      (hit && (fault.kind === 'slow_service' || fault.kind === 'slow_instance')) ||
-      (fault?.kind === 'slow_machine' && system.machineOf.get(instance) === fault.machine);
-    let us = draw(ownUs * (slow ? fault.size : 1));
-    if (random() < (hit && fault.kind.startsWith('errors') ? fault.size : ERRORS)) return { us: us / 2, failed: true };
-    let failed = false;
-    for (const stage of stages) {
-      let slowest = 0;
-      for (const { callee, probability } of stage) {
-        if (probability < 1 && random() >= probability) continue;
-        const outcome = call(service, instance, callee);
-        slowest = Math.max(slowest, outcome.us);
-        failed ||= outcome.failed;
-      }
-      us += slowest;
-      if (failed) break;
-    }
-    return { us, failed };
-  };
-
-  const call = (caller: number, callerInstance: string, callee: number): Outcome => {
-    const { name, instances } = system.services[callee]!;
-    const from = caller < 0 ? 'client' : system.services[caller]!.name;
-    const instance = instances[Math.floor(random() * instances.length)]!;
-    if (fault?.kind === 'refused' && fault.service === callee) {
-      const key = [from, name, callerInstance, instance].join('|');
-      refused.set(key, (refused.get(key) ?? 0) + 1);
-      add(sums, [from, name, callerInstance, instance, 'refused'].join('|'), REFUSED_US, Number.NaN, true);
-      return { us: REFUSED_US, failed: true };
-    }
-    const { us, failed } = serve(callee, instance);
-    const slow =
-      (fault?.kind === 'slow_edge' && fault.service === callee && fault.caller === caller) ||
-      isLossy(system, fault, callerInstance, instance);
-    const way = draw(NETWORK_US) + (slow ? (random() < 0.5 ? draw(2 * fault!.size) : 0) : 0);
-    add(sums, [from, name, callerInstance, instance, failed ? '500' : '200'].join('|'), us + way, us, failed);
-    return { us: us + way, failed };
-  };
-
-  for (let r = 0; r < requests; r++) call(-1, 'client-1', 0);
-  return batchesOf(system, fault, startMs, sums, refused, random);
-}
-
-/** What enters or leaves a machine with a bad network; what stays within it does not. */
-function isLossy(system: SimulatedSystem, fault: Fault | undefined, caller: string, callee: string): boolean {
-  if (fault?.kind !== 'lossy_machine') return false;
-  return (system.machineOf.get(caller) === fault.machine) !== (system.machineOf.get(callee) === fault.machine);
-}
-
-function add(sums: Map<string, Sums>, key: string, clientUs: number, serverUs: number, failed: boolean): void {
-  let entry = sums.get(key);
-  if (entry === undefined) {
-    entry = { count: 0, errors: 0, clientUs: 0, serverUs: 0, client: new Map(), server: new Map() };
-    sums.set(key, entry);
+  const { edges, cpuUs } = requestsOf(system, fault, random);
+  const unseen = system.services[system.external ?? -1]?.instances ?? [];
+  const machineOf = (instance: string): string =>
+    unseen.includes(instance) ? 'elsewhere' : (system.machineOf.get(instance) ?? CLIENT_MACHINE);
+  const calls = new Map<string, CallRecord[]>();
+  const tcp = new Map<string, TcpRecord[]>();
+  for (const edge of edges) {
+    const { callerMachine, calleeMachine, client, server } = callsOf(edge, machineOf);
+    put(calls, callerMachine, client);
+    if (server !== undefined && !unseen.includes(edge.calleeInstance)) put(calls, calleeMachine, server);
   }
-  entry.count++;
-  if (failed) entry.errors++;
-  entry.clientUs += clientUs;
-  bump(entry.client, clientUs);
-  if (Number.isNaN(serverUs)) return;
-  entry.serverUs += serverUs;
-  bump(entry.server, serverUs);
+  for (const [machine, record] of tcpOf(system, fault, edges, machineOf, random)) put(tcp, machine, record);
+  const machines = [...new Set(system.machineOf.values())].sort();
+  const observed = { ...system, machineOf: new Map([...system.machineOf].filter(([name]) => !unseen.includes(name))) };
+  return [...machines, CLIENT_MACHINE].flatMap((collector): AnyBatch[] => {
+    const header = {
+      schemaVersion: 1,
+      environment: 'simulated',
+      collector,
+      windowStartMs: startMs,
+      windowMs: WINDOW_MS,
+      sequence: 0,
+    } as const;
+    const changes =
+      system.machineOf.get(fault?.instance ?? '') === collector ? changesOf(fault, collector, startMs) : [];
+    const resources = collector === CLIENT_MACHINE ? [] : resourcesOf(observed, fault, collector, cpuUs, noise);
+    return [
+      ...(calls.has(collector) ? [{ ...header, type: 'call' as const, records: calls.get(collector)! }] : []),
+      ...(tcp.has(collector) ? [{ ...header, type: 'tcp' as const, records: tcp.get(collector)! }] : []),
+      ...(resources.length > 0 ? [{ ...header, type: 'resource' as const, records: resources }] : []),
+      ...(changes.length > 0 ? [{ ...header, type: 'change' as const, records: changes }] : []),
+      {
+        ...header,
+        type: 'health' as const,
+        records: [{ machine: collector, probes: [], lost: {}, eventsReceived: 100 }],
+      },
+    ];
+  });
 }
 
-function bump(buckets: Map<number, number>, us: number): void {
-  const bucket = Math.max(0, Math.ceil(Math.log2(Math.max(1, us)) * 8) - 1);
-  buckets.set(bucket, (buckets.get(bucket) ?? 0) + 1);
+function put<T>(into: Map<string, T[]>, collector: string, record: T): void {
+  const list = into.get(collector);
+  if (list === undefined) into.set(collector, [record]);
+  else list.push(record);
+}
+
+interface Sides {
+  readonly callerMachine: string;
+  readonly calleeMachine: string;
+  readonly client: CallRecord;
+  /** Undefined: the call never came there. */
+  readonly server: CallRecord | undefined;
+}
+
+function callsOf(edge: EdgeSums, machineOf: (instance: string) => string): Sides {
+  const { caller, callee, callerInstance, calleeInstance, status, count } = edge;
+  const ends = {
+    caller,
+    callee,
+    callerInstance,
+    calleeInstance,
+    callerMachine: machineOf(callerInstance),
+    calleeMachine: machineOf(calleeInstance),
+  };
+  const isBroken = status === 'refused' || status === 'reset';
+  const base = {
+    ...ends,
+    protocol: 'http',
+    operation: 'GET /',
+    status: isBroken ? '0' : status,
+    count,
+    errors: status === '200' ? 0 : count,
+    ...(status === '200' ? {} : { errorType: isBroken ? `connection_${status}` : status }),
+  };
+  const side = (name: 'client' | 'server', us: number, buckets: ReadonlyMap<number, number>): CallRecord => ({
+    ...base,
+    side: name,
+    durationSumUs: Math.round(us),
+    durationHistogram: histogram(buckets),
+  });
+  return {
+    ...ends,
+    client: side('client', edge.clientUs, edge.client),
+    server: isBroken ? undefined : side('server', edge.serverUs, edge.server),
+  };
 }
 
 function histogram(buckets: ReadonlyMap<number, number>) {
@@ -118,104 +119,57 @@ function histogram(buckets: ReadonlyMap<number, number>) {
   return { scale: 3, offset, counts };
 }
 
-function batchesOf(
+interface Flow {
+  readonly edge: EdgeSums;
+  count: number;
+  refused: number;
+  reset: number;
+}
+
+/** Counters of every pair of instances, as its caller's side sees them: machine and record. */
+function tcpOf(
   system: SimulatedSystem,
   fault: Fault | undefined,
-  startMs: number,
-  sums: ReadonlyMap<string, Sums>,
-  refused: ReadonlyMap<string, number>,
+  edges: readonly EdgeSums[],
+  machineOf: (instance: string) => string,
   random: Random,
-): AnyBatch[] {
-  const calls = new Map<string, CallRecord[]>();
-  const tcp = new Map<string, TcpRecord[]>();
-  const machine = (instance: string): string => system.machineOf.get(instance) ?? 'machine-client';
-  const put = <T>(into: Map<string, T[]>, collector: string, record: T): void => {
-    into.set(collector, [...(into.get(collector) ?? []), record]);
-  };
-  const traffic = new Map<string, number>();
-  for (const [key, entry] of [...sums].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const [caller, callee, callerInstance, calleeInstance, status] = key.split('|') as [
-      string,
-      string,
-      string,
-      string,
-      string,
-    ];
-    const ends = {
-      caller,
-      callee,
-      callerInstance,
-      calleeInstance,
-      callerMachine: machine(callerInstance),
-      calleeMachine: machine(calleeInstance),
-    };
-    const gone = status === 'refused';
-    const base = {
-      ...ends,
-      protocol: 'http',
-      operation: 'GET /',
-      status: gone ? '0' : status,
-      count: entry.count,
-      errors: entry.errors,
-      ...(entry.errors > 0 ? { errorType: gone ? 'connection_refused' : '500' } : {}),
-    };
-    put(calls, ends.callerMachine, {
-      ...base,
-      side: 'client',
-      durationSumUs: Math.round(entry.clientUs),
-      durationHistogram: histogram(entry.client),
-    });
-    if (!gone)
-      put(calls, ends.calleeMachine, {
-        ...base,
-        side: 'server',
-        durationSumUs: Math.round(entry.serverUs),
-        durationHistogram: histogram(entry.server),
-      });
-    const pair = [caller, callee, callerInstance, calleeInstance].join('|');
-    traffic.set(pair, (traffic.get(pair) ?? 0) + (gone ? 0 : entry.count));
+): (readonly [string, TcpRecord])[] {
+  const flows = new Map<string, Flow>();
+  for (const edge of edges) {
+    const key = `${edge.callerInstance}|${edge.calleeInstance}`;
+    let flow = flows.get(key);
+    if (flow === undefined) {
+      flow = { edge, count: 0, refused: 0, reset: 0 };
+      flows.set(key, flow);
+    }
+    if (edge.status === 'refused') flow.refused += edge.count;
+    else flow.count += edge.count;
+    if (edge.status === 'reset') flow.reset += edge.count;
   }
-  for (const [pair, count] of traffic) {
-    const [caller, callee, callerInstance, calleeInstance] = pair.split('|') as [string, string, string, string];
+  return [...flows.values()].map(({ edge, count, refused, reset }) => {
+    const { caller, callee, callerInstance, calleeInstance } = edge;
     const slow =
       (fault?.kind === 'slow_edge' &&
         callee === system.services[fault.service]!.name &&
         caller === system.services[fault.caller!]!.name) ||
       isLossy(system, fault, callerInstance, calleeInstance);
-    const failures = refused.get(pair) ?? 0;
-    put(tcp, machine(callerInstance), {
+    const record: TcpRecord = {
       caller,
       callee,
       callerInstance,
       calleeInstance,
-      callerMachine: machine(callerInstance),
-      calleeMachine: machine(calleeInstance),
+      callerMachine: machineOf(callerInstance),
+      calleeMachine: machineOf(calleeInstance),
       side: 'client',
       calleePort: 80,
-      segmentsOut: 4 * count + failures,
-      retransmits: poisson(random, 4 * count * (slow ? 0.06 : RETRANSMITS)),
+      segmentsOut: SEGMENTS * count + refused,
+      retransmits: poisson(random, SEGMENTS * count * (slow ? 0.06 : RETRANSMITS)),
+      resetsReceived: reset,
       drops: {},
-      connectFailures: failures > 0 ? { refused: failures } : {},
+      connectFailures: refused > 0 ? { refused } : {},
       rttSumUs: count * 200,
       rttCount: count,
-    });
-  }
-  const header = (collector: string) =>
-    ({
-      schemaVersion: 1,
-      environment: 'simulated',
-      collector,
-      windowStartMs: startMs,
-      windowMs: WINDOW_MS,
-      sequence: 0,
-    }) as const;
-  return [...new Set([...system.machineOf.values(), 'machine-client'])].sort().flatMap((collector): AnyBatch[] => [
-    ...(calls.has(collector) ? [{ ...header(collector), type: 'call' as const, records: calls.get(collector)! }] : []),
-    ...(tcp.has(collector) ? [{ ...header(collector), type: 'tcp' as const, records: tcp.get(collector)! }] : []),
-    {
-      ...header(collector),
-      type: 'health' as const,
-      records: [{ machine: collector, probes: [], lost: {}, eventsReceived: 100 }],
-    },
-  ]);
+    };
+    return [machineOf(callerInstance), record] as const;
+  });
 }

@@ -65,6 +65,7 @@ const SUSPECT: readonly FactDefinition[] = [
     'self',
     'network',
     'visits',
+    'calls',
     'originated',
     'caller',
     'unexplained',
@@ -132,7 +133,8 @@ const EDGE: readonly FactDefinition[] = [
 const SERVICE: readonly FactDefinition[] = [
   number('service.self_time_share', 'ratio', "share of the latency change booked as the service's own time"),
   number('service.self_error_share', 'ratio', 'share of the error change that originates in the service'),
-  number('service.visits_share', 'ratio', 'share of the latency change booked as more calls per request'),
+  number('service.visits_share', 'ratio', 'share of the latency change booked as being called more often'),
+  number('service.calls_share', 'ratio', 'share of the latency change booked as calling more often for each request'),
   number('service.traffic_ratio', 'factor', 'request rate now / before', 0),
   number('service.traffic_rise_per_s', 'per_s', 'its rise'),
   number('service.latency_ratio', 'factor', 'mean server-side duration now / before', 0),
@@ -158,6 +160,13 @@ const OUT: readonly FactDefinition[] = [
   ),
   number('out.callee_latency_rise_us', 'us', 'rise of that duration'),
   text('out.slow_callee', 'that callee'),
+  number(
+    'out.calls_per_request_ratio',
+    'factor',
+    'its calls to one callee for each of its requests, now / before: of the callee with the largest rise of calls',
+    0,
+  ),
+  text('out.more_called', 'that callee'),
   text('out.worst_callee', 'the callee those failures, retransmits or errors point to'),
 ];
 

@@ -43,6 +43,7 @@ export function outFacts(scope: Scope, sheet: FactSheet): void {
   setFact(sheet, 'out.retransmits_rise_sigma', sigma?.value ?? null, sigma?.onsetMs ?? null);
 
   slowCallee(calls, sheet);
+  moreCalls(scope, calls, sheet);
   const received = errorRises(bestSide(calls, 'client'), scope, (leaf) => leaf.callee);
   const returned = errorRises(bestSide(scope.calls, 'server'), scope, errorTypeOf);
   const total = (rises: ReadonlyMap<string, number>): number =>
@@ -74,6 +75,24 @@ function slowCallee(calls: readonly CallLeaf[], sheet: FactSheet): void {
   setFact(sheet, 'out.callee_latency_ratio', worst?.ratio ?? null);
   setFact(sheet, 'out.callee_latency_rise_us', worst?.rise ?? null);
   setFact(sheet, 'out.slow_callee', worst?.callee ?? null);
+}
+
+/** The callee it calls most often beyond what its own requests account for. */
+function moreCalls(scope: Scope, calls: readonly CallLeaf[], sheet: FactSheet): void {
+  const own = bestSide(scope.calls, 'server');
+  const seen = bestSide(calls, 'client');
+  const [before, now] = [sumCalls(own, 'baseline').count, sumCalls(own, 'current').count];
+  let most: { ratio: number; rise: number; callee: string } | undefined;
+  for (const callee of [...new Set(seen.map((leaf) => leaf.callee))].sort(compareNames)) {
+    const leaves = seen.filter((leaf) => leaf.callee === callee);
+    const perNow = over(sumCalls(leaves, 'current').count, now);
+    const perBefore = over(sumCalls(leaves, 'baseline').count, before);
+    const ratio = over(perNow, perBefore);
+    const rise = minus(perNow, perBefore);
+    if (ratio !== null && rise !== null && (most === undefined || rise > most.rise)) most = { ratio, rise, callee };
+  }
+  setFact(sheet, 'out.calls_per_request_ratio', most?.ratio ?? null);
+  setFact(sheet, 'out.more_called', most?.callee ?? null);
 }
 
 type Caller = { readonly caller: string; readonly callerInstance?: string };

@@ -70,6 +70,13 @@ export function serviceFacts(scope: Scope, sheet: FactSheet): void {
   );
   setFact(
     sheet,
+    'service.calls_share',
+    service === null
+      ? null
+      : ledgerShare(walk.ledgers, 'latency', ({ term, entity: edge }) => term === 'calls' && edge?.from === service),
+  );
+  setFact(
+    sheet,
     'edge.network_time_share',
     ledgerShare(walk.ledgers, 'latency', (e) => {
       if (e.term !== 'network' || e.entity === undefined) return false;

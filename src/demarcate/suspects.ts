@@ -59,6 +59,7 @@ function narrow(system: System, comparison: Comparison, ledger: Ledger, entry: L
   const { entity } = entry;
   if (entity === undefined) return undefined;
   if (entity.kind === 'edge') {
+    if (entry.term === 'calls') return narrowService(comparison, entity.from ?? '', 'duration', [manyCalls(entry)]);
     const edge = system.edge(entity.from ?? '', entity.to ?? '');
     return edge === undefined
       ? undefined
@@ -67,6 +68,12 @@ function narrow(system: System, comparison: Comparison, ledger: Ledger, entry: L
         : narrowEdge(system, comparison, edge, entity);
   }
   return narrowService(comparison, entity.name, ledger.kind === 'errors' ? 'errors' : 'duration', []);
+}
+
+/** Who calls is at fault, whoever is called. */
+function manyCalls({ entity, baseline, current }: LedgerEntry): Observation {
+  const text = `${entity?.from} calls ${entity?.to} ${current.toPrecision(2)} times for each of its requests, ${baseline.toPrecision(2)} before`;
+  return { text, metric: 'calls_per_request', baseline, current };
 }
 
 function narrowService(

@@ -4,7 +4,7 @@ import type { Entity } from '../model/entity.ts';
 import { compareNames, service } from '../model/entity.ts';
 import type { Anomaly, Symptom } from '../model/incident.ts';
 import type { LedgerKind } from '../model/walk.ts';
-import { reach } from './latency-ledger.ts';
+import { reach } from './latency-shares.ts';
 import type { System } from './system.ts';
 import { inbound } from './system.ts';
 
@@ -41,7 +41,9 @@ export function chooseSymptom(
     return { entity: service(name), kinds: kindsOf(candidates.get(name) ?? comparison.anomalies) };
   }
   const names = [...candidates.keys()];
-  const ranked = names
+  // More requests than usual are felt by nobody: they lead only where nothing else changed.
+  const felt = names.filter((name) => candidates.get(name)!.some(({ symptom }) => symptom !== 'traffic_rise'));
+  const ranked = (felt.length > 0 ? felt : names)
     .filter((name) => inbound(system.service(name)) !== undefined)
     .map((name) => {
       const reached = new Set(reach(system, name));

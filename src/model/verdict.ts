@@ -25,6 +25,7 @@ export const FAULT_CLASSES = [
   'external_dependency',
   'telemetry_loss',
   'slow_downstream',
+  'call_amplification',
   'unknown',
 ] as const;
 export type FaultClass = (typeof FAULT_CLASSES)[number];

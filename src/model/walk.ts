@@ -5,7 +5,7 @@ import type { Symptom } from './incident.ts';
 export const LEDGERS = ['latency', 'errors', 'traffic'] as const;
 export type LedgerKind = (typeof LEDGERS)[number];
 
-export const LEDGER_TERMS = ['self', 'network', 'visits', 'originated', 'caller', 'unexplained'] as const;
+export const LEDGER_TERMS = ['self', 'network', 'visits', 'calls', 'originated', 'caller', 'unexplained'] as const;
 export type LedgerTerm = (typeof LEDGER_TERMS)[number];
 
 export interface LedgerEntry {

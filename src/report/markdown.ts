@@ -216,7 +216,8 @@ function ledgerSection(ledger: ReportLedger): string {
 const TERM_WORDS: Readonly<Record<ReportLedger['entries'][number]['term'], string>> = {
   self: 'own time',
   network: 'network time',
-  visits: 'calls per request',
+  visits: 'visited more often',
+  calls: 'more calls for each request',
   originated: 'errors of its own',
   caller: 'requests from it',
   unexplained: 'unexplained',

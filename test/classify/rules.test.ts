@@ -81,7 +81,7 @@ describe('shipped rules', () => {
     const loaded = loadRules(RULES);
     if (!loaded.ok) throw new Error('rules are not valid');
     const known =
-      /^(suspect|blamed|neighbour|service|callee|caller|db\.top_table|db\.top_statement|service\.top_error_operation)$/;
+      /^(suspect|blamed|neighbour|service|callee|caller|db\.top_table|db\.top_statement|service\.top_error_operation|out\.more_called)$/;
     for (const { title, summary = '', checks } of loaded.tree.families.flatMap((f) => f.rules)) {
       const names = [title, summary, ...checks].flatMap((text) =>
         [...text.matchAll(/\{([^}]*)\}/g)].map((m) => m[1] ?? ''),

@@ -36,13 +36,31 @@ describe('latency ledger, computed by hand', () => {
     expect(walk.suspects[0]?.entity).toMatchObject({ kind: 'edge', from: 'api', to: 'db' });
   });
 
-  it('fan-out: three calls instead of one are visits, split by the midpoint rule', () => {
+  it('fan-out: three calls instead of one are the caller’s doing, split by the midpoint rule', () => {
     // Before: 1 x (1000 + 100); now: 3 x (1000 + 100). Nothing got slower.
     const walk = demarcate(draw({ graph: 'web -> api', calls: { 'web -> api': [1, 3] } }));
     expectAddsUp(walk);
-    expect(contribution(walk.ledgers[0], 'visits', 'api')).toBeCloseTo(2 * 1_000, 6);
-    expect(contribution(walk.ledgers[0], 'visits', 'web')).toBeCloseTo(2 * 100, 6);
+    expect(contribution(walk.ledgers[0], 'calls', 'web -> api')).toBeCloseTo(2 * 1_100, 6);
+    expect(contribution(walk.ledgers[0], 'visits', 'api')).toBeCloseTo(0, 6);
     expect(contribution(walk.ledgers[0], 'self', 'api')).toBeCloseTo(0, 6);
+    expect(walk.suspects.map(({ entity }) => entity.name)).toEqual(['web']);
+    expect(walk.suspects[0]?.observations[0]?.text).toBe(
+      'web calls api 3.0 times for each of its requests, 1.0 before',
+    );
+  });
+
+  it('fan-out at the top of a chain is followed to its bottom, and blamed on nobody there', () => {
+    const walk = demarcate(draw({ graph: 'web -> api -> db; web -> cache', calls: { 'web -> api': [1, 4] } }));
+    expectAddsUp(walk);
+    expect(walk.suspects.map(({ entity, term }) => [entity.name, term])).toEqual([['web', 'calls']]);
+    expect(walk.suspects[0]?.contribution).toBeCloseTo(1, 9);
+  });
+
+  it('calls repeated because they fail stay where they fail', () => {
+    const failing = { calls: { 'web -> api': [1, 3] as const }, errors: { api: [0, 0.9] as const } };
+    const walk = demarcate(draw({ graph: 'web -> api', ...failing }));
+    expectAddsUp(walk);
+    expect(walk.ledgers.flatMap(({ entries }) => entries).some(({ term }) => term === 'calls')).toBe(false);
   });
 
   it('own time counts as often as the service is visited', () => {

@@ -1,0 +1,170 @@
+/** One window of requests through a system, one by one: what every edge saw, and the CPU time every instance used. */
+import type { Random } from '../../src/stats/random.ts';
+import { normal, poisson } from '../../src/stats/random.ts';
+import type { Fault } from './fault.ts';
+import { SURGE } from './fault.ts';
+import type { SimulatedSystem } from './system.ts';
+import { NETWORK_US } from './system.ts';
+
+export const WINDOW_MS = 5_000;
+const SIGMA = 0.5;
+const ERRORS = 0.0005;
+const REFUSED_US = 200;
+/** Share of a service's own time that it computes; the rest it waits. */
+const ON_CPU = 0.5;
+/** What came of a call; the first two are statuses. */
+export type Status = '200' | '500' | 'refused' | 'reset';
+
+/** Of one edge and status: counts, µs, and histograms (bucket of scale 3 -> count) of both sides. */
+export interface EdgeSums {
+  readonly caller: string;
+  readonly callee: string;
+  readonly callerInstance: string;
+  readonly calleeInstance: string;
+  readonly status: Status;
+  count: number;
+  clientUs: number;
+  serverUs: number;
+  readonly client: Map<number, number>;
+  readonly server: Map<number, number>;
+}
+
+export interface Requests {
+  /** In an order that only the names decide. */
+  readonly edges: readonly EdgeSums[];
+  /** Instance -> µs. */
+  readonly cpuUs: ReadonlyMap<string, number>;
+}
+
+interface Outcome {
+  readonly us: number;
+  readonly failed: boolean;
+}
+
+/** @param fault undefined: all is well */
+export function requestsOf(system: SimulatedSystem, fault: Fault | undefined, random: Random): Requests {
+  const sums = new Map<string, EdgeSums>();
+  const cpuUs = new Map<string, number>();
+  const draw = (mean: number): number => mean * Math.exp(SIGMA * normal(random) - (SIGMA * SIGMA) / 2);
+
+  const serve = (service: number, instance: string): Outcome => {
+    const { ownUs, stages } = system.services[service]!;
+    const factor = slowness(system, fault, service, instance);
+    const healthyUs = draw(ownUs);
+    let us = healthyUs * factor;
+    cpuUs.set(instance, (cpuUs.get(instance) ?? 0) + ON_CPU * (isComputing(fault) ? us : healthyUs));
+    const fails = fault?.kind.startsWith('errors') === true && isHit(fault, service, instance);
+    if (random() < (fails ? fault.size : ERRORS)) return { us: us / 2, failed: true };
+    let failed = false;
+    for (const stage of stages) {
+      let slowest = 0;
+      for (const { callee, probability } of stage) {
+        if (probability < 1 && random() >= probability) continue;
+        const often = fault?.kind === 'more_calls' && fault.service === service && fault.callee === callee;
+        let waited = 0;
+        for (let k = 0; k < (often ? fault.size : 1); k++) {
+          const outcome = call(service, instance, callee);
+          waited += outcome.us;
+          failed ||= outcome.failed;
+        }
+        slowest = Math.max(slowest, waited);
+      }
+      us += slowest;
+      if (failed) break;
+    }
+    return { us, failed };
+  };
+
+  const call = (caller: number, callerInstance: string, callee: number): Outcome => {
+    const { name, instances } = system.services[callee]!;
+    const from = caller < 0 ? 'client' : system.services[caller]!.name;
+    const instance = instances[Math.floor(random() * instances.length)]!;
+    const broken = brokenBy(fault, callee, instance, random);
+    if (broken !== undefined) {
+      add(sums, from, name, callerInstance, instance, broken, REFUSED_US, Number.NaN);
+      return { us: REFUSED_US, failed: true };
+    }
+    const { us, failed } = serve(callee, instance);
+    const slow =
+      (fault?.kind === 'slow_edge' && fault.service === callee && fault.caller === caller) ||
+      isLossy(system, fault, callerInstance, instance);
+    const way = draw(NETWORK_US) + (slow ? (random() < 0.5 ? draw(2 * fault!.size) : 0) : 0);
+    add(sums, from, name, callerInstance, instance, failed ? '500' : '200', us + way, us);
+    return { us: us + way, failed };
+  };
+
+  const traffic = fault?.kind === 'surge' ? SURGE : fault?.kind === 'drop' ? fault.size : 1;
+  const requests = poisson(random, (traffic * system.requestsPerS * WINDOW_MS) / 1000);
+  for (let r = 0; r < requests; r++) call(-1, 'client-1', 0);
+  const edges = [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
+  return { edges, cpuUs };
+}
+
+/** What enters or leaves a machine with a bad network; what stays within it does not. */
+export function isLossy(system: SimulatedSystem, fault: Fault | undefined, caller: string, callee: string): boolean {
+  if (fault?.kind !== 'lossy_machine') return false;
+  return (system.machineOf.get(caller) === fault.machine) !== (system.machineOf.get(callee) === fault.machine);
+}
+
+function isHit(fault: Fault, service: number, instance: string): boolean {
+  return fault.service === service && (fault.instance === undefined || fault.instance === instance);
+}
+
+/** Factor on the own time of an instance. */
+function slowness({ machineOf }: SimulatedSystem, fault: Fault | undefined, service: number, instance: string): number {
+  switch (fault?.kind) {
+    case 'slow_service':
+    case 'slow_instance':
+    case 'slow_external':
+    case 'throttled':
+    case 'surge':
+      return isHit(fault, service, instance) ? fault.size : 1;
+    case 'slow_machine':
+    case 'busy_machine':
+    case 'slow_disk':
+      return machineOf.get(instance) === fault.machine ? fault.size : 1;
+    default:
+      return 1;
+  }
+}
+
+/** Whether what takes longer is computing: slow code may be, a slow processor is; a quota, a neighbour, a disk make wait. */
+function isComputing(fault: Fault | undefined): boolean {
+  return fault?.kind === 'slow_machine' || (fault?.kind.startsWith('slow') === true && fault.onCpu === true);
+}
+
+function brokenBy(fault: Fault | undefined, callee: number, instance: string, random: Random): Status | undefined {
+  if (fault === undefined || !isHit(fault, callee, instance)) return undefined;
+  if (fault.kind === 'refused') return 'refused';
+  return fault.kind === 'oom' && random() < fault.size ? 'reset' : undefined;
+}
+
+function add(
+  sums: Map<string, EdgeSums>,
+  caller: string,
+  callee: string,
+  callerInstance: string,
+  calleeInstance: string,
+  status: Status,
+  clientUs: number,
+  serverUs: number,
+): void {
+  const key = [caller, callee, callerInstance, calleeInstance, status].join('|');
+  let entry = sums.get(key);
+  if (entry === undefined) {
+    const ends = { caller, callee, callerInstance, calleeInstance, status };
+    entry = { ...ends, count: 0, clientUs: 0, serverUs: 0, client: new Map(), server: new Map() };
+    sums.set(key, entry);
+  }
+  entry.count++;
+  entry.clientUs += clientUs;
+  bump(entry.client, clientUs);
+  if (Number.isNaN(serverUs)) return;
+  entry.serverUs += serverUs;
+  bump(entry.server, serverUs);
+}
+
+function bump(buckets: Map<number, number>, us: number): void {
+  const bucket = Math.max(0, Math.ceil(Math.log2(Math.max(1, us)) * 8) - 1);
+  buckets.set(bucket, (buckets.get(bucket) ?? 0) + 1);
+}

@@ -1,0 +1,94 @@
+/** What the collectors of a simulated system's machines read of CPUs, memory and disks, and what they see happen. */
+import type { ChangeRecord, ResourceRecord } from '../../src/model/records.ts';
+import type { Random } from '../../src/stats/random.ts';
+import { normal } from '../../src/stats/random.ts';
+import type { Fault } from './fault.ts';
+import { WINDOW_MS } from './requests.ts';
+import type { SimulatedSystem } from './system.ts';
+
+const WINDOW_US = WINDOW_MS * 1_000;
+const CPUS = 8;
+/** Cores that a busy neighbour leaves to nobody. */
+const FULL = 0.98;
+const DISK_OPS = 400;
+const DISK_OP_US = 400;
+const PERIODS = 50;
+const MEMORY_BYTES = 3e8;
+
+/**
+ * Records of one machine: itself, its instances, and a batch job that belongs to none of the services and mostly sleeps.
+ * @param cpuUs instance -> µs of this window
+ */
+export function resourcesOf(
+  system: SimulatedSystem,
+  fault: Fault | undefined,
+  machine: string,
+  cpuUs: ReadonlyMap<string, number>,
+  random: Random,
+): ResourceRecord[] {
+  const about = (value: number, spread = 0.05): number => Math.round(value * Math.max(0, 1 + spread * normal(random)));
+  const isHere = fault?.machine === machine;
+  const isBusy = isHere && fault.kind === 'busy_machine';
+  const isSlowDisk = isHere && fault.kind === 'slow_disk';
+  const instances = [...system.machineOf].filter(([, of]) => of === machine).map(([name]) => name);
+  const own = instances.reduce((sum, name) => sum + (cpuUs.get(name) ?? 0), 0);
+  const batch = isBusy ? FULL * CPUS * WINDOW_US - own : about(0.1 * WINDOW_US);
+  const instance = (name: string, service: string, used: number): ResourceRecord => {
+    const isThrottled = fault?.kind === 'throttled' && fault.instance === name;
+    const isKilled = fault?.kind === 'oom' && fault.instance === name;
+    // A quota with room; of who is throttled, it was cut to what is used.
+    const limit = isThrottled ? used * 1.02 : 2 * WINDOW_US;
+    return {
+      entityKind: 'instance',
+      entity: name,
+      service,
+      machine,
+      cpuUsedUs: Math.round(used),
+      cpuLimitUs: Math.round(limit),
+      cpuPeriods: PERIODS,
+      cpuThrottledPeriods: isThrottled ? about(0.7 * PERIODS) : 0,
+      cpuThrottledUs: isThrottled ? about(0.5 * WINDOW_US) : 0,
+      runQueueDelayUs: about((isBusy ? 0.4 : 0.005) * WINDOW_US),
+      memoryUsedBytes: about(MEMORY_BYTES * (isKilled ? 3 : 1), 0.02),
+      memoryLimitBytes: MEMORY_BYTES * 3.2,
+      majorFaults: 0,
+      oomKills: isKilled ? 1 : 0,
+      fdUsed: about(60),
+      fdLimit: 1_024,
+    };
+  };
+  return [
+    {
+      entityKind: 'machine',
+      entity: machine,
+      cpuCount: CPUS,
+      cpuUsedUs: Math.round(Math.min(CPUS * WINDOW_US, own + batch + about(0.3 * WINDOW_US))),
+      psiCpuSomeUs: about((isBusy ? 0.6 : 0.01) * WINDOW_US),
+      psiMemorySomeUs: about(0.001 * WINDOW_US),
+      psiIoSomeUs: about((isSlowDisk ? 0.5 : 0.01) * WINDOW_US),
+      runQueueDelayUs: about((isBusy ? 1.5 : 0.02) * WINDOW_US),
+      diskOps: about(DISK_OPS),
+      diskIoTimeUs: about(DISK_OPS * DISK_OP_US * (isSlowDisk ? 12 : 1)),
+      memoryUsedBytes: about(6e9, 0.01),
+      memoryLimitBytes: 16e9,
+      oomKills: 0,
+      stealTimeUs: 0,
+      softirqTimeUs: about(0.02 * WINDOW_US),
+      listenOverflows: 0,
+    },
+    ...instances.map((name) => instance(name, name.replace(/-\d+$/, ''), cpuUs.get(name) ?? 0)),
+    instance(`batch-${machine}`, 'batch', batch),
+  ];
+}
+
+/** A process that was killed is seen to exit and to start again. */
+export function changesOf(fault: Fault | undefined, machine: string, startMs: number): ChangeRecord[] {
+  if (fault?.kind !== 'oom') return [];
+  const name = fault.instance!;
+  const of = { entityKind: 'instance', entity: name, service: name.replace(/-\d+$/, ''), machine } as const;
+  return [
+    { ...of, atMs: startMs + 1_000, change: 'oom_kill' },
+    { ...of, atMs: startMs + 1_001, change: 'process_exit', signal: 9 },
+    { ...of, atMs: startMs + 2_000, change: 'process_start' },
+  ];
+}

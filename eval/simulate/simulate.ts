@@ -1,0 +1,51 @@
+/** One random system with one fault, through the whole pipeline. */
+import { createRuleSet } from '../../src/classify/index.ts';
+import { BUILT_IN_RULES } from '../../src/engine/create.ts';
+import type { Report } from '../../src/model/report.ts';
+import { createPipeline } from '../../src/pipeline.ts';
+import { createRandom } from '../../src/stats/random.ts';
+import type { Fault, FaultKind } from './fault.ts';
+import { CLASSES, randomFault } from './fault.ts';
+import { WINDOW_MS } from './requests.ts';
+import { randomSystem } from './system.ts';
+import { windowOf } from './traffic.ts';
+
+const START_MS = 1_700_000_000_000 - (1_700_000_000_000 % WINDOW_MS);
+export const HEALTHY_WINDOWS = 36;
+const FAULT_WINDOWS = 12;
+export const FAULT_MS = START_MS + HEALTHY_WINDOWS * WINDOW_MS;
+/** Resources are drawn apart from requests. */
+const NOISE_SEED = 50_000;
+
+export interface Simulated {
+  readonly fault: Fault;
+  /** All of them, in the order in which they were made. */
+  readonly reports: readonly Report[];
+}
+
+/** @returns undefined when the system of this seed has no place for any of these kinds; the first that fits is taken */
+export async function simulate(seed: number, kinds: readonly FaultKind[]): Promise<Simulated | undefined> {
+  const random = createRandom(seed);
+  const noise = createRandom(seed + NOISE_SEED);
+  const drawn = randomSystem(random);
+  const fault = kinds.map((kind) => randomFault(drawn, kind, random)).find((found) => found !== undefined);
+  if (fault === undefined) return undefined;
+  const system = fault.kind === 'slow_external' ? { ...drawn, external: fault.service } : drawn;
+  const rules = createRuleSet(BUILT_IN_RULES);
+  const pipeline = createPipeline({ rules, configHash: 'simulate', ingest: { latenessMs: 15_000 } });
+  const reports: Report[] = [];
+  for (let w = 0; w < HEALTHY_WINDOWS + FAULT_WINDOWS; w++) {
+    const active = w < HEALTHY_WINDOWS ? undefined : fault;
+    for (const batch of windowOf(system, active, START_MS + w * WINDOW_MS, random, noise)) {
+      const meta = { origin: 'simulate', receivedMs: batch.windowStartMs + WINDOW_MS };
+      for (const outcome of (await pipeline.accept(batch, meta)).outcomes) reports.push(...outcome.reports);
+    }
+  }
+  for (const outcome of await pipeline.flush()) reports.push(...outcome.reports);
+  return { fault, reports };
+}
+
+/** Entity and class. */
+export function isRight({ truth, kind }: Fault, { entity, faultClass }: Report['causes'][number]): boolean {
+  return entity.kind === truth.kind && entity.name === truth.name && CLASSES[kind].includes(faultClass);
+}

@@ -1,0 +1,44 @@
+/**
+ * One random system for every kind of simulated fault, through the whole pipeline: calls, TCP counters, resources and
+ * changes in, one incident with the right entity and class out. `npm run eval:simulate` does it on hundreds.
+ */
+import { describe, expect, it } from 'vitest';
+import { FAULT_KINDS } from '../../eval/simulate/fault.ts';
+import type { Simulated } from '../../eval/simulate/simulate.ts';
+import { FAULT_MS, isRight, simulate } from '../../eval/simulate/simulate.ts';
+
+const SEED = 4_000_038;
+
+async function first(kind: (typeof FAULT_KINDS)[number]): Promise<Simulated> {
+  for (let seed = SEED; ; seed++) {
+    const simulated = await simulate(seed, [kind]);
+    if (simulated !== undefined) return simulated;
+  }
+}
+
+describe('a simulated system', () => {
+  it.each(FAULT_KINDS)('%s: one incident, its entity and its class', async (kind) => {
+    const { fault, reports } = await first(kind);
+    expect(new Set(reports.map(({ incidentId }) => incidentId)).size).toBe(1);
+    expect(reports[0]!.openedMs).toBeGreaterThanOrEqual(FAULT_MS);
+    const [cause] = reports.at(-1)!.causes;
+    expect(`${cause?.entity.name} ${cause?.faultClass}`, `${fault.truth.name}`).toSatisfy(
+      () => cause !== undefined && isRight(fault, cause),
+    );
+  });
+
+  it('names the neighbour that takes a machine’s CPU', async () => {
+    const { fault, reports } = await first('busy_machine');
+    const [cause] = reports.at(-1)!.causes;
+    expect(cause?.title).toBe(`batch-${fault.machine} takes the CPU of ${fault.machine}`);
+    expect(cause?.evidence.find(({ fact }) => fact === 'machine.neighbour_cpu_rise_cores')?.result).toBe('present');
+  });
+
+  it('says who is called so often', async () => {
+    const { fault, reports } = await first('more_calls');
+    const [cause] = reports.at(-1)!.causes;
+    expect(cause?.title).toMatch(
+      new RegExp(`^${fault.truth.name}(-\\d)? calls \\S+ more often for each of its requests$`),
+    );
+  });
+});
