@@ -148,7 +148,8 @@ function edgeFault(system: SimulatedSystem, random: Random): Fault | undefined {
 function callsFault(system: SimulatedSystem, random: Random): Fault | undefined {
   const { services, visits, meanUs } = system;
   const able = services.flatMap(({ stages }, service) =>
-    stages.flat().flatMap(({ callee, probability }) => {
+    stages.flat().flatMap(({ callee, probability, async }) => {
+      if (async) return [];
       const size = 1 + (2 * meanUs[service]!) / (probability * (meanUs[callee]! + NETWORK_US));
       return visits[service]! >= MIN_VISITS && size <= 20 ? [{ service, callee, size: Math.ceil(size) }] : [];
     }),

@@ -58,12 +58,13 @@ export function requestsOf(system: SimulatedSystem, fault: Fault | undefined, ra
     let failed = false;
     for (const stage of stages) {
       let slowest = 0;
-      for (const { callee, probability } of stage) {
+      for (const { callee, probability, async } of stage) {
         if (probability < 1 && random() >= probability) continue;
         const often = fault?.kind === 'more_calls' && fault.service === service && fault.callee === callee;
         let waited = 0;
         for (let k = 0; k < (often ? fault.size : 1); k++) {
-          const outcome = call(service, instance, callee);
+          const outcome = tries(service, instance, callee);
+          if (async) continue;
           waited += outcome.us;
           failed ||= outcome.failed;
         }
@@ -73,6 +74,15 @@ export function requestsOf(system: SimulatedSystem, fault: Fault | undefined, ra
       if (failed) break;
     }
     return { us, failed };
+  };
+
+  const tries = (caller: number, callerInstance: string, callee: number): Outcome => {
+    let us = 0;
+    for (let attempt = 0; ; attempt++) {
+      const outcome = call(caller, callerInstance, callee);
+      us += outcome.us;
+      if (!outcome.failed || attempt === (system.retries ?? 0)) return { us, failed: outcome.failed };
+    }
   };
 
   const call = (caller: number, callerInstance: string, callee: number): Outcome => {

@@ -1,19 +1,24 @@
 /**
  * `npm run eval:simulate`: random systems with a known fault through the whole pipeline.
- *   npm run eval:simulate -- [--systems 400] [--seed 1] [--misses]
+ *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|quiet|retries] [--misses]
+ *     [--unwatched]
  * Prints per kind of fault: cases, one incident, entity right first, among three, class; false incidents before the fault;
- * and how often a cause named with a confidence is right, entity and class.
+ * and how often a cause named with a confidence is right, entity and class. Under `blind`, only faults that a collector
+ * watches, unless --unwatched.
  */
-import type { Report } from '../../src/model/report.ts';
 import { flags } from '../flags.ts';
-import type { Fault, FaultKind } from './fault.ts';
+import type { FaultKind } from './fault.ts';
 import { FAULT_KINDS } from './fault.ts';
 import { WINDOW_MS } from './requests.ts';
+import type { Simulated } from './simulate.ts';
 import { FAULT_MS, HEALTHY_WINDOWS, isRight, simulate } from './simulate.ts';
+import { CONDITIONS } from './system.ts';
 
 const values = flags(import.meta.url, {
   systems: { type: 'string', default: '400' },
   seed: { type: 'string', default: '1' },
+  condition: { type: 'string', default: 'none' },
+  unwatched: { type: 'boolean', default: false },
   misses: { type: 'boolean', default: false },
 });
 
@@ -31,18 +36,22 @@ const claims: { readonly confidence: number; readonly right: boolean }[] = [];
 const tallies = new Map<FaultKind, Tally>(
   FAULT_KINDS.map((kind) => [kind, { cases: 0, one: 0, first: 0, third: 0, classified: 0, early: 0 }]),
 );
+const condition = CONDITIONS.find((one) => one === values.condition);
+if (condition === undefined)
+  throw new Error(`--condition: expected ${CONDITIONS.join(', ')}, found ${values.condition}`);
 const started = performance.now();
 for (let k = 0; k < Number(values.systems); k++) {
   const kinds = FAULT_KINDS.map((_, i) => FAULT_KINDS[(k + i) % FAULT_KINDS.length]!);
-  const simulated = await simulate(Number(values.seed) * 100_003 + k, kinds);
-  if (simulated !== undefined) score(k, simulated.fault, simulated.reports);
+  const simulated = await simulate(Number(values.seed) * 100_003 + k, kinds, condition);
+  if (simulated !== undefined) score(k, simulated);
   if (process.stderr.isTTY) process.stderr.write(`\r${k + 1}/${values.systems}   `);
 }
 if (process.stderr.isTTY) process.stderr.write('\n');
 print();
 printReliability();
 
-function score(k: number, fault: Fault, reports: readonly Report[]): void {
+function score(k: number, { fault, watched, reports }: Simulated): void {
+  if (!watched && !values.unwatched) return;
   const tally = tallies.get(fault.kind)!;
   const last = new Map(reports.map((report) => [report.incidentId, report]));
   const early = [...last.values()].filter(({ openedMs }) => openedMs < FAULT_MS);
@@ -60,7 +69,7 @@ function score(k: number, fault: Fault, reports: readonly Report[]): void {
     if (cause.faultClass !== 'unknown') claims.push({ confidence: cause.confidence, right: isRight(fault, cause) });
   if (values.misses && (lead === undefined || !isRight(fault, lead) || during.length !== 1))
     console.log(
-      `system ${k}: ${fault.kind} ${fault.truth.name} size ${fault.size.toFixed(2)}: ${during.length} incidents, ${
+      `system ${k}: ${fault.kind} ${fault.truth.name} size ${fault.size.toFixed(2)}${watched ? '' : ' unwatched'}: ${during.length} incidents, ${
         (during[0]?.causes ?? [])
           .slice(0, 3)
           .map(({ entity, faultClass }) => `${entity.name} ${faultClass}`)

@@ -7,7 +7,8 @@ import { createRandom } from '../../src/stats/random.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import { CLASSES, randomFault } from './fault.ts';
 import { WINDOW_MS } from './requests.ts';
-import { randomSystem } from './system.ts';
+import type { Condition, SimulatedSystem } from './system.ts';
+import { randomSystem, under } from './system.ts';
 import { windowOf } from './traffic.ts';
 
 const START_MS = 1_700_000_000_000 - (1_700_000_000_000 % WINDOW_MS);
@@ -19,15 +20,21 @@ const NOISE_SEED = 50_000;
 
 export interface Simulated {
   readonly fault: Fault;
+  /** Whether a collector watches what broke. */
+  readonly watched: boolean;
   /** All of them, in the order in which they were made. */
   readonly reports: readonly Report[];
 }
 
 /** @returns undefined when the system of this seed has no place for any of these kinds; the first that fits is taken */
-export async function simulate(seed: number, kinds: readonly FaultKind[]): Promise<Simulated | undefined> {
+export async function simulate(
+  seed: number,
+  kinds: readonly FaultKind[],
+  condition: Condition = 'none',
+): Promise<Simulated | undefined> {
   const random = createRandom(seed);
   const noise = createRandom(seed + NOISE_SEED);
-  const drawn = randomSystem(random);
+  const drawn = under(condition, randomSystem(random), random);
   const fault = kinds.map((kind) => randomFault(drawn, kind, random)).find((found) => found !== undefined);
   if (fault === undefined) return undefined;
   const system = fault.kind === 'slow_external' ? { ...drawn, external: fault.service } : drawn;
@@ -42,7 +49,13 @@ export async function simulate(seed: number, kinds: readonly FaultKind[]): Promi
     }
   }
   for (const outcome of await pipeline.flush()) reports.push(...outcome.reports);
-  return { fault, reports };
+  return { fault, watched: isWatched(system, fault), reports };
+}
+
+function isWatched({ services, machineOf, blind }: SimulatedSystem, fault: Fault): boolean {
+  const instances = fault.instance === undefined ? (services[fault.service]?.instances ?? []) : [fault.instance];
+  const machines = fault.machine === undefined ? instances.map((name) => machineOf.get(name)!) : [fault.machine];
+  return !machines.some((machine) => blind?.has(machine));
 }
 
 /** Entity and class. */

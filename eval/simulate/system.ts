@@ -5,6 +5,8 @@ export interface Call {
   readonly callee: number;
   /** Share of requests that make it. */
   readonly probability: number;
+  /** Nobody waits for it. */
+  readonly async?: boolean;
 }
 
 export interface Service {
@@ -25,6 +27,35 @@ export interface SimulatedSystem {
   readonly meanUs: readonly number[];
   /** A service on somebody else's machine: only its callers are observed. */
   readonly external?: number;
+  /** Machines without a collector. */
+  readonly blind?: ReadonlySet<string>;
+  /** Times a failed call is made again. */
+  readonly retries?: number;
+}
+
+/** What makes a system harder to see through. */
+export const CONDITIONS = ['none', 'async', 'blind', 'quiet', 'retries'] as const;
+export type Condition = (typeof CONDITIONS)[number];
+
+const BLIND = 1 / 3;
+const ASYNC = 0.25;
+const QUIET = 1 / 8;
+const RETRIES = 2;
+
+/** A third of the machines without a collector, a quarter of the calls asynchronous, an eighth of the traffic, retries. */
+export function under(condition: Condition, system: SimulatedSystem, random: Random): SimulatedSystem {
+  if (condition === 'quiet') return { ...system, requestsPerS: system.requestsPerS * QUIET };
+  if (condition === 'retries') return { ...system, retries: RETRIES };
+  if (condition === 'blind') {
+    const machines = [...new Set(system.machineOf.values())].sort();
+    return { ...system, blind: new Set(machines.filter(() => random() < BLIND)) };
+  }
+  if (condition === 'none') return system;
+  const services = system.services.map((service) => ({
+    ...service,
+    stages: service.stages.map((stage) => stage.map((call) => ({ ...call, async: random() < ASYNC }))),
+  }));
+  return { ...system, services, meanUs: meansOf(services) };
 }
 
 export const NETWORK_US = 300;
@@ -64,13 +95,19 @@ export function randomSystem(random: Random): SimulatedSystem {
   services.forEach(({ stages }, i) => {
     for (const { callee, probability } of stages.flat()) visits[callee] = visits[callee]! + visits[i]! * probability;
   });
+  const meanUs = meansOf(services);
+  return { meanUs, services, machineOf, requestsPerS: between(random, 30, 60), visits };
+}
+
+/** Mean duration of each service: its own time and, stage by stage, the longest mean it waits for. */
+function meansOf(services: readonly Service[]): number[] {
   const meanUs = services.map(() => 0);
-  for (let i = size - 1; i >= 0; i--) {
+  for (let i = services.length - 1; i >= 0; i--) {
     const { ownUs, stages } = services[i]!;
     const waits = stages.map((stage) =>
-      Math.max(...stage.map(({ callee, probability }) => probability * (meanUs[callee]! + NETWORK_US))),
+      Math.max(0, ...stage.map((call) => (call.async ? 0 : call.probability * (meanUs[call.callee]! + NETWORK_US)))),
     );
     meanUs[i] = waits.reduce((sum, wait) => sum + wait, ownUs);
   }
-  return { meanUs, services, machineOf, requestsPerS: between(random, 30, 60), visits };
+  return meanUs;
 }

@@ -39,7 +39,8 @@ export function windowOf(
   for (const [machine, record] of tcpOf(system, fault, edges, machineOf, random)) put(tcp, machine, record);
   const machines = [...new Set(system.machineOf.values())].sort();
   const observed = { ...system, machineOf: new Map([...system.machineOf].filter(([name]) => !unseen.includes(name))) };
-  return [...machines, CLIENT_MACHINE].flatMap((collector): AnyBatch[] => {
+  const seen = machines.filter((machine) => !system.blind?.has(machine));
+  return [...seen, CLIENT_MACHINE].flatMap((collector): AnyBatch[] => {
     const header = {
       schemaVersion: 1,
       environment: 'simulated',

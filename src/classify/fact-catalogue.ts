@@ -137,6 +137,12 @@ const SERVICE: readonly FactDefinition[] = [
   number('service.calls_share', 'ratio', 'share of the latency change booked as calling more often for each request'),
   number('service.traffic_ratio', 'factor', 'request rate now / before', 0),
   number('service.traffic_rise_per_s', 'per_s', 'its rise'),
+  number(
+    'service.calls_per_caller_request_ratio',
+    'factor',
+    'calls it gets for each request its callers get themselves, now / before: rises when calls are repeated',
+    0,
+  ),
   number('service.latency_ratio', 'factor', 'mean server-side duration now / before', 0),
   number('service.error_ratio', 'ratio', 'failed / all requests it answered, now', 0, 1),
   number('service.error_ratio_delta', 'ratio', 'its rise', -1, 1),

@@ -88,6 +88,7 @@ export function serviceFacts(scope: Scope, sheet: FactSheet): void {
 
   const inbound = inboundCalls(scope);
   trafficFacts(scope, sheet, inbound);
+  setFact(sheet, 'service.calls_per_caller_request_ratio', perCallerRequest(scope, inbound));
   errorFacts(scope, sheet, inbound);
 }
 
@@ -103,6 +104,20 @@ function inboundCalls(scope: Scope): readonly CallLeaf[] {
     entity.kind === 'instance' ? leaf.calleeInstance === entity.name : leaf.callee === service,
   );
   return bestSide(into, 'server');
+}
+
+/** Calls of those callers that have requests of their own, for each of these, now / before. */
+function perCallerRequest({ comparison }: Scope, inbound: readonly CallLeaf[]): number | null {
+  const callers = new Set(inbound.map(({ caller }) => caller));
+  const asked = bestSide(
+    comparison.calls.filter(({ callee }) => callers.has(callee)),
+    'server',
+  );
+  const known = new Set(asked.map(({ callee }) => callee));
+  const made = inbound.filter(({ caller }) => known.has(caller));
+  const per = (span: 'baseline' | 'current'): number | null =>
+    over(sumCalls(made, span).count, sumCalls(asked, span).count);
+  return made.length === 0 ? null : over(per('current'), per('baseline'));
 }
 
 function trafficFacts(scope: Scope, sheet: FactSheet, inbound: readonly CallLeaf[]): void {

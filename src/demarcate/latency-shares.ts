@@ -64,20 +64,19 @@ function nodeShare(system: System, name: string, when: When, before: NodeShare |
   if (own === undefined || !Number.isFinite(totalUs)) return undefined;
   const edges: EdgeShare[] = [];
   let callsUs = 0;
-  // A service that only its callers see is one whole: its own calls, if any are known, cannot be told from its time.
-  const seenFromInside = system.service(name)?.server !== undefined;
-  for (const edge of seenFromInside ? system.callees(name) : []) {
+  // Of a service that only its callers see, its own calls are known where its callees see them: all else is its time.
+  for (const edge of system.callees(name)) {
     const client = edge.client?.[when] ?? edge.server?.[when];
     const clientUs = meanUs(client);
     if (edge.to === name || client === undefined || !Number.isFinite(clientUs)) continue;
     const q = client.count / own.count;
     const serverUs = meanUs(edge.server?.[when]);
     const networkUs =
-      edge.client === undefined || !Number.isFinite(serverUs) ? lostUs(edge, when, clientUs) : clientUs - serverUs;
+      edge.client === undefined ? 0 : Number.isFinite(serverUs) ? clientUs - serverUs : lostUs(edge, when, clientUs);
     edges.push({ edge, q, failedQ: client.errors / own.count, clientUs, networkUs });
     callsUs += q * clientUs;
   }
-  const overlap = overlapOf(totalUs, callsUs, before);
+  const overlap = overlapOf(totalUs, callsUs, before, edges);
   return {
     name,
     edges,
@@ -94,13 +93,31 @@ function lostUs(edge: CallEdge, when: When, clientUs: number): number {
   return when === 'current' && Number.isFinite(usual) ? clientUs - Math.min(usual, clientUs) : 0;
 }
 
-function overlapOf(totalUs: number, callsUs: number, before: NodeShare | undefined): number {
+/**
+ * Share of its calls' time that a service waits: learned before; during the incident its callees explain its growth
+ * first, as far as they grew themselves, and the rest is its own. What is asynchronous or parallel to something longer
+ * explains nothing while it takes as long as ever.
+ */
+function overlapOf(
+  totalUs: number,
+  callsUs: number,
+  before: NodeShare | undefined,
+  edges: readonly EdgeShare[],
+): number {
   if (callsUs <= 0) return 1;
   const learned = Math.min(1, (PARALLEL_COVER * totalUs) / callsUs);
   if (before === undefined) return learned;
   if (before.overlap >= 1) return Math.min(1, totalUs / callsUs);
-  const explaining = (totalUs - before.selfUs) / callsUs;
-  return Math.min(1, Math.max(before.overlap, explaining), Math.max(totalUs / callsUs, 0));
+  let waitedUs = 0;
+  let grownUs = 0;
+  for (const { edge, q, clientUs } of edges) {
+    const usual = before.edges.find((share) => share.edge.to === edge.to);
+    const usualUs = usual === undefined ? 0 : usual.q * usual.clientUs;
+    waitedUs += before.overlap * usualUs;
+    grownUs += Math.max(0, q * clientUs - usualUs);
+  }
+  const explainedUs = Math.min(totalUs - before.selfUs, waitedUs + grownUs);
+  return Math.min(1, Math.max(before.overlap, explainedUs / callsUs), Math.max(totalUs / callsUs, 0));
 }
 
 /** Fixed point of W = e_entry + Pᵀ·W by sweeps; converges while a request makes finitely many calls. */

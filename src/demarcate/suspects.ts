@@ -83,7 +83,7 @@ function narrowService(
   observations: readonly Observation[],
 ): Narrowed {
   const shares = instanceShares(comparison, name, measure);
-  const one = concentratedInstance(comparison, name, shares);
+  const one = concentratedInstance(shares);
   if (one === undefined) return { entity: serviceEntity(name), service: name, observations };
   const text = `${Math.round(one.share * 100)} % of the change of ${name} sits on ${one.instance}; its siblings are as before`;
   return {

@@ -6,7 +6,7 @@ import type { Anomaly, Symptom } from '../model/incident.ts';
 import type { LedgerKind } from '../model/walk.ts';
 import { reach } from './latency-shares.ts';
 import type { System } from './system.ts';
-import { inbound } from './system.ts';
+import { inbound, meanUs } from './system.ts';
 
 export const LEDGER_OF: Partial<Record<Symptom, LedgerKind>> = {
   latency_rise: 'latency',
@@ -21,9 +21,17 @@ export interface ChosenSymptom {
   readonly kinds: readonly LedgerKind[];
 }
 
+/** A service whose mean duration, or error ratio, is beyond these of before has changed itself. */
+const FELT_RATIO = 1.1;
+const FELT_ERRORS = 0.01;
+
+/** Calls per request that changed by less than this factor are as many as before. */
+const SAME_CALLS = 1.5;
+
 /**
  * Among services with a latency, error or traffic symptom: the one from which most of the other abnormal services are
- * reached; ties go to more traffic, then to the name. An edge's anomaly counts for its caller.
+ * reached; ties go to more traffic, then to the name. An edge's anomaly counts for its caller, or, where the caller is
+ * well (it does not wait for the call, or calls again), for its callee if that changed.
  */
 export function chooseSymptom(
   system: System,
@@ -32,8 +40,9 @@ export function chooseSymptom(
 ): ChosenSymptom | undefined {
   const candidates = new Map<string, Anomaly[]>();
   for (const anomaly of comparison.anomalies) {
-    const name = serviceOf(anomaly.entity, comparison);
-    if (name === undefined || LEDGER_OF[anomaly.symptom] === undefined || system.service(name) === undefined) continue;
+    const kind = LEDGER_OF[anomaly.symptom];
+    const name = kind === undefined ? undefined : feltBy(system, comparison, anomaly.entity, kind);
+    if (name === undefined || system.service(name) === undefined) continue;
     candidates.set(name, [...(candidates.get(name) ?? []), anomaly]);
   }
   if (given !== undefined) {
@@ -52,9 +61,48 @@ export function chooseSymptom(
     })
     .sort((a, b) => b.covers - a.covers || b.traffic - a.traffic || compareNames(a.name, b.name));
   const first = ranked[0];
-  return first === undefined
-    ? undefined
-    : { entity: service(first.name), kinds: kindsOf(candidates.get(first.name) ?? []) };
+  if (first === undefined) return undefined;
+  const kinds = kindsOf(candidates.get(first.name) ?? []);
+  const name = kinds.every((kind) => kind === 'traffic') ? upstream(system, first.name) : first.name;
+  return { entity: service(name), kinds };
+}
+
+/**
+ * Where a change of nothing but traffic comes from: up from a service to the caller that brings most of it, as long as
+ * that caller has requests of its own and these changed alike.
+ */
+function upstream(system: System, from: string): string {
+  const seen = new Set([from]);
+  for (let name = from; ; ) {
+    const callers = system.callers(name).flatMap(({ from: caller, client, server }) => {
+      const side = server ?? client;
+      const own = inbound(system.service(caller));
+      if (side === undefined || own === undefined || seen.has(caller)) return [];
+      const perRequest = (when: 'baseline' | 'current'): number => side[when].count / own[when].count;
+      const ratio = perRequest('current') / perRequest('baseline');
+      const isAlike = ratio < SAME_CALLS && ratio > 1 / SAME_CALLS;
+      return isAlike ? [{ caller, change: Math.abs(side.current.count - side.baseline.count) }] : [];
+    });
+    const most = callers.sort((a, b) => b.change - a.change || compareNames(a.caller, b.caller))[0];
+    if (most === undefined) return name;
+    name = most.caller;
+    seen.add(name);
+  }
+}
+
+function feltBy(system: System, comparison: Comparison, entity: Entity, kind: LedgerKind): string | undefined {
+  const name = serviceOf(entity, comparison);
+  if (entity.kind !== 'edge' || name === undefined || entity.to === undefined) return name;
+  return !hasChanged(system, name, kind) && hasChanged(system, entity.to, kind) ? entity.to : name;
+}
+
+function hasChanged(system: System, name: string, kind: LedgerKind): boolean {
+  const flows = inbound(system.service(name));
+  if (flows === undefined) return false;
+  const { baseline, current } = flows;
+  if (kind === 'latency') return meanUs(current) > FELT_RATIO * meanUs(baseline);
+  if (kind === 'errors') return current.errors / current.count > baseline.errors / baseline.count + FELT_ERRORS;
+  return true;
 }
 
 function kindsOf(anomalies: readonly Anomaly[]): LedgerKind[] {

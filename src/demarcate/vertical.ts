@@ -3,7 +3,7 @@
  * services on one machine share it? Mean self-side durations (or errors) of each instance are compared with those of
  * its siblings, each weighted by what it contributes to the service's change.
  */
-import type { Comparison } from '../model/comparison.ts';
+import type { CallLeaf, Comparison } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 
 export interface InstanceShare {
@@ -11,6 +11,8 @@ export interface InstanceShare {
   readonly machine: string | undefined;
   /** Share of the service's change that this instance carries. */
   readonly share: number;
+  /** Calls it gets now. */
+  readonly calls: number;
 }
 
 interface Sums {
@@ -31,7 +33,7 @@ const CLEARLY_LESS = 0.8;
  */
 export function instanceShares(comparison: Comparison, name: string, measure: 'duration' | 'errors'): InstanceShare[] {
   const leaves = comparison.calls.filter((leaf) => leaf.callee === name && leaf.calleeInstance !== undefined);
-  const side = leaves.some((leaf) => leaf.side === 'server') ? 'server' : 'client';
+  const side = sideOf(leaves);
   const sums = new Map<string, Sums>();
   for (const leaf of leaves) {
     if (leaf.side !== side) continue;
@@ -50,28 +52,31 @@ export function instanceShares(comparison: Comparison, name: string, measure: 'd
   }
   const growth = [...sums].map(([instance, sum]) => {
     const usual = sum.beforeCount > 0 ? sum.before / sum.beforeCount : 0;
-    return { instance, machine: sum.machine, grown: Math.max(0, sum.now - usual * sum.nowCount) };
+    const grown = Math.max(0, sum.now - usual * sum.nowCount);
+    return { instance, machine: sum.machine, calls: sum.nowCount, grown };
   });
   const total = growth.reduce((all, { grown }) => all + grown, 0);
   return growth
-    .map(({ instance, machine, grown }) => ({ instance, machine, share: total > 0 ? grown / total : 0 }))
+    .map(({ grown, ...one }) => ({ ...one, share: total > 0 ? grown / total : 0 }))
     .sort((a, b) => b.share - a.share || compareNames(a.instance, b.instance));
 }
 
+/** The instances' own side, unless callers see all of these and others besides: machines without a collector. */
+function sideOf(leaves: readonly CallLeaf[]): 'client' | 'server' {
+  const seenBy = (side: 'client' | 'server'): Set<string | undefined> =>
+    new Set(leaves.filter((leaf) => leaf.side === side).map(({ calleeInstance }) => calleeInstance));
+  const [client, server] = [seenBy('client'), seenBy('server')];
+  return server.size > 0 && (client.size <= server.size || [...server].some((name) => !client.has(name)))
+    ? 'server'
+    : 'client';
+}
+
 /** The instance that carries the change alone, or undefined when siblings share it (or there are none). */
-export function concentratedInstance(
-  comparison: Comparison,
-  name: string,
-  shares: readonly InstanceShare[],
-): InstanceShare | undefined {
+export function concentratedInstance(shares: readonly InstanceShare[]): InstanceShare | undefined {
   const first = shares[0];
   if (first === undefined || shares.length < 2 || first.share < CONCENTRATED_SHARE) return undefined;
-  const traffic = (instance: string): number =>
-    comparison.calls
-      .filter((leaf) => leaf.callee === name && leaf.calleeInstance === instance)
-      .reduce((sum, leaf) => sum + leaf.current.count, 0);
-  const all = shares.reduce((sum, { instance }) => sum + traffic(instance), 0);
-  return all > 0 && traffic(first.instance) / all < CLEARLY_LESS * first.share ? first : undefined;
+  const all = shares.reduce((sum, { calls }) => sum + calls, 0);
+  return all > 0 && first.calls / all < CLEARLY_LESS * first.share ? first : undefined;
 }
 
 /** Instances of a service that went silent or refuse: known in the baseline, no calls answered now while siblings answer. */
