@@ -120,8 +120,8 @@ export class Lab {
     return this.#instance(instance).process?.lines ?? [];
   }
 
-  setFailures(instance: string, failures: Control['failures']): void {
-    writeJsonAtomically(this.#controlFile(instance), { failures } satisfies Control);
+  control(instance: string, control: Control): void {
+    writeJsonAtomically(this.#controlFile(instance), control);
   }
 
   /** SIGKILL: no goodbye, no restart. */
@@ -222,7 +222,7 @@ export class Lab {
         const group = this.#makeGroup(placement.name, placement.cpus);
         const version = spec.version ?? '1';
         this.#instances.set(placement.name, { spec, placement, group, process: undefined, version, drained: false });
-        this.setFailures(placement.name, []);
+        this.control(placement.name, { failures: [] });
       }
     }
     for (const store of topology.stores) {

@@ -19,6 +19,8 @@ export const FAULT_NEEDS: Readonly<
   'db-lock': { target: ['store'], args: ['table', 'mode'] },
   'slow-statement': { target: ['store'], args: ['table', 'delayMs'] },
   'error-burst': { target: ['instance', 'route'], args: ['ratio', 'status'] },
+  'slow-code': { target: ['instance', 'route'], args: ['cpuMs'] },
+  'repeated-calls': { target: ['instance', 'route'], args: ['times'] },
 };
 
 /** Names that a target or a truth may use. */
@@ -93,6 +95,12 @@ function checkReach(path: string, { kind, target }: FaultSpec, topology: Topolog
   if ((kind === 'db-lock' || kind === 'slow-statement') && target.store !== undefined) {
     const known = topology.stores.filter((store) => store.kind === 'postgresql').map(({ name }) => name);
     if (!known.includes(target.store)) say(`${path}/store`, `${kind} needs PostgreSQL`, `one of ${known.join(', ')}`);
+  }
+  if ((kind === 'slow-code' || kind === 'repeated-calls') && target.instance !== undefined) {
+    const known = topology.services.filter(({ runtime }) => runtime === 'node').flatMap(({ instances }) => instances);
+    const names = known.map(({ name }) => name);
+    if (!names.includes(target.instance))
+      say(`${path}/instance`, `${kind} needs a service on node`, `one of ${names.join(', ')}`);
   }
 }
 

@@ -132,6 +132,8 @@ export const FAULT_KINDS = [
   'db-lock',
   'slow-statement',
   'error-burst',
+  'slow-code',
+  'repeated-calls',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 

@@ -5,6 +5,7 @@ import { databaseLock, slowStatement } from './database.ts';
 import { errorBurst } from './error-burst.ts';
 import type { StartFault } from './fault.ts';
 import { firewallDrop } from './firewall-drop.ts';
+import { repeatedCalls, slowCode } from './more-work.ts';
 import { linkLoss, packetLoss } from './packet-loss.ts';
 import { serviceKilled } from './service-killed.ts';
 
@@ -17,4 +18,6 @@ export const FAULTS: Readonly<Record<FaultKind, StartFault>> = {
   'db-lock': databaseLock,
   'slow-statement': slowStatement,
   'error-burst': errorBurst,
+  'slow-code': slowCode,
+  'repeated-calls': repeatedCalls,
 };

@@ -5,16 +5,19 @@ import { createServer } from 'node:http';
 import { seededRandom } from '../random.ts';
 import { pathFits, pathParameters } from '../topology-check.ts';
 import type { Route } from '../types.ts';
-import type { Control, Peers, ServiceConfig, ServiceLine } from './service-config.ts';
+import type { Control, Peers, ServiceConfig, ServiceLine, Work } from './service-config.ts';
 import { StepError, StepRunner } from './steps.ts';
 import { WatchedJson } from './watched-json.ts';
 
 const config = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as ServiceConfig;
 let requests = 0;
 let failuresInjected = 0;
+let workInjected = 0;
 const random = seededRandom(config.seed);
 const peers = new WatchedJson<Peers>(config.peersFile, { services: {}, stores: {} });
-const control = new WatchedJson<Control>(config.controlFile, { failures: [] }, () => say({ failuresInjected }));
+const control = new WatchedJson<Control>(config.controlFile, { failures: [] }, () =>
+  say({ failuresInjected, workInjected }),
+);
 const runner = new StepRunner(config, peers, random);
 const version = process.env.SERVICE_VERSION ?? '0';
 
@@ -36,6 +39,11 @@ function injected(route: Route): number | undefined {
   const name = `${route.method} ${route.path}`;
   const failure = control.value.failures.find((candidate) => candidate.route === name);
   return failure !== undefined && random() < failure.ratio ? failure.status : undefined;
+}
+
+/** What the route does more than its configuration says. */
+function workOf(route: Route): Work | undefined {
+  return control.value.work?.find((candidate) => candidate.route === `${route.method} ${route.path}`);
 }
 
 function answer(response: ServerResponse, status: number, body: string): void {
@@ -68,7 +76,9 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     return;
   }
   try {
-    await runner.run(route.do, valuesOf(route, path));
+    const work = workOf(route);
+    if (work !== undefined) workInjected++;
+    await runner.run(route.do, valuesOf(route, path), work);
     answer(response, route.status ?? 200, padded(route.responseBytes ?? 64));
   } catch (error) {
     const status = error instanceof StepError ? error.status : 500;

@@ -35,11 +35,21 @@ export interface Control {
     /** Share of the requests that fail, 0..1. */
     readonly ratio: number;
   }[];
+  /** Routes that do more than before. Node services only. */
+  readonly work?: readonly Work[];
+}
+
+export interface Work {
+  readonly route: string;
+  /** CPU time more for each request. */
+  readonly cpuMs: number;
+  /** How often every call and statement is made, one after the other. */
+  readonly times: number;
 }
 
 /** What a service writes to its standard output, one JSON object a line. */
 export type ServiceLine =
   | { readonly ready: true; readonly port: number }
   /** Each time the control file changed. */
-  | { readonly failuresInjected: number }
+  | { readonly failuresInjected: number; readonly workInjected?: number }
   | { readonly stopped: true; readonly requests: number; readonly failuresInjected: number };

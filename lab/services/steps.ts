@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { CallStep, RedisStep, SqlStep, Step } from '../types.ts';
 import { RedisClient } from './redis-client.ts';
-import type { Peers, ServiceConfig } from './service-config.ts';
+import type { Peers, ServiceConfig, Work } from './service-config.ts';
 import type { WatchedJson } from './watched-json.ts';
 
 /** A step that failed, with the status its route answers. */
@@ -36,16 +36,24 @@ export class StepRunner {
     this.#random = random;
   }
 
-  /** @throws {StepError} for the first step that fails */
-  async run(steps: readonly Step[], values: Readonly<Record<string, string>>): Promise<void> {
+  /**
+   * @param work  what is done beyond the steps
+   * @throws {StepError} for the first step that fails
+   */
+  async run(steps: readonly Step[], values: Readonly<Record<string, string>>, work?: Work): Promise<void> {
+    if (work !== undefined && work.cpuMs > 0) this.#burn(work.cpuMs);
     for (const step of steps) {
       if ('cpuMs' in step) this.#burn(step.cpuMs);
       else if ('waitMs' in step) await sleep(step.waitMs);
       else if ('parallel' in step) await Promise.all(step.parallel.map((branch) => this.run(branch, values)));
-      else if ('call' in step) await this.#call(step, values);
-      else if ('sql' in step) await this.#sql(step, values);
-      else await this.#redis(step, values);
+      else for (let k = 0; k < (work?.times ?? 1); k++) await this.#ask(step, values);
     }
+  }
+
+  async #ask(step: CallStep | SqlStep | RedisStep, values: Readonly<Record<string, string>>): Promise<void> {
+    if ('call' in step) await this.#call(step, values);
+    else if ('sql' in step) await this.#sql(step, values);
+    else await this.#redis(step, values);
   }
 
   async close(): Promise<void> {

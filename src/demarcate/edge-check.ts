@@ -94,6 +94,12 @@ export function sharedByAllCallers(system: System, edge: CallEdge, affected: (ot
   return callers.length > 1 && callers.every(affected);
 }
 
+/** True when every edge out of the caller that both ends see shows the same, and there are several: the caller's end is it. */
+export function sharedByAllCallees(system: System, edge: CallEdge, affected: (other: CallEdge) => boolean): boolean {
+  const callees = system.callees(edge.from).filter(({ client, server }) => (client?.baseline.count ?? 0) > 0 && server);
+  return callees.length > 1 && callees.every(affected);
+}
+
 function total(rows: readonly TcpEdge[], wanted: (metric: string) => boolean): { baseline: number; current: number } {
   const sum = { baseline: 0, current: 0 };
   for (const { metrics } of rows) {

@@ -6,9 +6,9 @@
 import type { Comparison } from '../model/comparison.ts';
 import { compareNames, machine as machineEntity } from '../model/entity.ts';
 import type { LedgerTerm, Suspect } from '../model/walk.ts';
-import { isThrottled } from './induced.ts';
 import type { Measure, Unit, Units } from './instance-work.ts';
 import { growthOf, observe } from './instance-work.ts';
+import { isThrottled } from './work.ts';
 
 /** Share of the suspects' scores that must sit on the machine. */
 const MIN_EXPLAINED = 0.75;

@@ -4,11 +4,13 @@ import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey, instance as instanceEntity, service as serviceEntity } from '../model/entity.ts';
 import type { Symptom } from '../model/incident.ts';
 import type { Ledger, LedgerEntry, Observation, Suspect } from '../model/walk.ts';
-import { edgeEvidence, sharedByAllCallers } from './edge-check.ts';
+import { edgeEvidence, sharedByAllCallees, sharedByAllCallers } from './edge-check.ts';
 import { received } from './error-ledger.ts';
 import type { CallEdge, System } from './system.ts';
 import { meanUs } from './system.ts';
+import type { InstanceMeasure } from './vertical.ts';
 import { concentratedInstance, instanceShares, silentInstances } from './vertical.ts';
+import { worked } from './work.ts';
 
 /** Entries below this share of the change are not suspects. */
 const MIN_SHARE = 0.05;
@@ -79,7 +81,7 @@ function manyCalls({ entity, baseline, current }: LedgerEntry): Observation {
 function narrowService(
   comparison: Comparison,
   name: string,
-  measure: 'duration' | 'errors',
+  measure: InstanceMeasure,
   observations: readonly Observation[],
 ): Narrowed {
   const shares = instanceShares(comparison, name, measure);
@@ -102,11 +104,16 @@ function narrowEdge(system: System, comparison: Comparison, edge: CallEdge, enti
   const silent = silentInstances(comparison, edge.to);
   const instances = instancesOf(comparison, edge.to);
   if (evidence.refusedPerS > evidence.timedOutPerS && evidence.refusedPerS > 0) {
-    return end(edge.to, silent, instances, observations);
+    return end(comparison, edge.to, silent, instances, observations);
   }
-  if (sharedByAllCallers(system, edge, (other) => suffers(other))) {
+  if (sharedByAllCallers(system, edge, suffers)) {
     const text = `all callers of ${edge.to} see the same`;
-    return end(edge.to, silent, instances, [...observations, { text }]);
+    return end(comparison, edge.to, silent, instances, [...observations, { text }]);
+  }
+  // Who computes reads the answers late: calls to everybody seem to take long, on that side alone.
+  if (sharedByAllCallees(system, edge, waits) && worked(system, comparison, edge.from)) {
+    const text = `${edge.from} works more than before and sees all its callees answer late; they are as fast as ever`;
+    return narrowService(comparison, edge.from, 'duration', [...observations, { text }]);
   }
   if (silent.length > 0 && silent.length < instances.length)
     return { entity, service: edge.to, instances: silent, observations };
@@ -119,6 +126,7 @@ function narrowEdge(system: System, comparison: Comparison, edge: CallEdge, enti
 }
 
 function end(
+  comparison: Comparison,
   service: string,
   silent: readonly string[],
   instances: readonly string[],
@@ -133,13 +141,18 @@ function end(
       observations: [...observations, { text: `${only} answers nothing; its siblings do` }],
     };
   }
-  return { entity: serviceEntity(service), service, ...(silent.length > 0 ? { instances: silent } : {}), observations };
+  if (silent.length > 0) return { entity: serviceEntity(service), service, instances: silent, observations };
+  return narrowService(comparison, service, 'waited', observations);
 }
 
-/** The caller gets clearly more errors over this edge, or waits clearly longer than the callee takes. */
+/** The caller gets clearly more errors over this edge, or waits. */
 function suffers(edge: CallEdge): boolean {
   const count = (edge.client ?? edge.server)?.current.count ?? 0;
-  if (received(edge) > 0.05 * Math.max(count, 0.2)) return true;
+  return received(edge) > 0.05 * Math.max(count, 0.2) || waits(edge);
+}
+
+/** The caller waits clearly longer than the callee takes. */
+function waits(edge: CallEdge): boolean {
   if (edge.client === undefined || edge.server === undefined) return false;
   const gap = (when: 'baseline' | 'current'): number => meanUs(edge.client?.[when]) - meanUs(edge.server?.[when]);
   return gap('current') > 2 * gap('baseline') + 1_000;

@@ -27,13 +27,15 @@ interface Sums {
 const CONCENTRATED_SHARE = 0.75;
 const CLEARLY_LESS = 0.8;
 
+export type InstanceMeasure = 'duration' | 'errors' | 'waited';
+
 /**
- * @param measure  durations of calls into the service, or errors
+ * @param measure  durations of calls into the service, errors, or durations as its callers see them
  * @returns shares of every instance, largest first; empty when instances are not told apart
  */
-export function instanceShares(comparison: Comparison, name: string, measure: 'duration' | 'errors'): InstanceShare[] {
+export function instanceShares(comparison: Comparison, name: string, measure: InstanceMeasure): InstanceShare[] {
   const leaves = comparison.calls.filter((leaf) => leaf.callee === name && leaf.calleeInstance !== undefined);
-  const side = sideOf(leaves);
+  const side = measure === 'waited' && leaves.some((leaf) => leaf.side === 'client') ? 'client' : sideOf(leaves);
   const sums = new Map<string, Sums>();
   for (const leaf of leaves) {
     if (leaf.side !== side) continue;

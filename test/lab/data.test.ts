@@ -54,12 +54,14 @@ describe('scenarios and topologies of the lab', () => {
     const classes = all.flatMap(({ faults }) => faults.map(({ truth }) => truth.faultClass));
     expect(classes.sort()).toEqual([
       'application_errors',
+      'call_amplification',
       'connection_filtered',
       'connection_refused',
       'cpu_throttling',
       'database_lock',
       'packet_loss',
       'packet_loss',
+      'slow_code',
       'slow_database',
     ]);
     expect(all.filter(({ faults }) => faults.length === 0).map(({ name }) => name)).toEqual([
