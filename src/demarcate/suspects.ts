@@ -67,7 +67,7 @@ function narrow(system: System, comparison: Comparison, ledger: Ledger, entry: L
       ? undefined
       : entry.term === 'caller'
         ? { entity, observations: [] }
-        : narrowEdge(system, comparison, edge, entity);
+        : narrowEdge(system, comparison, edge, entity, ledger.kind === 'errors' ? 'failed' : 'waited');
   }
   return narrowService(comparison, entity.name, ledger.kind === 'errors' ? 'errors' : 'duration', []);
 }
@@ -98,17 +98,23 @@ function narrowService(
 }
 
 /** A refused or silent callee is the callee's fault; what all callers of a service share is its end; else it is the link. */
-function narrowEdge(system: System, comparison: Comparison, edge: CallEdge, entity: Entity): Narrowed {
+function narrowEdge(
+  system: System,
+  comparison: Comparison,
+  edge: CallEdge,
+  entity: Entity,
+  measure: InstanceMeasure,
+): Narrowed {
   const evidence = edgeEvidence(comparison, edge.from, edge.to);
   const { observations } = evidence;
   const silent = silentInstances(comparison, edge.to);
   const instances = instancesOf(comparison, edge.to);
   if (evidence.refusedPerS > evidence.timedOutPerS && evidence.refusedPerS > 0) {
-    return end(comparison, edge.to, silent, instances, observations);
+    return end(comparison, edge.to, measure, silent, instances, observations);
   }
   if (sharedByAllCallers(system, edge, suffers)) {
     const text = `all callers of ${edge.to} see the same`;
-    return end(comparison, edge.to, silent, instances, [...observations, { text }]);
+    return end(comparison, edge.to, measure, silent, instances, [...observations, { text }]);
   }
   // Who computes reads the answers late: calls to everybody seem to take long, on that side alone.
   if (sharedByAllCallees(system, edge, waits) && worked(system, comparison, edge.from)) {
@@ -128,6 +134,7 @@ function narrowEdge(system: System, comparison: Comparison, edge: CallEdge, enti
 function end(
   comparison: Comparison,
   service: string,
+  measure: InstanceMeasure,
   silent: readonly string[],
   instances: readonly string[],
   observations: readonly Observation[],
@@ -142,7 +149,7 @@ function end(
     };
   }
   if (silent.length > 0) return { entity: serviceEntity(service), service, instances: silent, observations };
-  return narrowService(comparison, service, 'waited', observations);
+  return narrowService(comparison, service, measure, observations);
 }
 
 /** The caller gets clearly more errors over this edge, or waits. */

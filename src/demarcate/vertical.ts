@@ -27,15 +27,16 @@ interface Sums {
 const CONCENTRATED_SHARE = 0.75;
 const CLEARLY_LESS = 0.8;
 
-export type InstanceMeasure = 'duration' | 'errors' | 'waited';
+export type InstanceMeasure = 'duration' | 'errors' | 'waited' | 'failed';
 
 /**
- * @param measure  durations of calls into the service, errors, or durations as its callers see them
+ * @param measure  durations of calls into the service, or errors; as its callers see them: waited, failed
  * @returns shares of every instance, largest first; empty when instances are not told apart
  */
 export function instanceShares(comparison: Comparison, name: string, measure: InstanceMeasure): InstanceShare[] {
   const leaves = comparison.calls.filter((leaf) => leaf.callee === name && leaf.calleeInstance !== undefined);
-  const side = measure === 'waited' && leaves.some((leaf) => leaf.side === 'client') ? 'client' : sideOf(leaves);
+  const byCallers = measure === 'waited' || measure === 'failed';
+  const side = byCallers && leaves.some((leaf) => leaf.side === 'client') ? 'client' : sideOf(leaves);
   const sums = new Map<string, Sums>();
   for (const leaf of leaves) {
     if (leaf.side !== side) continue;
@@ -43,7 +44,7 @@ export function instanceShares(comparison: Comparison, name: string, measure: In
     const sum = sums.get(key) ?? { beforeCount: 0, before: 0, nowCount: 0, now: 0, machine: leaf.calleeMachine };
     sum.beforeCount += leaf.baseline.count;
     sum.nowCount += leaf.current.count;
-    if (measure === 'errors') {
+    if (measure === 'errors' || measure === 'failed') {
       sum.before += leaf.baseline.errors;
       sum.now += leaf.current.errors;
     } else {
