@@ -5,7 +5,7 @@ import { concentratedInstance, instanceShares } from '../../src/demarcate/vertic
 import type { CallLeaf, Comparison } from '../../src/model/comparison.ts';
 import { edge, service } from '../../src/model/entity.ts';
 import type { Anomaly } from '../../src/model/incident.ts';
-import { draw } from './draw.ts';
+import { draw, pair } from './draw.ts';
 
 function about(comparison: Comparison, ...anomalies: readonly Partial<Anomaly>[]): Comparison {
   const [first] = comparison.anomalies;
@@ -107,5 +107,44 @@ describe('nothing but traffic', () => {
     );
     expect(walk.symptom).toEqual(service('db'));
     expect(walk.ledgers[0]?.kind).toBe('latency');
+  });
+});
+
+describe('the end of an edge', () => {
+  const far = { 'cart -> cache': [100, 20_100] as const, 'cart -> product': [100, 25_100] as const };
+  /** CPU of the one instance of cart, µs a window of 5 s. */
+  const busy = (before: number, now: number): Comparison => ({
+    ...draw({ graph: 'web -> cart -> cache; cart -> product', net: far }),
+    resources: [
+      { entityKind: 'instance', entity: 'cart-1', service: 'cart', metrics: [pair('cpuUsedUs', before, now)] },
+    ],
+  });
+  const names = (comparison: Comparison): string[] => demarcate(comparison).suspects.map(({ entity }) => entity.name);
+
+  it('who computes reads all answers late: the caller, not the ways', () => {
+    const walk = demarcate(busy(100_000, 2_600_000));
+    expect(walk.suspects.map(({ entity }) => entity)).toEqual([service('cart')]);
+    expect(walk.suspects[0]?.observations.map(({ text }) => text).join()).toContain('they are as fast as ever');
+  });
+
+  it('who works no more than before looks at ways that got longer', () => {
+    expect(names(busy(100_000, 110_000)).sort()).toEqual(['cart -> cache', 'cart -> product']);
+  });
+
+  it('is the instance whose callers wait', () => {
+    const drawn = draw({
+      graph: 'web -> api; web -> job -> api',
+      net: { 'web -> api': [100, 30_100], 'job -> api': [100, 30_100] },
+    });
+    const calls = drawn.calls.flatMap((leaf): CallLeaf[] =>
+      leaf.callee === 'api'
+        ? ['api-1', 'api-2'].map((calleeInstance) => ({
+            ...leaf,
+            calleeInstance,
+            current: calleeInstance === 'api-1' ? leaf.current : leaf.baseline,
+          }))
+        : [leaf],
+    );
+    expect(names({ ...drawn, calls })[0]).toBe('api-1');
   });
 });
