@@ -95,9 +95,7 @@ export function requestsOf(system: SimulatedSystem, fault: Fault | undefined, ra
       return { us: REFUSED_US, failed: true };
     }
     const { us, failed } = serve(callee, instance);
-    const slow =
-      (fault?.kind === 'slow_edge' && fault.service === callee && fault.caller === caller) ||
-      isLossy(system, fault, callerInstance, instance);
+    const slow = isSlowWay(system, fault, { caller: from, callee: name, callerInstance, calleeInstance: instance });
     const way = draw(NETWORK_US) + (slow ? (random() < 0.5 ? draw(2 * fault!.size) : 0) : 0);
     add(sums, from, name, callerInstance, instance, failed ? '500' : '200', us + way, us);
     return { us: us + way, failed };
@@ -110,10 +108,18 @@ export function requestsOf(system: SimulatedSystem, fault: Fault | undefined, ra
   return { edges, cpuUs };
 }
 
-/** What enters or leaves a machine with a bad network; what stays within it does not. */
-export function isLossy(system: SimulatedSystem, fault: Fault | undefined, caller: string, callee: string): boolean {
+/** The slow edge; or what enters or leaves a machine with a bad network, while what stays within it is well. */
+export function isSlowWay(
+  { services, machineOf }: SimulatedSystem,
+  fault: Fault | undefined,
+  way: Pick<EdgeSums, 'caller' | 'callee' | 'callerInstance' | 'calleeInstance'>,
+): boolean {
+  if (fault?.kind === 'slow_edge')
+    return way.caller === services[fault.caller!]!.name && way.callee === services[fault.service]!.name;
   if (fault?.kind !== 'lossy_machine') return false;
-  return (system.machineOf.get(caller) === fault.machine) !== (system.machineOf.get(callee) === fault.machine);
+  return (
+    (machineOf.get(way.callerInstance) === fault.machine) !== (machineOf.get(way.calleeInstance) === fault.machine)
+  );
 }
 
 function isHit(fault: Fault, service: number, instance: string): boolean {

@@ -15,6 +15,7 @@ const START_MS = 1_700_000_000_000 - (1_700_000_000_000 % WINDOW_MS);
 export const HEALTHY_WINDOWS = 36;
 const FAULT_WINDOWS = 12;
 export const FAULT_MS = START_MS + HEALTHY_WINDOWS * WINDOW_MS;
+const rules = createRuleSet(BUILT_IN_RULES);
 /** Resources are drawn apart from requests. */
 const NOISE_SEED = 50_000;
 
@@ -38,7 +39,6 @@ export async function simulate(
   const fault = kinds.map((kind) => randomFault(drawn, kind, random)).find((found) => found !== undefined);
   if (fault === undefined) return undefined;
   const system = fault.kind === 'slow_external' ? { ...drawn, external: fault.service } : drawn;
-  const rules = createRuleSet(BUILT_IN_RULES);
   const pipeline = createPipeline({ rules, configHash: 'simulate', ingest: { latenessMs: 15_000 } });
   const reports: Report[] = [];
   for (let w = 0; w < HEALTHY_WINDOWS + FAULT_WINDOWS; w++) {

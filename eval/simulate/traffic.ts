@@ -4,12 +4,14 @@ import type { Random } from '../../src/stats/random.ts';
 import { poisson } from '../../src/stats/random.ts';
 import type { Fault } from './fault.ts';
 import type { EdgeSums } from './requests.ts';
-import { isLossy, requestsOf, WINDOW_MS } from './requests.ts';
+import { isSlowWay, requestsOf, WINDOW_MS } from './requests.ts';
 import { changesOf, resourcesOf } from './resources.ts';
 import type { SimulatedSystem } from './system.ts';
 
 /** One request of two hundred is made anew somewhere: retransmits of healthy networks. */
 const RETRANSMITS = 0.0002;
+/** The same on a way that loses packets. */
+const LOSSY = 0.06;
 const CLIENT_MACHINE = 'machine-client';
 const SEGMENTS = 4;
 
@@ -80,16 +82,14 @@ interface Sides {
   readonly server: CallRecord | undefined;
 }
 
+function endsOf({ caller, callee, callerInstance, calleeInstance }: EdgeSums, machineOf: (instance: string) => string) {
+  const [callerMachine, calleeMachine] = [machineOf(callerInstance), machineOf(calleeInstance)];
+  return { caller, callee, callerInstance, calleeInstance, callerMachine, calleeMachine };
+}
+
 function callsOf(edge: EdgeSums, machineOf: (instance: string) => string): Sides {
-  const { caller, callee, callerInstance, calleeInstance, status, count } = edge;
-  const ends = {
-    caller,
-    callee,
-    callerInstance,
-    calleeInstance,
-    callerMachine: machineOf(callerInstance),
-    calleeMachine: machineOf(calleeInstance),
-  };
+  const { status, count } = edge;
+  const ends = endsOf(edge, machineOf);
   const isBroken = status === 'refused' || status === 'reset';
   const base = {
     ...ends,
@@ -148,29 +148,19 @@ function tcpOf(
     if (edge.status === 'reset') flow.reset += edge.count;
   }
   return [...flows.values()].map(({ edge, count, refused, reset }) => {
-    const { caller, callee, callerInstance, calleeInstance } = edge;
-    const slow =
-      (fault?.kind === 'slow_edge' &&
-        callee === system.services[fault.service]!.name &&
-        caller === system.services[fault.caller!]!.name) ||
-      isLossy(system, fault, callerInstance, calleeInstance);
+    const ends = endsOf(edge, machineOf);
     const record: TcpRecord = {
-      caller,
-      callee,
-      callerInstance,
-      calleeInstance,
-      callerMachine: machineOf(callerInstance),
-      calleeMachine: machineOf(calleeInstance),
+      ...ends,
       side: 'client',
       calleePort: 80,
       segmentsOut: SEGMENTS * count + refused,
-      retransmits: poisson(random, SEGMENTS * count * (slow ? 0.06 : RETRANSMITS)),
+      retransmits: poisson(random, SEGMENTS * count * (isSlowWay(system, fault, edge) ? LOSSY : RETRANSMITS)),
       resetsReceived: reset,
       drops: {},
       connectFailures: refused > 0 ? { refused } : {},
       rttSumUs: count * 200,
       rttCount: count,
     };
-    return [machineOf(callerInstance), record] as const;
+    return [ends.callerMachine, record] as const;
   });
 }

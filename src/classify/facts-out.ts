@@ -60,18 +60,10 @@ export function outFacts(scope: Scope, sheet: FactSheet): void {
  */
 function slowCallee(calls: readonly CallLeaf[], sheet: FactSheet): void {
   const served = calls.filter((leaf) => leaf.side === 'server');
-  let worst: { ratio: number; rise: number; callee: string } | undefined;
-  for (const callee of [...new Set(served.map((leaf) => leaf.callee))].sort(compareNames)) {
-    const leaves = served.filter((leaf) => leaf.callee === callee);
-    const mean = (span: 'baseline' | 'current'): number | null => {
-      const { durationSumUs, count } = sumCalls(leaves, span);
-      return over(durationSumUs, count);
-    };
-    const ratio = over(mean('current'), mean('baseline'));
-    const rise = minus(mean('current'), mean('baseline'));
-    if (ratio === null || rise === null) continue;
-    if (worst === undefined || rise > worst.rise) worst = { ratio, rise, callee };
-  }
+  const worst = largestRise(served, (leaves, span) => {
+    const { durationSumUs, count } = sumCalls(leaves, span);
+    return over(durationSumUs, count);
+  });
   setFact(sheet, 'out.callee_latency_ratio', worst?.ratio ?? null);
   setFact(sheet, 'out.callee_latency_rise_us', worst?.rise ?? null);
   setFact(sheet, 'out.slow_callee', worst?.callee ?? null);
@@ -80,19 +72,27 @@ function slowCallee(calls: readonly CallLeaf[], sheet: FactSheet): void {
 /** The callee it calls most often beyond what its own requests account for. */
 function moreCalls(scope: Scope, calls: readonly CallLeaf[], sheet: FactSheet): void {
   const own = bestSide(scope.calls, 'server');
-  const seen = bestSide(calls, 'client');
-  const [before, now] = [sumCalls(own, 'baseline').count, sumCalls(own, 'current').count];
-  let most: { ratio: number; rise: number; callee: string } | undefined;
-  for (const callee of [...new Set(seen.map((leaf) => leaf.callee))].sort(compareNames)) {
-    const leaves = seen.filter((leaf) => leaf.callee === callee);
-    const perNow = over(sumCalls(leaves, 'current').count, now);
-    const perBefore = over(sumCalls(leaves, 'baseline').count, before);
-    const ratio = over(perNow, perBefore);
-    const rise = minus(perNow, perBefore);
-    if (ratio !== null && rise !== null && (most === undefined || rise > most.rise)) most = { ratio, rise, callee };
-  }
+  const requests = { baseline: sumCalls(own, 'baseline').count, current: sumCalls(own, 'current').count };
+  const most = largestRise(bestSide(calls, 'client'), (leaves, span) =>
+    over(sumCalls(leaves, span).count, requests[span]),
+  );
   setFact(sheet, 'out.calls_per_request_ratio', most?.ratio ?? null);
   setFact(sheet, 'out.more_called', most?.callee ?? null);
+}
+
+/** The callee of which something rose most, and by how much; ties by name. */
+function largestRise(
+  calls: readonly CallLeaf[],
+  read: (leaves: readonly CallLeaf[], span: 'baseline' | 'current') => number | null,
+): { readonly ratio: number; readonly rise: number; readonly callee: string } | undefined {
+  let most: { ratio: number; rise: number; callee: string } | undefined;
+  for (const callee of [...new Set(calls.map((leaf) => leaf.callee))].sort(compareNames)) {
+    const leaves = calls.filter((leaf) => leaf.callee === callee);
+    const [before, now] = [read(leaves, 'baseline'), read(leaves, 'current')];
+    const [ratio, rise] = [over(now, before), minus(now, before)];
+    if (ratio !== null && rise !== null && (most === undefined || rise > most.rise)) most = { ratio, rise, callee };
+  }
+  return most;
 }
 
 type Caller = { readonly caller: string; readonly callerInstance?: string };

@@ -8,6 +8,8 @@
  * repeat failed ones stay where they fail.
  */
 import type { EdgeShare, NodeShare, Snapshot } from './latency-shares.ts';
+import type { Step } from './propagate.ts';
+import { propagate } from './propagate.ts';
 import type { CallEdge } from './system.ts';
 
 export interface FanOut {
@@ -28,8 +30,6 @@ const MIN_SHARE = 0.1;
 const RETRIED = 0.5;
 /** Each is followed through the graph. */
 const MAX_EDGES = 5;
-const MAX_SWEEPS = 200;
-const CONVERGED = 1e-12;
 
 const mean = (a: number, b: number): number => (a + b) / 2;
 
@@ -50,8 +50,10 @@ export function fanOuts(before: Snapshot, now: Snapshot, change: number): readon
   }
   const cost = ({ a, b, extra }: (typeof found)[number]): number => Math.abs(extra) * mean(a.clientUs, b.clientUs);
   found.sort((x, y) => cost(y) - cost(x));
+  if (found.length === 0) return [];
+  const steps = meanSteps(before, now);
   return found.slice(0, MAX_EDGES).map(({ edge, a, b, extra }) => {
-    const visits = follow(before, now, edge, extra);
+    const visits = follow(before, now, steps, edge, extra);
     const contribution = [...visits.values()].reduce((sum, us) => sum + us, 0);
     return { edge, before: a.q, now: b.q, contribution, visits };
   });
@@ -65,10 +67,13 @@ function failed({ edges }: NodeShare): number {
   return edges.reduce((sum, { failedQ }) => sum + failedQ, 0);
 }
 
-/** What `extra` visits over this edge add to the visits' entry of each service, µs. */
-function follow(before: Snapshot, now: Snapshot, first: CallEdge, extra: number): Map<string, number> {
-  const names = new Set([...before.nodes.keys(), ...now.nodes.keys()]);
-  const steps = [...names].flatMap((name) => {
+/** Calls per visit and time on the way of every edge, in the middle between before and now. */
+interface MeanStep extends Step {
+  readonly networkUs: number;
+}
+
+function meanSteps(before: Snapshot, now: Snapshot): MeanStep[] {
+  return [...new Set([...before.nodes.keys(), ...now.nodes.keys()])].flatMap((name) => {
     const [a, b] = [before.nodes.get(name), now.nodes.get(name)];
     return [...new Set([...(a?.edges ?? []), ...(b?.edges ?? [])].map(({ edge }) => edge.to))].map((to) => {
       const [ea, eb] = [a, b].map((node) => node?.edges.find(({ edge }) => edge.to === to));
@@ -76,15 +81,17 @@ function follow(before: Snapshot, now: Snapshot, first: CallEdge, extra: number)
       return { from: name, to, per, networkUs: mean(...pair(ea?.networkUs, eb?.networkUs)) };
     });
   });
-  let more = new Map([[first.to, extra]]);
-  for (let sweep = 0; sweep < MAX_SWEEPS; sweep++) {
-    const next = new Map([[first.to, extra]]);
-    for (const { from, to, per } of steps) next.set(to, (next.get(to) ?? 0) + per * (more.get(from) ?? 0));
-    let moved = 0;
-    for (const [name, w] of next) moved = Math.max(moved, Math.abs(w - (more.get(name) ?? 0)));
-    more = next;
-    if (moved < CONVERGED) break;
-  }
+}
+
+/** What `extra` visits over this edge add to the visits' entry of each service, µs. */
+function follow(
+  before: Snapshot,
+  now: Snapshot,
+  steps: readonly MeanStep[],
+  first: CallEdge,
+  extra: number,
+): Map<string, number> {
+  const more = propagate(first.to, extra, steps);
   const out = new Map<string, number>();
   const add = (name: string, us: number): void => {
     if (us !== 0) out.set(name, (out.get(name) ?? 0) + us);

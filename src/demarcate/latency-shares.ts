@@ -2,13 +2,12 @@
  * What the latency ledger is made of, before and during: of every service its own time, of every edge the calls per
  * request and the time on the way, and how often a request of the entry comes by.
  */
+import { propagate } from './propagate.ts';
 import type { CallEdge, System } from './system.ts';
 import { inbound, meanUs } from './system.ts';
 
 /** Share of a parallel service's time that its calls cover in the baseline; the rest is its own. */
 const PARALLEL_COVER = 0.95;
-const MAX_SWEEPS = 200;
-const CONVERGED = 1e-12;
 
 type When = 'baseline' | 'current';
 
@@ -120,20 +119,10 @@ function overlapOf(
   return Math.min(1, Math.max(before.overlap, explainedUs / callsUs), Math.max(totalUs / callsUs, 0));
 }
 
-/** Fixed point of W = e_entry + Pᵀ·W by sweeps; converges while a request makes finitely many calls. */
+/** Visits of every service for one request of the entry, weighted by overlap. */
 function weights(nodes: ReadonlyMap<string, NodeShare>, entry: string): Map<string, number> {
-  let weight = new Map([[entry, 1]]);
-  for (let sweep = 0; sweep < MAX_SWEEPS; sweep++) {
-    const next = new Map([[entry, 1]]);
-    for (const [name, w] of weight) {
-      const node = nodes.get(name);
-      for (const { edge, q } of node?.edges ?? [])
-        next.set(edge.to, (next.get(edge.to) ?? 0) + w * (node?.overlap ?? 0) * q);
-    }
-    let moved = 0;
-    for (const [name, w] of next) moved = Math.max(moved, Math.abs(w - (weight.get(name) ?? 0)));
-    weight = next;
-    if (moved < CONVERGED) break;
-  }
-  return weight;
+  const steps = [...nodes.values()].flatMap(({ name, overlap, edges }) =>
+    edges.map(({ edge, q }) => ({ from: name, to: edge.to, per: overlap * q })),
+  );
+  return propagate(entry, 1, steps);
 }
