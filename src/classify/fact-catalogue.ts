@@ -85,6 +85,13 @@ const EDGE: readonly FactDefinition[] = [
     'sigma',
     "rise of retransmits per window in standard deviations of the baseline (at least Poisson's)",
   ),
+  number(
+    'edge.spurious_retransmit_ratio',
+    'ratio',
+    'share of that rise whose data had arrived already, as far as receiving kernels say: sent again although nothing was lost',
+    0,
+    1,
+  ),
   number('edge.drops_rise_per_s', 'per_s', 'rise of packets dropped by a kernel, all reasons'),
   number('edge.drop_ratio', 'ratio', 'packets dropped by a kernel / segments sent, now', 0),
   text('edge.top_drop_reason', 'kernel reason with the largest rise of drops'),
@@ -190,6 +197,7 @@ const RESOURCE: readonly FactDefinition[] = [
   number('instance.cpu_cores', 'cores', 'CPU used, now', 0),
   number('instance.cpu_rise_cores', 'cores', 'its rise'),
   number('instance.cpu_ratio', 'factor', 'CPU used now / before', 0),
+  number('instance.cpu_drop_ratio', 'ratio', 'share of its CPU time that it no longer uses; 0: as much or more', 0, 1),
   number('instance.cpu_limit_ratio', 'factor', 'quota now / before: below 1 when it was lowered', 0),
   number('instance.run_queue_delay_rise_ratio', 'ratio', 'rise of time spent runnable but not running / wall time'),
   number('instance.memory_used_of_limit', 'ratio', 'memory used / limit, now', 0),
@@ -242,6 +250,11 @@ const DATABASE: readonly FactDefinition[] = [
   number('db.other_tables_latency_ratio', 'factor', 'mean duration of statements on other tables, now / before', 0),
   number('db.writes_slowed', 'count', 'statements that write or lock rows among those slowed', 0),
   number('db.lock_errors_rise_per_s', 'per_s', 'rise of deadlock, lock-timeout and serialisation errors'),
+  number(
+    'db.connection_limit_errors_rise_per_s',
+    'per_s',
+    'rise of connections the database turned away: it has no more to give',
+  ),
 ];
 
 const TELEMETRY: readonly FactDefinition[] = [

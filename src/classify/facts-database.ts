@@ -23,6 +23,9 @@ const DATABASES = new Set([
 /** PostgreSQL deadlock, lock not available, serialisation; MySQL lock wait timeout, deadlock. */
 const LOCK_ERRORS = /^(40P01|55P03|40001|1205|1213|deadlock.*|lock.*)$/i;
 
+/** PostgreSQL too many connections; MySQL the same, of the server and of one user. */
+const LIMIT_ERRORS = /^(53300|1040|1203|1226|too_many_connections)$/i;
+
 interface Statement {
   readonly text: string;
   countBefore: number;
@@ -55,10 +58,11 @@ export function databaseFacts(scope: Scope, sheet: FactSheet): void {
     'db.rate_ratio',
     over(over(now.count, scope.currentSeconds), over(before.count, scope.baselineSeconds)),
   );
-  const lockErrors = [...errorRises(leaves, scope, (leaf) => leaf.errorType ?? leaf.status)]
-    .filter(([type]) => LOCK_ERRORS.test(type))
-    .reduce((sum, [, rise]) => sum + rise, 0);
-  setFact(sheet, 'db.lock_errors_rise_per_s', lockErrors);
+  const rises = errorRises(leaves, scope, (leaf) => leaf.errorType ?? leaf.status);
+  const sumOf = (wanted: RegExp): number =>
+    [...rises].filter(([type]) => wanted.test(type)).reduce((sum, [, rise]) => sum + rise, 0);
+  setFact(sheet, 'db.lock_errors_rise_per_s', sumOf(LOCK_ERRORS));
+  setFact(sheet, 'db.connection_limit_errors_rise_per_s', sumOf(LIMIT_ERRORS));
   statementFacts(leaves, sheet);
 }
 

@@ -43,6 +43,7 @@ export function edgeFacts(scope: Scope, sheet: FactSheet): void {
   setFact(sheet, 'edge.retransmits_rise_sigma', riseSigma(retransmits), retransmits.onsetMs);
 
   dropFacts(scope, sheet, lists, segments, perSecond);
+  spuriousFact(sheet, lists, retransmits, perSecond);
   connectFacts(scope, sheet, client.length > 0 ? client : lists, perSecond);
 
   const rtt = meanPair(sumOf(lists, 'rttSumUs'), sumOf(lists, 'rttCount'));
@@ -72,7 +73,7 @@ function dropFacts(
   const seen = reasons(lists, 'drops');
   let top: string | null = null;
   let topRise = 0;
-  for (const reason of new Set([...seen, 'NETFILTER_DROP', 'NO_SOCKET', 'SOCKET_RCVBUFF'])) {
+  for (const reason of new Set([...seen, 'NETFILTER_DROP', 'NO_SOCKET', 'QDISC_DROP', 'SOCKET_RCVBUFF'])) {
     const pair = sumOfMap(lists, 'drops', reason, reported);
     const rise = perSecond(pair);
     if (!/^[A-Z][A-Z0-9_]*$/.test(reason)) continue;
@@ -82,6 +83,22 @@ function dropFacts(
   setFact(sheet, 'edge.drops_rise_per_s', perSecond(all), all.onsetMs);
   setFact(sheet, 'edge.drop_ratio', over(all.current, segments.current), all.onsetMs);
   setFact(sheet, 'edge.top_drop_reason', top);
+}
+
+/** What the kernel calls a segment whose data it has already: what was sent again had not been lost. */
+const HAD_ALREADY = 'TCP_OLD_DATA';
+
+/** Duplicates that receivers threw away, of the rise of retransmits. A kernel without drop reasons shows none. */
+function spuriousFact(
+  sheet: FactSheet,
+  lists: Lists,
+  retransmits: Pair,
+  perSecond: (pair: Pair) => number | null,
+): void {
+  const again = perSecond(retransmits);
+  const duplicates = Math.max(0, perSecond(sumOfMap(lists, 'drops', HAD_ALREADY, true)) ?? 0);
+  const ratio = again === null ? null : again > 0 ? Math.min(1, duplicates / again) : 0;
+  setFact(sheet, 'edge.spurious_retransmit_ratio', ratio, retransmits.onsetMs);
 }
 
 function connectFacts(scope: Scope, sheet: FactSheet, lists: Lists, perSecond: (pair: Pair) => number | null): void {

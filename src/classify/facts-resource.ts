@@ -56,6 +56,12 @@ export function resourceFacts(scope: Scope, sheet: FactSheet): void {
     const now = ofWindow(used.current);
     return reading(before === null ? null : over(now, Math.max(before, CPU_FLOOR_CORES)), used.onsetMs);
   });
+  instance('cpu_drop_ratio', (get) => {
+    const used = get('cpuUsedUs');
+    const before = ofWindow(used.baseline);
+    const ratio = before === null || before < CPU_FLOOR_CORES ? null : over(used.current, used.baseline);
+    return reading(ratio === null ? null : Math.max(0, 1 - ratio), used.onsetMs);
+  });
   instance('cpu_limit_ratio', (get) => {
     const limit = get('cpuLimitUs');
     const ratio = over(limit.current, limit.baseline);

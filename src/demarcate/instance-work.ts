@@ -1,7 +1,10 @@
 /** What every instance did itself, and what its calls spent between machines, before and during an incident. */
 import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
 
-/** Own time and time on the way in µs, or errors returned less errors received; and the requests or calls they belong to. */
+/**
+ * Own time and time on the way in µs, or errors returned less errors received and errors on the way; and the requests or
+ * calls they belong to.
+ */
 export interface Amount {
   readonly sum: number;
   readonly count: number;
@@ -71,15 +74,15 @@ export function observe(comparison: Comparison): Units {
       });
   return {
     self: work(({ durationSumUs }) => durationSumUs),
-    originated: work(({ errors }) => errors),
-    network: [...pairs.values()]
-      .filter(({ client, server }) => client.length > 0 && server.length > 0)
-      .map(({ ends, client, server }) => ({
-        ends,
-        before: onTheWay(client, server, 'baseline'),
-        now: onTheWay(client, server, 'current'),
-      })),
+    originated: [...work(({ errors }) => errors), ...between(pairs, failedOnTheWay)],
+    network: between(pairs, onTheWay),
   };
+}
+
+function between(pairs: ReadonlyMap<string, Sides>, read: (sides: Sides, when: When) => Amount): Unit[] {
+  return [...pairs.values()]
+    .filter(({ client, server }) => client.length > 0 && server.length > 0)
+    .map((sides) => ({ ends: sides.ends, before: read(sides, 'baseline'), now: read(sides, 'current') }));
 }
 
 function total(leaves: readonly CallLeaf[], when: When, read: (sums: CallSums) => number): number {
@@ -87,11 +90,17 @@ function total(leaves: readonly CallLeaf[], when: When, read: (sums: CallSums) =
 }
 
 /** The time of a pair's calls that neither the callee nor anything below it spent. */
-function onTheWay(client: readonly CallLeaf[], server: readonly CallLeaf[], when: When): Amount {
+function onTheWay({ client, server }: Sides, when: When): Amount {
   const calls = total(client, when, ({ count }) => count);
   const answered = total(server, when, ({ count }) => count);
   if (calls <= 0 || answered <= 0) return { sum: 0, count: 0 };
   const mean = total(client, when, ({ durationSumUs }) => durationSumUs) / calls;
   const inside = total(server, when, ({ durationSumUs }) => durationSumUs) / answered;
   return { sum: (mean - inside) * calls, count: calls };
+}
+
+/** Calls of a pair that failed for the caller alone: nothing came back, whatever the callee answered. */
+function failedOnTheWay({ client, server }: Sides, when: When): Amount {
+  const failed = total(client, when, ({ errors }) => errors) - total(server, when, ({ errors }) => errors);
+  return { sum: Math.max(0, failed), count: total(client, when, ({ count }) => count) };
 }

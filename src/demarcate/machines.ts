@@ -6,6 +6,7 @@
 import type { Comparison } from '../model/comparison.ts';
 import { compareNames, machine as machineEntity } from '../model/entity.ts';
 import type { LedgerTerm, Suspect } from '../model/walk.ts';
+import { median } from '../stats/robust.ts';
 import type { Measure, Unit, Units } from './instance-work.ts';
 import { growthOf, observe } from './instance-work.ts';
 import { isThrottled } from './work.ts';
@@ -20,6 +21,8 @@ const MAX_OF_ONE = 0.8;
 const AFFECTED_RATIO = 1.5;
 const AFFECTED_US = 500;
 const AFFECTED_ERRORS = 0.02;
+/** What does not touch the machine and grew by less than this share of what does is spared: others only notice. */
+const NOTICED = 0.1;
 /** Requests it must have had, before and now, to speak for or against. */
 const MIN_REQUESTS = 10;
 /** Score that moves from the machine's services to it; the rest stays, as where it was seen. */
@@ -137,20 +140,25 @@ function affectedServices(
 ): { readonly services: string[]; readonly instances: string[]; readonly spared: string } | undefined {
   const here = new Map<string, boolean>();
   const instances = new Set<string>();
-  let spared = 0;
-  let elsewhere = 0;
+  const rises: number[] = [];
+  const others: Rise[] = [];
   for (const unit of units) {
-    const verdict = isAffected(unit, measure);
-    if (verdict === undefined) continue;
+    const rise = riseOf(unit);
+    if (rise === undefined) continue;
     const end = unit.ends.find((one) => one.machine === machine);
     if (end === undefined) {
-      elsewhere++;
-      if (!verdict) spared++;
+      others.push(rise);
       continue;
     }
+    const verdict = isAffected(rise, measure, 0);
     here.set(end.service, verdict || here.get(end.service) === true);
-    if (verdict) instances.add(end.instance);
+    if (!verdict) continue;
+    instances.add(end.instance);
+    rises.push(rise.by);
   }
+  const usual = rises.length === 0 ? 0 : median(rises);
+  const elsewhere = others.length;
+  const spared = others.filter((rise) => !isAffected(rise, measure, NOTICED * usual)).length;
   const services = [...here].filter(([, verdict]) => verdict).map(([name]) => name);
   if (services.length < 2 || services.length < MIN_AFFECTED * here.size) return undefined;
   if (spared === 0 || spared < MIN_AFFECTED * elsewhere) return undefined;
@@ -169,13 +177,24 @@ function sparedWords(measure: Measure, count: number): string {
     : `${count} instances on other machines are as before`;
 }
 
+/** What a unit shows more for each request, and as a multiple. */
+interface Rise {
+  readonly by: number;
+  readonly ratio: number;
+}
+
 /** undefined: too little traffic, or no durations, to tell. */
-function isAffected({ before, now }: Unit, measure: Measure): boolean | undefined {
+function riseOf({ before, now }: Unit): Rise | undefined {
   if (before.count < MIN_REQUESTS || now.count < MIN_REQUESTS) return undefined;
   const [was, is] = [before.sum / before.count, now.sum / now.count];
-  if (!Number.isFinite(is - was)) return undefined;
-  if (measure === 'originated') return is - was >= AFFECTED_ERRORS;
-  return is - was >= AFFECTED_US && is >= AFFECTED_RATIO * was;
+  return Number.isFinite(is - was) ? { by: is - was, ratio: is / was } : undefined;
+}
+
+/** @param least  µs, or share of the requests, a rise must have besides */
+function isAffected({ by, ratio }: Rise, measure: Measure, least: number): boolean {
+  if (measure === 'originated') return by >= Math.max(AFFECTED_ERRORS, least);
+  // No time before, or less than none by two clocks: any rise of this size is many times as much.
+  return by >= Math.max(AFFECTED_US, least) && !(ratio >= 0 && ratio < AFFECTED_RATIO);
 }
 
 function onsetOf(suspects: readonly Suspect[]): { onsetMs?: number } {

@@ -16,6 +16,8 @@ import { worked } from './work.ts';
 const MIN_SHARE = 0.05;
 /** Standard errors a contribution must exceed, where its noise is known. */
 const MIN_SIGNIFICANCE = 2;
+/** Errors below this share of the calls are nobody's suffering. */
+const MIN_ERROR_SHARE = 0.01;
 /** A change of traffic below this share of it is its daily wobble and nobody's cause. */
 const MIN_TRAFFIC_CHANGE = 0.2;
 
@@ -112,7 +114,7 @@ function narrowEdge(
   if (evidence.refusedPerS > evidence.timedOutPerS && evidence.refusedPerS > 0) {
     return end(comparison, edge.to, measure, silent, instances, observations);
   }
-  if (sharedByAllCallers(system, edge, suffers)) {
+  if (sharedByAllCallers(system, edge, (other) => suffers(other, edge))) {
     const text = `all callers of ${edge.to} see the same`;
     return end(comparison, edge.to, measure, silent, instances, [...observations, { text }]);
   }
@@ -152,10 +154,11 @@ function end(
   return narrowService(comparison, service, measure, observations);
 }
 
-/** The caller gets clearly more errors over this edge, or waits. */
-function suffers(edge: CallEdge): boolean {
-  const count = (edge.client ?? edge.server)?.current.count ?? 0;
-  return received(edge) > 0.05 * Math.max(count, 0.2) || waits(edge);
+/** The caller gets clearly more errors over this edge, or half as many of its calls as the one in question, or waits. */
+function suffers(edge: CallEdge, asked: CallEdge): boolean {
+  const share = (one: CallEdge): number =>
+    received(one) / Math.max((one.client ?? one.server)?.current.count ?? 0, 0.2);
+  return share(edge) > Math.min(0.05, Math.max(MIN_ERROR_SHARE, share(asked) / 2)) || waits(edge);
 }
 
 /** The caller waits clearly longer than the callee takes. */
