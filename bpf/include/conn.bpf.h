@@ -127,6 +127,7 @@ static __always_inline void read_totals(struct rw_tcp_totals *totals, const stru
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
 	__u64 sent = BPF_CORE_READ(tp, bytes_sent), again = BPF_CORE_READ(tp, bytes_retrans);
+	__u32 last_rtt_us;
 
 	totals->bytes_sent = sent > again ? sent - again : 0;
 	totals->bytes_received = BPF_CORE_READ(tp, bytes_received);
@@ -135,7 +136,9 @@ static __always_inline void read_totals(struct rw_tcp_totals *totals, const stru
 	totals->retransmits = conn->retransmits;
 	totals->total_retransmits = BPF_CORE_READ(tp, total_retrans);
 	totals->srtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
-	totals->min_rtt_us = BPF_CORE_READ(tp, rtt_min.s[0].v);
+	/* Not tp->rtt_min: that is the smallest of five minutes, so a path that got longer would not show. */
+	last_rtt_us = BPF_CORE_READ(tp, rack.rtt_us);
+	totals->last_rtt_us = last_rtt_us > 0 ? last_rtt_us : RW_UNKNOWN_U32;
 	totals->resets_sent = conn->resets_sent;
 	totals->resets_received = conn->resets_received;
 	totals->rwnd_limited_ms = RW_UNKNOWN_U32;

@@ -155,7 +155,7 @@ struct rw_tcp_totals {
 	__u32 retransmits; /* segments; by the tcp_retransmit_skb hook, since the connection is known to us */
 	__u32 total_retransmits; /* segments; the kernel's own count since the connection began, SYN-ACKs included */
 	__u32 srtt_us; /* smoothed; 0: no sample yet */
-	__u32 min_rtt_us; /* RW_UNKNOWN_U32: no sample yet */
+	__u32 last_rtt_us; /* of the segment acknowledged last; RW_UNKNOWN_U32: no sample yet */
 	__u32 resets_sent;
 	__u32 resets_received;
 	__u32 rwnd_limited_ms; /* time stalled by the peer's window; RW_UNKNOWN_U32: CONFIG_HZ not readable */

@@ -46,7 +46,7 @@ export const RW_TCP_TOTALS = {
   retransmits: 24,
   total_retransmits: 28,
   srtt_us: 32,
-  min_rtt_us: 36,
+  last_rtt_us: 36,
   resets_sent: 40,
   resets_received: 44,
   rwnd_limited_ms: 48,

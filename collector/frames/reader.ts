@@ -42,7 +42,7 @@ export class WireReader {
 
   totals(at: number): TcpTotals {
     const srttUs = this.u32(at + RW_TCP_TOTALS.srtt_us);
-    const minRttUs = this.u32(at + RW_TCP_TOTALS.min_rtt_us);
+    const lastRttUs = this.u32(at + RW_TCP_TOTALS.last_rtt_us);
     const rwndLimitedMs = this.u32(at + RW_TCP_TOTALS.rwnd_limited_ms);
     return {
       bytesSent: this.u64(at + RW_TCP_TOTALS.bytes_sent),
@@ -52,7 +52,7 @@ export class WireReader {
       retransmits: this.u32(at + RW_TCP_TOTALS.retransmits),
       totalRetransmits: this.u32(at + RW_TCP_TOTALS.total_retransmits),
       ...(srttUs === 0 ? {} : { srttUs }),
-      ...(minRttUs === UNKNOWN_U32 ? {} : { minRttUs }),
+      ...(lastRttUs === UNKNOWN_U32 ? {} : { lastRttUs }),
       resetsSent: this.u32(at + RW_TCP_TOTALS.resets_sent),
       resetsReceived: this.u32(at + RW_TCP_TOTALS.resets_received),
       ...(rwndLimitedMs === UNKNOWN_U32 ? {} : { rwndLimitedMs }),

@@ -50,7 +50,7 @@ export interface TcpTotals {
   readonly totalRetransmits: number;
   /** Smoothed; absent before the first sample. */
   readonly srttUs?: number;
-  readonly minRttUs?: number;
+  readonly lastRttUs?: number;
   readonly resetsSent: number;
   readonly resetsReceived: number;
   /** Time stalled by the peer's receive window. */

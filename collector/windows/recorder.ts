@@ -97,8 +97,12 @@ export class Recorder implements TrackerSink {
       cell.rttSumUs += totals.srttUs;
       cell.rttCount++;
     }
-    if (delta.segmentsIn > 0 && totals.minRttUs !== undefined) cell.rttMinUs = Math.min(cell.rttMinUs, totals.minRttUs);
-    if (totals.sendWindowBytes === 0 && Number.isNaN(connection.closedMs)) cell.zeroWindows++;
+    // The smallest of the samples: one a second and connection.
+    if (delta.segmentsIn > 0 && totals.lastRttUs !== undefined)
+      cell.rttMinUs = Math.min(cell.rttMinUs, totals.lastRttUs);
+    // Before the first answer the window is not closed: it is not known.
+    const answered = totals.srttUs !== undefined;
+    if (answered && totals.sendWindowBytes === 0 && Number.isNaN(connection.closedMs)) cell.zeroWindows++;
   }
 
   /** Drops, resets and SYN-ACK retransmissions of packet flows. */

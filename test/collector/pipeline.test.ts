@@ -139,11 +139,11 @@ describe('collector pipeline', () => {
       ...opened,
       stats(
         { ...CLIENT, atMs: T0 + 1000, tuple: CLIENT_TUPLE },
-        { bytesSent: 100, segmentsOut: 5, segmentsIn: 4, retransmits: 2, srttUs: 300, minRttUs: 200 },
+        { bytesSent: 100, segmentsOut: 5, segmentsIn: 4, retransmits: 2, srttUs: 300, lastRttUs: 200 },
       ),
       stats(
         { ...CLIENT, atMs: T0 + 2000, tuple: CLIENT_TUPLE },
-        { bytesSent: 150, segmentsOut: 7, segmentsIn: 5, retransmits: 3, srttUs: 500, minRttUs: 200 },
+        { bytesSent: 150, segmentsOut: 7, segmentsIn: 5, retransmits: 3, srttUs: 500, lastRttUs: 200 },
       ),
       conn({
         ...CLIENT,

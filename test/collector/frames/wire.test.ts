@@ -64,7 +64,7 @@ function conn(): Uint8Array {
     view.setUint16(RW_CONN_EVENT.tuple + RW_TUPLE.remote_port, 80, true);
     bytes[RW_CONN_EVENT.tuple + RW_TUPLE.family] = 4;
     bytes[RW_CONN_EVENT.tuple + RW_TUPLE.role] = 1;
-    view.setUint32(RW_CONN_EVENT.totals + RW_TCP_TOTALS.min_rtt_us, UNKNOWN_U32, true);
+    view.setUint32(RW_CONN_EVENT.totals + RW_TCP_TOTALS.last_rtt_us, UNKNOWN_U32, true);
     view.setUint32(RW_CONN_EVENT.totals + RW_TCP_TOTALS.rwnd_limited_ms, UNKNOWN_U32, true);
     text(bytes, RW_CONN_EVENT.comm, 'curl');
   });
@@ -148,7 +148,7 @@ describe('FrameDecoder', () => {
       remotePort: 80,
     });
     expect(found).not.toHaveProperty('connectNs');
-    for (const key of ['srttUs', 'minRttUs', 'rwndLimitedMs']) expect(found.totals).not.toHaveProperty(key);
+    for (const key of ['srttUs', 'lastRttUs', 'rwndLimitedMs']) expect(found.totals).not.toHaveProperty(key);
   });
 
   it('names drop reasons, and numbers those it was not told', () => {
