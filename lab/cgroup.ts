@@ -26,6 +26,28 @@ export interface InstanceGroup {
   limit(cpus: number | undefined): void;
   /** Counters of cpu.stat, such as nr_throttled. */
   stat(): Readonly<Record<string, number>>;
+  /** Absent: no memory controller here. */
+  readonly memory?: MemoryGroup;
+}
+
+export interface MemoryGroup {
+  /** Bytes; undefined: no limit. */
+  limit(bytes: number | undefined): void;
+  /** Processes of the group that the kernel killed for lack of memory, since it was made. */
+  oomKills(): number;
+}
+
+function memoryGroup(version: 1 | 2, path: string): MemoryGroup | undefined {
+  const dir = join(ROOT, version === 1 ? 'memory' : '', path);
+  const [limitFile, unlimited, killsFile] =
+    version === 1
+      ? (['memory.limit_in_bytes', '-1', 'memory.oom_control'] as const)
+      : (['memory.max', 'max', 'memory.events'] as const);
+  if (!existsSync(join(dir, limitFile))) return undefined;
+  return {
+    limit: (bytes) => writeFileSync(join(dir, limitFile), bytes === undefined ? unlimited : String(bytes)),
+    oomKills: () => Number(/^oom_kill (\d+)/m.exec(readFileSync(join(dir, killsFile), 'utf8'))?.[1] ?? Number.NaN),
+  };
 }
 
 function hierarchies(version: 1 | 2): string[] {
@@ -49,8 +71,10 @@ export function makeGroup(labId: number, instance: string): InstanceGroup | unde
     if (version === 2) enableCpu(join(dir, '..'));
   }
   const cpu = dirs[0] ?? '';
+  const memory = memoryGroup(version, path);
   return {
     path,
+    ...(memory === undefined ? {} : { memory }),
     procsFiles: dirs.map((dir) => join(dir, 'cgroup.procs')),
     limit: (cpus) => {
       const quota = cpus === undefined ? undefined : Math.round(cpus * PERIOD_US);

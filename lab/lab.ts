@@ -14,7 +14,7 @@ import type { LabProcess } from './process.ts';
 import { seedFor } from './random.ts';
 import { Nginx } from './servers/nginx.ts';
 import { Postgres } from './servers/postgres.ts';
-import { startRedis } from './servers/redis.ts';
+import { redisSocket, startRedis } from './servers/redis.ts';
 import { launchService } from './service-launch.ts';
 import type { Control, Peer, Peers } from './services/service-config.ts';
 import type { InstancePlacement, ServiceSpec, Topology } from './types.ts';
@@ -45,6 +45,7 @@ export class Lab {
   readonly #instances = new Map<string, Running>();
   readonly #groups = new Map<string, InstanceGroup | undefined>();
   readonly #stores = new Map<string, { readonly process: LabProcess; readonly postgres?: Postgres }>();
+  readonly #surges = new Map<string, LabProcess>();
   #gateway: Nginx | undefined;
   #client: LabProcess | undefined;
   #down = false;
@@ -110,6 +111,11 @@ export class Lab {
     return found;
   }
 
+  /** UNIX socket of a Redis store. */
+  redisSocket(store: string): string {
+    return redisSocket(this.dir, store);
+  }
+
   /** Pid of an instance's process; undefined: it does not run. */
   pidOf(instance: string): number | undefined {
     return this.#placed().find((place) => place.instance === instance)?.pid;
@@ -171,6 +177,22 @@ export class Lab {
     this.#writeNaming();
   }
 
+  /** A further client, as an instance of the first; undefined: it has ended. */
+  setSurge(name: string, process: LabProcess | undefined): void {
+    if (process === undefined) this.#surges.delete(name);
+    else this.#surges.set(name, process);
+    this.#writeNaming();
+  }
+
+  /** True, once, when an instance ended on its own; it can be started again then. */
+  collectEnded(name: string): boolean {
+    const running = this.#instance(name);
+    if (running.process?.end === undefined) return false;
+    running.process = undefined;
+    this.#writeNaming();
+    return true;
+  }
+
   /** Processes that ended although nobody asked them to. */
   unexpectedEnds(): string[] {
     const all = [
@@ -185,7 +207,7 @@ export class Lab {
   async down(): Promise<void> {
     if (this.#down) return;
     this.#down = true;
-    await this.#client?.stop('SIGKILL', 0);
+    for (const process of [this.#client, ...this.#surges.values()]) await process?.stop('SIGKILL', 0);
     await this.#gateway?.process.stop('SIGTERM', STOP_PATIENCE_MS);
     await Promise.all([...this.#instances.values()].map(({ process }) => process?.stop('SIGTERM', STOP_PATIENCE_MS)));
     await Promise.all([...this.#stores.values()].map(({ process }) => process.stop('SIGINT', STOP_PATIENCE_MS)));
@@ -276,6 +298,7 @@ export class Lab {
     const { client, gateway, stores } = this.topology;
     return [
       this.#place(client.name, client.name, client.machine, undefined, this.#client),
+      ...[...this.#surges].map(([name, process]) => this.#place(client.name, name, client.machine, undefined, process)),
       this.#place(gateway.name, gateway.name, gateway.machine, gateway.port, this.#gateway?.process),
       ...[...this.#instances.values()].map(({ spec, placement, process }) =>
         this.#place(spec.name, placement.name, placement.machine, spec.port, process),

@@ -21,6 +21,15 @@ export const FAULT_NEEDS: Readonly<
   'error-burst': { target: ['instance', 'route'], args: ['ratio', 'status'] },
   'slow-code': { target: ['instance', 'route'], args: ['cpuMs'] },
   'repeated-calls': { target: ['instance', 'route'], args: ['times'] },
+  'process-hang': { target: ['instance'], args: [] },
+  'instance-killed': { target: ['instance'], args: ['everyS', 'downS'] },
+  'connection-reset': { target: ['service'], args: ['ratio'] },
+  'store-blocked': { target: ['store'], args: ['busyMs', 'everyMs'] },
+  'path-delay': { target: ['from', 'to'], args: ['delayMs'] },
+  'link-rate': { target: ['machine'], args: ['kbitPerS'] },
+  'traffic-surge': { target: ['service'], args: ['ratePerS', 'path'] },
+  'memory-leak': { target: ['instance'], args: ['kbPerRequest', 'limitMb', 'downS'] },
+  'connection-limit': { target: ['store'], args: [] },
 };
 
 /** Names that a target or a truth may use. */
@@ -92,11 +101,23 @@ function checkReach(path: string, { kind, target }: FaultSpec, topology: Topolog
     if (!known.includes(target.service))
       say(`${path}/service`, 'only services can be killed', `one of ${known.join(', ')}`);
   }
-  if ((kind === 'db-lock' || kind === 'slow-statement') && target.store !== undefined) {
+  if ((kind === 'db-lock' || kind === 'slow-statement' || kind === 'connection-limit') && target.store !== undefined) {
     const known = topology.stores.filter((store) => store.kind === 'postgresql').map(({ name }) => name);
     if (!known.includes(target.store)) say(`${path}/store`, `${kind} needs PostgreSQL`, `one of ${known.join(', ')}`);
   }
-  if ((kind === 'slow-code' || kind === 'repeated-calls') && target.instance !== undefined) {
+  if (kind === 'store-blocked' && target.store !== undefined) {
+    const known = topology.stores.filter((store) => store.kind === 'redis').map(({ name }) => name);
+    if (!known.includes(target.store)) say(`${path}/store`, `${kind} needs Redis`, `one of ${known.join(', ')}`);
+  }
+  if (kind === 'traffic-surge' && target.service !== undefined && target.service !== topology.client.name) {
+    say(`${path}/service`, 'a traffic-surge comes from the client', `"${topology.client.name}"`);
+  }
+  if (kind === 'instance-killed' && target.instance !== undefined) {
+    const known = topology.services.flatMap(({ instances }) => instances).map(({ name }) => name);
+    if (!known.includes(target.instance))
+      say(`${path}/instance`, 'only instances of services can be killed', `one of ${known.join(', ')}`);
+  }
+  if ((kind === 'slow-code' || kind === 'repeated-calls' || kind === 'memory-leak') && target.instance !== undefined) {
     const known = topology.services.filter(({ runtime }) => runtime === 'node').flatMap(({ instances }) => instances);
     const names = known.map(({ name }) => name);
     if (!names.includes(target.instance))

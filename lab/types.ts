@@ -134,6 +134,15 @@ export const FAULT_KINDS = [
   'error-burst',
   'slow-code',
   'repeated-calls',
+  'process-hang',
+  'instance-killed',
+  'connection-reset',
+  'store-blocked',
+  'path-delay',
+  'link-rate',
+  'traffic-surge',
+  'memory-leak',
+  'connection-limit',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 

@@ -9,7 +9,17 @@ function after(rule: readonly string[], flag: string): string | undefined {
 }
 
 /** Packets that a DROP rule of a chain took, told by its port and peer; NaN when no such rule is there. */
-export async function dropCount(netns: string, chain: string, rule: readonly string[]): Promise<number> {
+export function dropCount(netns: string, chain: string, rule: readonly string[]): Promise<number> {
+  return ruleCount(netns, chain, rule, 'DROP');
+}
+
+/** Packets that met a rule of a chain, told by its verdict, port and peer; NaN when no such rule is there. */
+export async function ruleCount(
+  netns: string,
+  chain: string,
+  rule: readonly string[],
+  verdict: 'DROP' | 'REJECT',
+): Promise<number> {
   const saved = await run(inNetns(netns, ['iptables-save', '-c', '-t', 'filter']));
   const wanted = ['--dport', '--sport', '-s', '-d'].map((flag) => [flag, after(rule, flag)] as const);
   const line = saved.split('\n').find((candidate) => {
@@ -17,7 +27,7 @@ export async function dropCount(netns: string, chain: string, rule: readonly str
     return (
       words[1] === '-A' &&
       words[2] === chain &&
-      candidate.includes('-j DROP') &&
+      candidate.includes(`-j ${verdict}`) &&
       wanted.every(([flag, value]) => after(words, flag)?.replace('/32', '') === value)
     );
   });

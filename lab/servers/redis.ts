@@ -7,6 +7,10 @@ import { LabProcess } from '../process.ts';
 import { tryRun } from '../shell.ts';
 import type { StoreSpec } from '../types.ts';
 
+export function redisSocket(dir: string, store: string): string {
+  return join(dir, store, 'redis.sock');
+}
+
 export async function startRedis(
   store: StoreSpec,
   machine: Machine,
@@ -15,7 +19,7 @@ export async function startRedis(
 ): Promise<LabProcess> {
   const own = join(dir, store.name);
   mkdirSync(own, { recursive: true });
-  const socket = join(own, 'redis.sock');
+  const socket = redisSocket(dir, store.name);
   const settings = {
     bind: machine.address,
     port: String(store.port),

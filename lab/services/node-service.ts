@@ -41,6 +41,14 @@ function injected(route: Route): number | undefined {
   return failure !== undefined && random() < failure.ratio ? failure.status : undefined;
 }
 
+/** Memory that is never given back, written so that it is really there. */
+const leaked: Buffer[] = [];
+
+function leak(): void {
+  const kb = control.value.leakKbPerRequest ?? 0;
+  if (kb > 0) leaked.push(Buffer.alloc(kb * 1_024, leaked.length + 1));
+}
+
 /** What the route does more than its configuration says. */
 function workOf(route: Route): Work | undefined {
   return control.value.work?.find((candidate) => candidate.route === `${route.method} ${route.path}`);
@@ -76,6 +84,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     return;
   }
   try {
+    leak();
     const work = workOf(route);
     if (work !== undefined) workInjected++;
     await runner.run(route.do, valuesOf(route, path), work);

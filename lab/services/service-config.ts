@@ -37,6 +37,8 @@ export interface Control {
   }[];
   /** Routes that do more than before. Node services only. */
   readonly work?: readonly Work[];
+  /** Memory kept of each request, in KiB. Node services only. */
+  readonly leakKbPerRequest?: number;
 }
 
 export interface Work {

@@ -56,13 +56,23 @@ describe('scenarios and topologies of the lab', () => {
       'application_errors',
       'call_amplification',
       'connection_filtered',
+      'connection_limit',
       'connection_refused',
+      'connection_refused',
+      'connection_reset',
       'cpu_throttling',
       'database_lock',
+      'network_congestion',
+      'network_latency',
+      'oom_kill',
       'packet_loss',
       'packet_loss',
+      'process_crash',
+      'process_hang',
       'slow_code',
       'slow_database',
+      'slow_database',
+      'traffic_surge',
     ]);
     expect(all.filter(({ faults }) => faults.length === 0).map(({ name }) => name)).toEqual([
       'idle',
@@ -152,7 +162,7 @@ describe('what is wrong is said all at once', () => {
   });
 
   it('an unknown scenario is answered with those there are', () => {
-    expect(() => readScenario('packet-los')).toThrow(/name a file or one of cpu-throttle, db-lock/);
+    expect(() => readScenario('packet-los')).toThrow(/name a file or one of connection-limit, connection-reset/);
   });
 });
 
