@@ -1,7 +1,7 @@
 /**
  * `npm run eval:simulate`: random systems with a known fault through the whole pipeline.
- *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|quiet|retries] [--misses]
- *     [--unwatched]
+ *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|quiet|retries|sparse]
+ *     [--healthy-minutes 3] [--fault-minutes 1] [--misses] [--unwatched]
  * Prints per kind of fault: cases, one incident, entity right first, among three, class; false incidents before the fault;
  * and how often a cause named with a confidence is right, entity and class. Under `blind`, only faults that a collector
  * watches, unless --unwatched.
@@ -9,15 +9,16 @@
 import { flags } from '../flags.ts';
 import type { FaultKind } from './fault.ts';
 import { FAULT_KINDS } from './fault.ts';
-import { WINDOW_MS } from './requests.ts';
 import type { Simulated } from './simulate.ts';
-import { FAULT_MS, HEALTHY_WINDOWS, isRight, simulate } from './simulate.ts';
+import { faultMs, isRight, simulate, USUAL_LENGTH } from './simulate.ts';
 import { CONDITIONS } from './system.ts';
 
 const values = flags(import.meta.url, {
   systems: { type: 'string', default: '400' },
   seed: { type: 'string', default: '1' },
   condition: { type: 'string', default: 'none' },
+  'healthy-minutes': { type: 'string', default: String(USUAL_LENGTH.healthyMinutes) },
+  'fault-minutes': { type: 'string', default: String(USUAL_LENGTH.faultMinutes) },
   unwatched: { type: 'boolean', default: false },
   misses: { type: 'boolean', default: false },
 });
@@ -39,10 +40,17 @@ const tallies = new Map<FaultKind, Tally>(
 const condition = CONDITIONS.find((one) => one === values.condition);
 if (condition === undefined)
   throw new Error(`--condition: expected ${CONDITIONS.join(', ')}, found ${values.condition}`);
+const length = {
+  healthyMinutes: Number(values['healthy-minutes']),
+  faultMinutes: Number(values['fault-minutes']),
+};
+if (!(length.healthyMinutes > 0 && length.faultMinutes > 0))
+  throw new Error('--healthy-minutes, --fault-minutes: expected numbers above 0');
+const beginsMs = faultMs(length);
 const started = performance.now();
 for (let k = 0; k < Number(values.systems); k++) {
   const kinds = FAULT_KINDS.map((_, i) => FAULT_KINDS[(k + i) % FAULT_KINDS.length]!);
-  const simulated = await simulate(Number(values.seed) * 100_003 + k, kinds, condition);
+  const simulated = await simulate(Number(values.seed) * 100_003 + k, kinds, condition, length);
   if (simulated !== undefined) score(k, simulated);
   if (process.stderr.isTTY) process.stderr.write(`\r${k + 1}/${values.systems}   `);
 }
@@ -54,8 +62,8 @@ function score(k: number, { fault, watched, reports }: Simulated): void {
   if (!watched && !values.unwatched) return;
   const tally = tallies.get(fault.kind)!;
   const last = new Map(reports.map((report) => [report.incidentId, report]));
-  const early = [...last.values()].filter(({ openedMs }) => openedMs < FAULT_MS);
-  const during = [...last.values()].filter(({ openedMs }) => openedMs >= FAULT_MS);
+  const early = [...last.values()].filter(({ openedMs }) => openedMs < beginsMs);
+  const during = [...last.values()].filter(({ openedMs }) => openedMs >= beginsMs);
   const causes = (during[0]?.causes ?? []).map(({ entity }) => entity);
   const right = causes.findIndex(({ kind, name }) => kind === fault.truth.kind && name === fault.truth.name);
   tally.cases++;
@@ -86,7 +94,7 @@ function print(): void {
     for (const key of Object.keys(all) as (keyof Tally)[]) all[key] += tally[key];
   }
   line('all', all);
-  const minutes = (all.cases * HEALTHY_WINDOWS * WINDOW_MS) / 60_000;
+  const minutes = all.cases * length.healthyMinutes;
   console.log(`${minutes.toFixed(0)} healthy minutes; ${((performance.now() - started) / 1000).toFixed(0)} s`);
 }
 

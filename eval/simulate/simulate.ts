@@ -12,9 +12,20 @@ import { randomSystem, under } from './system.ts';
 import { windowOf } from './traffic.ts';
 
 const START_MS = 1_700_000_000_000 - (1_700_000_000_000 % WINDOW_MS);
-export const HEALTHY_WINDOWS = 36;
-const FAULT_WINDOWS = 12;
-export const FAULT_MS = START_MS + HEALTHY_WINDOWS * WINDOW_MS;
+const MINUTE_WINDOWS = 60_000 / WINDOW_MS;
+
+/** Minutes before the fault, and of the fault. */
+export interface Length {
+  readonly healthyMinutes: number;
+  readonly faultMinutes: number;
+}
+
+export const USUAL_LENGTH: Length = { healthyMinutes: 3, faultMinutes: 1 };
+
+export function faultMs({ healthyMinutes }: Length): number {
+  return START_MS + healthyMinutes * MINUTE_WINDOWS * WINDOW_MS;
+}
+
 const rules = createRuleSet(BUILT_IN_RULES);
 /** Resources are drawn apart from requests. */
 const NOISE_SEED = 50_000;
@@ -32,6 +43,7 @@ export async function simulate(
   seed: number,
   kinds: readonly FaultKind[],
   condition: Condition = 'none',
+  length: Length = USUAL_LENGTH,
 ): Promise<Simulated | undefined> {
   const random = createRandom(seed);
   const noise = createRandom(seed + NOISE_SEED);
@@ -41,8 +53,9 @@ export async function simulate(
   const system = fault.kind === 'slow_external' ? { ...drawn, external: fault.service } : drawn;
   const pipeline = createPipeline({ rules, configHash: 'simulate', ingest: { latenessMs: 15_000 } });
   const reports: Report[] = [];
-  for (let w = 0; w < HEALTHY_WINDOWS + FAULT_WINDOWS; w++) {
-    const active = w < HEALTHY_WINDOWS ? undefined : fault;
+  const healthy = length.healthyMinutes * MINUTE_WINDOWS;
+  for (let w = 0; w < healthy + length.faultMinutes * MINUTE_WINDOWS; w++) {
+    const active = w < healthy ? undefined : fault;
     for (const batch of windowOf(system, active, START_MS + w * WINDOW_MS, random, noise)) {
       const meta = { origin: 'simulate', receivedMs: batch.windowStartMs + WINDOW_MS };
       for (const outcome of (await pipeline.accept(batch, meta)).outcomes) reports.push(...outcome.reports);

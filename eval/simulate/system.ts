@@ -34,17 +34,19 @@ export interface SimulatedSystem {
 }
 
 /** What makes a system harder to see through. */
-export const CONDITIONS = ['none', 'async', 'blind', 'quiet', 'retries'] as const;
+export const CONDITIONS = ['none', 'async', 'blind', 'quiet', 'retries', 'sparse'] as const;
 export type Condition = (typeof CONDITIONS)[number];
 
 const BLIND = 1 / 3;
 const ASYNC = 0.25;
 const QUIET = 1 / 8;
+const SPARSE = 1 / 40;
 const RETRIES = 2;
 
-/** A third of the machines without a collector, a quarter of the calls asynchronous, an eighth of the traffic, retries. */
+/** A third of the machines without a collector, a quarter of the calls asynchronous, an eighth or a fortieth of the traffic, retries. */
 export function under(condition: Condition, system: SimulatedSystem, random: Random): SimulatedSystem {
   if (condition === 'quiet') return { ...system, requestsPerS: system.requestsPerS * QUIET };
+  if (condition === 'sparse') return { ...system, requestsPerS: system.requestsPerS * SPARSE };
   if (condition === 'retries') return { ...system, retries: RETRIES };
   if (condition === 'blind') {
     const machines = [...new Set(system.machineOf.values())].sort();

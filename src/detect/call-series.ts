@@ -23,6 +23,9 @@ const P99_SPREAD_FLOOR = 0.2;
  * up to twice the traffic of a server 47 % busy. What overload does beyond that shows in the mean.
  */
 const P99_LOAD_EXPONENT = 3;
+/** Requests in a block of windows of few: 2 % failed are 6 then, and 5 matter. Blocks are learned from, five at least. */
+const BLOCK_REQUESTS = 300;
+const BLOCK_WARMUP = 6;
 /** Network time of an edge: smallest spread, and smallest rise, in µs and relative. */
 const GAP_FLOOR_US = 500;
 const GAP_FLOOR_RATIO = 0.25;
@@ -51,6 +54,8 @@ export class CallSeries {
   readonly #sums: CallSums;
   readonly #views: Readonly<Record<Kind, View>>;
   readonly #p99: DurationFamily;
+  /** Services with so few requests that only blocks of windows tell: their errors and mean durations. */
+  readonly #sparse: { readonly errors: RatioFamily; readonly duration: DurationFamily };
   readonly #gap: GaugeFamily;
   /** Services that were offered what a restart brought along. */
   #adopted = 0;
@@ -65,6 +70,13 @@ export class CallSeries {
     this.#entities = entities;
     this.#config = config;
     this.#sums = new CallSums(entities);
+    const errorLimits = {
+      floor: 0.001,
+      minRise: config.minErrorRatio,
+      minNumerator: config.minErrors,
+      minFactor: 2,
+      minVolume: config.minVolume,
+    };
     const view = (entity: Kind, preferred: 'client' | 'server'): View => {
       const side = { entity, side: preferred } as const;
       const opens = entity !== 'instance';
@@ -81,13 +93,7 @@ export class CallSeries {
         errors: new RatioFamily(
           { ...side, metric: 'error_ratio', symptoms: ['error_rise'], ...(opens ? { opens: [0] } : {}) },
           config,
-          {
-            floor: 0.001,
-            minRise: config.minErrorRatio,
-            minNumerator: config.minErrors,
-            minFactor: 2,
-            minVolume: config.minVolume,
-          },
+          errorLimits,
         ),
         duration: new DurationFamily(
           { ...side, metric: 'duration_mean_us', symptoms: ['latency_rise'], ...(opens ? { opens: [0] } : {}) },
@@ -115,6 +121,17 @@ export class CallSeries {
       // A quantile of few requests wobbles: one window more than the mean, which tells a real shift first.
       { open: config.openWindows + 1, of: config.openOfWindows + 1 },
     );
+    const { errors, duration } = this.#views.service;
+    this.#sparse = {
+      errors: new RatioFamily(
+        errors.spec,
+        config,
+        { ...errorLimits, blockVolume: BLOCK_REQUESTS, warmup: BLOCK_WARMUP },
+        {},
+        errors,
+      ),
+      duration: new DurationFamily(duration.spec, config, { blocks: true, warmup: BLOCK_WARMUP }, {}, duration),
+    };
     this.#gap = new GaugeFamily(
       { entity: 'edge', side: 'client', metric: 'network_time_us', symptoms: ['latency_rise'] },
       config,
@@ -130,7 +147,7 @@ export class CallSeries {
 
   get families(): readonly Family[] {
     const views = Object.values(this.#views).flatMap((view) => [view.rate, view.errors, view.duration]);
-    return [...views, this.#p99, this.#gap];
+    return [...views, this.#p99, this.#gap, this.#sparse.errors, this.#sparse.duration];
   }
 
   /** The side an entity's numbers were seen from. */
@@ -168,7 +185,7 @@ export class CallSeries {
       for (const family of [view.rate, view.errors, view.duration]) family.ensure(size);
       for (const entity of view.presence.forget(moment.turn)) view.rate.relearn(entity);
     }
-    this.#p99.ensure(services.size);
+    for (const family of [this.#p99, this.#sparse.errors, this.#sparse.duration]) family.ensure(services.size);
     this.#gap.ensure(edges.size);
     for (; this.#adopted < services.size; this.#adopted++)
       for (const { rhythm } of this.#daily()) rhythm?.adopt(this.#adopted, services.names[this.#adopted]!);
@@ -211,13 +228,16 @@ export class CallSeries {
       const { count, errors: failed } = sums[side[i] as 0 | 1];
       if (count[i]! > 0) errors.step(i, moment, failed[i]!, count[i]!);
       else errors.unknown(i);
+      if (kind === 'service') this.#sparse.errors.step(i, moment, failed[i]!, count[i]!);
     }
     for (let i = 0; i < size; i++) {
       if (side[i] === 2) continue;
       const { duration: sum, timed } = sums[side[i] as 0 | 1];
       const mute = muted.size > 0 && muted.has(`${kind}:${names[i]}`);
       const cv2 = kind === 'service' ? this.#spread(i, side[i] as 0 | 1) : DEFAULT_CV2;
-      duration.step(i, moment, sum[i]! / timed[i]!, timed[i]!, cv2, load[i]!, mute);
+      const mean = sum[i]! / timed[i]!;
+      duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute);
+      if (kind === 'service') this.#sparse.duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute);
     }
   }
 

@@ -47,6 +47,8 @@ export abstract class Family<P extends Baseline = Baseline> {
   protected readonly pool: P;
   /** What recurs daily or weekly; only for kinds of which there are few. */
   readonly rhythm: Rhythm | undefined;
+  /** Tells of the same at a finer grain: while it does, this one is not heard. */
+  readonly finer: Family | undefined;
   #size = 0;
   #opened = 0;
   protected readonly judged: Judgement = {
@@ -58,13 +60,22 @@ export abstract class Family<P extends Baseline = Baseline> {
     current: 0,
     volume: 0,
     direction: 0,
+    windows: 1,
   };
 
-  constructor(spec: FamilySpec, config: DetectConfig, pool: P, rule: Partial<TrackRule> = {}, rhythm?: Rhythm) {
+  constructor(
+    spec: FamilySpec,
+    config: DetectConfig,
+    pool: P,
+    rule: Partial<TrackRule> = {},
+    rhythm?: Rhythm,
+    finer?: Family,
+  ) {
     this.spec = spec;
     this.config = config;
     this.pool = pool;
     this.rhythm = rhythm;
+    this.finer = finer;
     this.tracks = new Tracks({
       open: config.openWindows,
       of: config.openOfWindows,

@@ -179,6 +179,10 @@ export class Incidents {
       startMs: found.startMs,
       openedMs: found.openedMs,
       updatedMs: found.updatedMs,
+      lastSymptomMs: members.reduce(
+        (last, { anomaly, opens }) => (opens ? Math.max(last, anomaly.lastMs) : last),
+        found.startMs,
+      ),
       ...(found.resolvedMs === null ? {} : { resolvedMs: found.resolvedMs }),
       anomalies: members.map((member) => member.anomaly),
     };

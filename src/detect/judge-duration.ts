@@ -4,7 +4,9 @@
  * one slow request of twenty is not a change.
  */
 import type { DetectConfig } from './config.ts';
-import type { FamilySpec, Moment } from './family.ts';
+import type { Block } from './duration-carry.ts';
+import { DurationCarry } from './duration-carry.ts';
+import type { FamilySpec, FamilyState, Moment } from './family.ts';
 import { Family } from './family.ts';
 import { LevelPool } from './level-pool.ts';
 import { Rhythm } from './rhythm.ts';
@@ -20,6 +22,8 @@ const SPREAD_FLOOR = 0.1;
 const LOAD_EXPONENT = 0.75;
 /** A rise below this factor must have been there in the window before, too: a modest change asks for one more window. */
 const PLAIN_RATIO = 2;
+/** A block holds so many requests that a rise by this factor scores openScore, were windows otherwise alike. */
+const TELLING_RATIO = 2.2;
 const LOAD_FROM = 1.1;
 const LOAD_TO = 4;
 
@@ -30,24 +34,33 @@ export interface DurationLimits {
   readonly spreadFloor: number;
   /** Exponent of traffic in what is allowed for. */
   readonly loadExponent: number;
+  /** Judge blocks of windows in which each alone tells too little, and leave the others to who judges window by window. */
+  readonly blocks: boolean;
+  /** Healthy judgements before the first that counts. */
+  readonly warmup: number;
 }
 
 export class DurationFamily extends Family<LevelPool> {
   readonly #limits: DurationLimits;
+  readonly #carry = new DurationCarry();
 
   constructor(
     spec: FamilySpec,
     config: DetectConfig,
     limits: Partial<DurationLimits> = {},
     rule: Partial<TrackRule> = {},
+    finer?: Family,
   ) {
-    super(spec, config, new LevelPool(), rule, spec.entity === 'service' ? new Rhythm(true) : undefined);
+    const daily = spec.entity === 'service' && limits.blocks !== true;
+    super(spec, config, new LevelPool(), rule, daily ? new Rhythm(true) : undefined, finer);
     this.#limits = {
       minRatio: config.minLatencyRatio,
       minUs: config.minLatencyUs,
       minVolume: config.minVolume,
       spreadFloor: SPREAD_FLOOR,
       loadExponent: LOAD_EXPONENT,
+      blocks: false,
+      warmup: config.warmupWindows,
       ...limits,
     };
   }
@@ -58,13 +71,33 @@ export class DurationFamily extends Family<LevelPool> {
    * @param muted the entity just started: learn nothing, judge nothing
    */
   step(i: number, moment: Moment, value: number, n: number, cv2: number, load: number, muted: boolean): void {
-    if (!(value > 0) || n < this.#limits.minVolume || muted) {
+    const { minVolume, blocks } = this.#limits;
+    if (muted) {
+      this.#carry.clear(i);
       this.unknown(i);
-      return;
-    }
+    } else if (blocks) this.#block(i, moment, { meanUs: value, count: n, cv2, load });
+    else if (n >= minVolume && value > 0) this.#take(i, moment, { meanUs: value, count: n, cv2, load, windows: 1 });
+    else this.unknown(i);
+  }
+
+  #block(i: number, moment: Moment, window: Omit<Block, 'windows'>): void {
+    const { minVolume: minimum, spreadFloor } = this.#limits;
+    const error = Math.log(TELLING_RATIO) / this.config.openScore;
+    const target = 1 / (error * error - spreadFloor * spreadFloor);
+    const alone = window.count >= target * window.cv2 && window.count >= minimum;
+    if (alone) {
+      this.#carry.clear(i);
+      this.unknown(i);
+    } else if (this.#carry.add(i, window, { target, minimum, maxWindows: this.config.poolWindows }))
+      this.#take(i, moment, this.#carry.taken);
+    else this.unknown(i);
+  }
+
+  #take(i: number, moment: Moment, { meanUs: value, count: n, cv2, load, windows }: Block): void {
     this.open();
+    this.judged.windows = windows;
     const x = Math.log(value);
-    const warm = this.pool.known(i) >= this.config.warmupWindows;
+    const warm = this.pool.known(i) >= this.#limits.warmup;
     if (warm) {
       this.#judge(i, x, value, n, cv2, load);
       this.settle(i, moment);
@@ -73,10 +106,12 @@ export class DurationFamily extends Family<LevelPool> {
   }
 
   #judge(i: number, x: number, value: number, n: number, cv2: number, load: number): void {
-    const { minRatio, minUs, spreadFloor, loadExponent } = this.#limits;
+    const { minRatio, minUs, spreadFloor, loadExponent, blocks } = this.#limits;
     const center = this.pool.median[i]!;
     const spread = Math.max(this.pool.spread[i]!, spreadFloor);
-    const z = (x - center) / Math.sqrt(spread * spread + cv2 / n);
+    // Blocks hold about as many requests as those they are compared with: what so few do not know is in the spread.
+    const known = blocks ? Math.max(spread * spread, spreadFloor * spreadFloor + cv2 / n) : spread * spread + cv2 / n;
+    const z = (x - center) / Math.sqrt(known);
     const baseline = Math.exp(center);
     const allowance = load > LOAD_FROM ? Math.min(load, LOAD_TO) ** loadExponent : 1;
     const rise = value / baseline;
@@ -89,5 +124,15 @@ export class DurationFamily extends Family<LevelPool> {
     judged.baseline = baseline;
     judged.current = value;
     judged.volume = n;
+  }
+
+  override save(): FamilyState {
+    const more = this.#carry.save();
+    return { ...super.save(), ...(more === undefined ? {} : { more }) };
+  }
+
+  override restore(state: FamilyState): void {
+    super.restore(state);
+    if (state.more !== undefined) this.#carry.load(state.more);
   }
 }

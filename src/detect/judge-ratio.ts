@@ -17,25 +17,40 @@ export interface RatioLimits {
   readonly minNumerator: number;
   readonly minFactor: number;
   readonly minVolume: number;
+  /** Judge blocks of windows with so many together, and leave windows that have as many alone to others. */
+  readonly blockVolume?: number;
+  /** Healthy judgements before the first that counts. */
+  readonly warmup?: number;
 }
 
 export class RatioFamily extends Family<RatioPool> {
   readonly #limits: RatioLimits;
 
-  constructor(spec: FamilySpec, config: DetectConfig, limits: RatioLimits, rule: Partial<TrackRule> = {}) {
-    super(spec, config, new RatioPool(), rule);
+  constructor(
+    spec: FamilySpec,
+    config: DetectConfig,
+    limits: RatioLimits,
+    rule: Partial<TrackRule> = {},
+    finer?: Family,
+  ) {
+    super(spec, config, new RatioPool(), rule, undefined, finer);
     this.#limits = limits;
   }
 
   step(i: number, moment: Moment, numerator: number, denominator: number): void {
-    const { floor, minVolume } = this.#limits;
-    this.open();
-    if (!this.pool.pool(i, numerator, denominator, minVolume, this.config.poolWindows)) {
+    const { floor, minVolume, blockVolume, warmup = this.config.warmupWindows } = this.#limits;
+    if (blockVolume !== undefined && denominator >= blockVolume) {
       this.unknown(i);
       return;
     }
-    const { numerator: k, denominator: n } = this.pool.pooled;
-    const warm = this.pool.known(i) >= this.config.warmupWindows;
+    this.open();
+    if (!this.pool.pool(i, numerator, denominator, minVolume, this.config.poolWindows, blockVolume)) {
+      this.unknown(i);
+      return;
+    }
+    const { numerator: k, denominator: n, windows } = this.pool.pooled;
+    this.judged.windows = windows;
+    const warm = this.pool.known(i) >= warmup;
     if (warm) {
       this.#judge(i, k, n);
       this.settle(i, moment);

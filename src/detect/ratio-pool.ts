@@ -50,14 +50,27 @@ export class RatioPool {
     return Math.min(MAX_DISPERSION, Math.max(1, this.#columns.array.pearson[i]!));
   }
 
-  /** Pools sparse windows: true when enough has come together, and then the sums are in `pooled`. */
-  pool(i: number, numerator: number, denominator: number, minimum: number, maxWindows: number): boolean {
+  /**
+   * Pools sparse windows.
+   *
+   * @param target  what a judgement should have; `minimum` does when `maxWindows` have gone by, less is forgotten
+   * @returns true when enough has come together, and then the sums are in `pooled`
+   */
+  pool(
+    i: number,
+    numerator: number,
+    denominator: number,
+    minimum: number,
+    maxWindows: number,
+    target: number = minimum,
+  ): boolean {
     const { carried, carriedWindows } = this.#columns.array;
     const n = carried[i * 2 + 1]! + denominator;
     const k = carried[i * 2]! + numerator;
-    if (n >= minimum) {
+    if (n >= target || (n >= minimum && carriedWindows[i]! + 1 >= maxWindows)) {
       this.pooled.numerator = k;
       this.pooled.denominator = n;
+      this.pooled.windows = carriedWindows[i]! + 1;
       carried[i * 2] = 0;
       carried[i * 2 + 1] = 0;
       carriedWindows[i] = 0;
@@ -71,7 +84,7 @@ export class RatioPool {
     return false;
   }
 
-  readonly pooled = { numerator: 0, denominator: 0 };
+  readonly pooled = { numerator: 0, denominator: 0, windows: 1 };
 
   push(i: number, numerator: number, denominator: number, suspect: boolean, floor: number, warm: boolean): void {
     const { fastNumerator, fastDenominator, pending } = this.#columns.array;

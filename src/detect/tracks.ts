@@ -71,6 +71,8 @@ export interface Judgement {
   volume: number;
   /** 0: the family's first symptom, 1: its second (the other direction). */
   direction: number;
+  /** Windows this judgement stands for: more than one where sparse windows were pooled. */
+  windows: number;
 }
 
 export class Tracks {
@@ -118,7 +120,7 @@ export class Tracks {
   update(i: number, atMs: number, windowMs: number, judged: Judgement): void {
     const { bits, active, quiet, unknown, abnormal, direction } = this.#columns.array;
     unknown[i] = 0;
-    this.#show(i, judged.z);
+    for (let k = 0; k < judged.windows; k++) this.#show(i, judged.z);
     if (judged.exceeds && bits[i] !== 0 && direction[i] !== judged.direction) this.#turnRound(i);
     if (judged.exceeds) direction[i] = judged.direction;
     bits[i] = ((bits[i]! << 1) | (judged.exceeds ? 1 : 0)) & HISTORY;

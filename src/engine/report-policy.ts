@@ -17,10 +17,12 @@ export function isDue(incident: Incident, window: ClosedWindow): boolean {
   return age >= 0 && (age <= EAGER_WINDOWS || age % CALM_EVERY === 0);
 }
 
-/** Start of the last window that belongs to the incident: recovery must not dilute the evidence. */
+/**
+ * Start of the last window that belongs to the incident: recovery must not dilute the evidence, and what only lingers
+ * (drops, resets, round trips of a queue that empties) is no part of the trouble.
+ */
 export function lastAbnormalMs(incident: Incident, window: ClosedWindow): number {
-  const last = incident.anomalies.reduce((latest, anomaly) => Math.max(latest, anomaly.lastMs), incident.startMs);
-  return Math.min(last, window.startMs);
+  return Math.min(incident.lastSymptomMs, window.startMs);
 }
 
 /** A report within the first windows may still change as evidence arrives. */

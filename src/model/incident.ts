@@ -57,6 +57,8 @@ export interface Incident {
   /** Window (start) in which it was opened. */
   readonly openedMs: number;
   readonly updatedMs: number;
+  /** Start of the last window in which something users feel was abnormal; evidence may linger after it. */
+  readonly lastSymptomMs: number;
   readonly resolvedMs?: number;
   /** Service-level symptoms first, then by score. */
   readonly anomalies: readonly Anomaly[];

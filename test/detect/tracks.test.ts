@@ -17,6 +17,7 @@ function onsetOf(scores: readonly number[]): number | undefined {
     current: 1,
     volume: 1,
     direction: 0,
+    windows: 1,
   };
   scores.forEach((z, w) => {
     tracks.update(0, w * WINDOW_MS, WINDOW_MS, { ...judged, z, score: z, exceeds: z >= 5, calm: z < 2.5 });

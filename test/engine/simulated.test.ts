@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { FAULT_KINDS } from '../../eval/simulate/fault.ts';
 import type { Simulated } from '../../eval/simulate/simulate.ts';
-import { FAULT_MS, isRight, simulate } from '../../eval/simulate/simulate.ts';
+import { faultMs, isRight, simulate, USUAL_LENGTH } from '../../eval/simulate/simulate.ts';
 
 const SEED = 4_000_038;
 
@@ -20,7 +20,7 @@ describe('a simulated system', () => {
   it.each(FAULT_KINDS)('%s: one incident, its entity and its class', async (kind) => {
     const { fault, reports } = await first(kind);
     expect(new Set(reports.map(({ incidentId }) => incidentId)).size).toBe(1);
-    expect(reports[0]!.openedMs).toBeGreaterThanOrEqual(FAULT_MS);
+    expect(reports[0]!.openedMs).toBeGreaterThanOrEqual(faultMs(USUAL_LENGTH));
     const [cause] = reports.at(-1)!.causes;
     expect(`${cause?.entity.name} ${cause?.faultClass}`, `${fault.truth.name}`).toSatisfy(
       () => cause !== undefined && isRight(fault, cause),

@@ -97,6 +97,7 @@ export function incident(world: World, more: Partial<Incident> = {}): Incident {
     startMs: START,
     openedMs: START + 10_000,
     updatedMs: START + 25_000,
+    lastSymptomMs: START + 25_000,
     anomalies: world.anomalies ?? [],
     ...more,
   };
