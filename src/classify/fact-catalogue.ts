@@ -83,7 +83,7 @@ const EDGE: readonly FactDefinition[] = [
   number(
     'edge.retransmits_rise_sigma',
     'sigma',
-    "rise of retransmits per window in standard deviations of the baseline (at least Poisson's)",
+    "rise of retransmits over the incident in standard deviations (at least Poisson's; its windows taken together)",
   ),
   number(
     'edge.spurious_retransmit_ratio',

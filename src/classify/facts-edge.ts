@@ -4,7 +4,7 @@ import { compareNames } from '../model/entity.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
 import type { Pair } from './metric-sum.ts';
-import { addPairs, earliest, known, minus, over, plus, riseSigma, sumOf, sumOfMap, times } from './metric-sum.ts';
+import { addPairs, earliest, known, minus, over, plus, sumOf, sumOfMap, times, totalRiseSigma } from './metric-sum.ts';
 import type { Scope } from './scope.ts';
 
 type Lists = readonly (readonly MetricPair[])[];
@@ -40,7 +40,8 @@ export function edgeFacts(scope: Scope, sheet: FactSheet): void {
   setFact(sheet, 'edge.retransmit_ratio', ratio, retransmits.onsetMs);
   setFact(sheet, 'edge.retransmit_ratio_baseline', ratioBefore);
   setFact(sheet, 'edge.retransmit_ratio_delta', minus(ratio, ratioBefore), retransmits.onsetMs);
-  setFact(sheet, 'edge.retransmits_rise_sigma', riseSigma(retransmits), retransmits.onsetMs);
+  const sigma = totalRiseSigma(retransmits, scope.comparison.current.windows);
+  setFact(sheet, 'edge.retransmits_rise_sigma', sigma, retransmits.onsetMs);
 
   dropFacts(scope, sheet, lists, segments, perSecond);
   spuriousFact(sheet, lists, retransmits, perSecond);

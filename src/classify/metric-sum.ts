@@ -111,3 +111,17 @@ export function riseSigma(pair: Pair): number | null {
   if (rise === null || pair.baseline === null) return null;
   return rise / Math.max(pair.spread ?? 0, Math.sqrt(Math.max(pair.baseline, 0)), 1);
 }
+
+/** A baseline of fewer counts a window than this says nothing of how much it scatters. */
+const SCATTER_FLOOR = 0.1;
+
+/**
+ * Rise of a count over all windows of an incident in standard deviations: Anscombe's transform of both sums, over-dispersed
+ * as the baseline's windows are. Rare counts add up: one in two windows against none is 4 sigma after a minute and a half.
+ */
+export function totalRiseSigma({ baseline, current, spread }: Pair, windows: number): number | null {
+  if (baseline === null || current === null) return null;
+  const dispersion = Math.max(1, (spread ?? 0) ** 2 / Math.max(baseline, SCATTER_FLOOR));
+  const root = (mean: number): number => 2 * Math.sqrt(Math.max(mean, 0) * windows + 3 / 8);
+  return (root(current) - root(baseline)) / Math.sqrt(dispersion);
+}

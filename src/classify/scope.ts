@@ -112,7 +112,9 @@ function serviceOf(entity: Entity, suspect: Suspect, comparison: Comparison): st
 function symptomStart(comparison: Comparison, walk: Walk): number {
   const { kind, name } = walk.symptom;
   const own = comparison.anomalies.filter((a) => a.entity.kind === kind && a.entity.name === name);
-  const onsets = (own.length > 0 ? own : comparison.anomalies).map((anomaly) => anomaly.onsetMs);
+  const onsets = (own.length > 0 ? own : comparison.anomalies).map(
+    ({ onsetMs, onsetBlurMs = 0 }) => onsetMs + onsetBlurMs,
+  );
   return onsets.length === 0 ? comparison.current.fromMs : Math.min(...onsets);
 }
 

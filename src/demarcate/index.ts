@@ -98,7 +98,8 @@ function tooLate(comparison: Comparison, symptom: Entity, kind: LedgerKind, susp
   if (suspect.onsetMs === undefined) return false;
   const own = comparison.anomalies.filter(({ entity }) => entityKey(entity) === entityKey(symptom));
   const ofKind = own.filter((anomaly) => LEDGER_OF[anomaly.symptom] === kind);
-  const onsets = (ofKind.length > 0 ? ofKind : own).map(({ onsetMs }) => onsetMs);
+  // The latest it may have begun: what cannot be told is not held against anybody.
+  const onsets = (ofKind.length > 0 ? ofKind : own).map(({ onsetMs, onsetBlurMs = 0 }) => onsetMs + onsetBlurMs);
   return onsets.length > 0 && suspect.onsetMs > Math.min(...onsets) + LATE_WINDOWS * comparison.windowMs;
 }
 

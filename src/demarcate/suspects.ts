@@ -14,6 +14,8 @@ import { worked } from './work.ts';
 
 /** Entries below this share of the change are not suspects. */
 const MIN_SHARE = 0.05;
+/** With less of a change than this nothing is blamed for it against its noise. */
+const MOST_OF_IT = 0.5;
 /** Standard errors a contribution must exceed, where its noise is known. */
 const MIN_SIGNIFICANCE = 2;
 /** Errors below this share of the calls are nobody's suffering. */
@@ -31,25 +33,31 @@ interface Narrowed {
 
 /** @param weight  how much this ledger's symptom matters among the incident's, 0..1 */
 export function suspectsOf(system: System, comparison: Comparison, ledger: Ledger, weight: number): Suspect[] {
-  return ledger.entries
-    .filter((entry) => entry.entity !== undefined && entry.term !== 'unexplained' && isMaterial(ledger, entry))
-    .flatMap((entry) => {
-      const narrowed = narrow(system, comparison, ledger, entry);
-      if (narrowed === undefined) return [];
-      const onsetMs = onset(comparison, narrowed);
-      return [
-        {
-          ...narrowed,
-          contribution: entry.share,
-          // Entries of opposite sign let shares pass 1: one cannot matter more than all of the change.
-          score: Math.min(1, entry.share) * weight,
-          ...(onsetMs === undefined ? {} : { onsetMs }),
-          symptoms: symptoms(comparison, narrowed),
-          term: entry.term,
-          path: pathTo(system, narrowed.entity, ledger.entry),
-        },
-      ];
-    });
+  return materialEntries(ledger).flatMap((entry) => {
+    const narrowed = narrow(system, comparison, ledger, entry);
+    if (narrowed === undefined) return [];
+    const onsetMs = onset(comparison, narrowed);
+    return [
+      {
+        ...narrowed,
+        contribution: entry.share,
+        // Entries of opposite sign let shares pass 1: one cannot matter more than all of the change.
+        score: Math.min(1, entry.share) * weight,
+        ...(onsetMs === undefined ? {} : { onsetMs }),
+        symptoms: symptoms(comparison, narrowed),
+        term: entry.term,
+        path: pathTo(system, narrowed.entity, ledger.entry),
+      },
+    ];
+  });
+}
+
+/** What stands out of its noise; if nothing does, what holds most of a change that detection has shown to be there. */
+function materialEntries(ledger: Ledger): LedgerEntry[] {
+  const placed = ledger.entries.filter(({ entity, term }) => entity !== undefined && term !== 'unexplained');
+  const material = placed.filter((entry) => isMaterial(ledger, entry));
+  if (material.length > 0 || ledger.kind !== 'latency') return material;
+  return placed.filter(({ share }) => share >= MOST_OF_IT);
 }
 
 function isMaterial(ledger: Ledger, entry: LedgerEntry): boolean {

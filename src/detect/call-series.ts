@@ -54,8 +54,12 @@ export class CallSeries {
   readonly #sums: CallSums;
   readonly #views: Readonly<Record<Kind, View>>;
   readonly #p99: DurationFamily;
-  /** Services with so few requests that only blocks of windows tell: their errors and mean durations. */
-  readonly #sparse: { readonly errors: RatioFamily; readonly duration: DurationFamily };
+  /** Services with so few requests that only blocks of windows tell: their rates, errors and mean durations. */
+  readonly #sparse: {
+    readonly rate: RateFamily;
+    readonly errors: RatioFamily;
+    readonly duration: DurationFamily;
+  };
   readonly #gap: GaugeFamily;
   /** Services that were offered what a restart brought along. */
   #adopted = 0;
@@ -121,8 +125,9 @@ export class CallSeries {
       // A quantile of few requests wobbles: one window more than the mean, which tells a real shift first.
       { open: config.openWindows + 1, of: config.openOfWindows + 1 },
     );
-    const { errors, duration } = this.#views.service;
+    const { rate, errors, duration } = this.#views.service;
     this.#sparse = {
+      rate: new RateFamily(rate.spec, config, rate),
       errors: new RatioFamily(
         errors.spec,
         config,
@@ -147,7 +152,7 @@ export class CallSeries {
 
   get families(): readonly Family[] {
     const views = Object.values(this.#views).flatMap((view) => [view.rate, view.errors, view.duration]);
-    return [...views, this.#p99, this.#gap, this.#sparse.errors, this.#sparse.duration];
+    return [...views, this.#p99, this.#gap, ...Object.values(this.#sparse)];
   }
 
   /** The side an entity's numbers were seen from. */
@@ -183,9 +188,12 @@ export class CallSeries {
       const view = this.#views[kind];
       cover(view, size);
       for (const family of [view.rate, view.errors, view.duration]) family.ensure(size);
-      for (const entity of view.presence.forget(moment.turn)) view.rate.relearn(entity);
+      for (const entity of view.presence.forget(moment.turn)) {
+        view.rate.relearn(entity);
+        if (kind === 'service') this.#sparse.rate.relearn(entity);
+      }
     }
-    for (const family of [this.#p99, this.#sparse.errors, this.#sparse.duration]) family.ensure(services.size);
+    for (const family of [this.#p99, ...Object.values(this.#sparse)]) family.ensure(services.size);
     this.#gap.ensure(edges.size);
     for (; this.#adopted < services.size; this.#adopted++)
       for (const { rhythm } of this.#daily()) rhythm?.adopt(this.#adopted, services.names[this.#adopted]!);
@@ -203,8 +211,11 @@ export class CallSeries {
     view.side[entity] = side;
     view.presence.clear(entity);
     if (known === 2) return;
-    view.rate.ensure(entity + 1);
-    view.rate.relearn(entity);
+    const rates = view === this.#views.service ? [view.rate, this.#sparse.rate] : [view.rate];
+    for (const rate of rates) {
+      rate.ensure(entity + 1);
+      rate.relearn(entity);
+    }
   }
 
   /** Rate, errors and mean duration of every entity of a kind, from its side. */
@@ -222,6 +233,7 @@ export class CallSeries {
       load[i] = rate.load(i, count);
       if (presence.isComplete(i, missing)) rate.step(i, moment, count);
       else rate.unknown(i);
+      if (kind === 'service') this.#sparseRate(i, moment, count, presence.isComplete(i, missing));
     }
     for (let i = 0; i < size; i++) {
       if (side[i] === 2) continue;
@@ -238,6 +250,15 @@ export class CallSeries {
       const mean = sum[i]! / timed[i]!;
       duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute);
       if (kind === 'service') this.#sparse.duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute);
+    }
+  }
+
+  #sparseRate(i: number, moment: Moment, count: number, complete: boolean): void {
+    const { rate } = this.#sparse;
+    if (complete && this.#views.service.rate.isSparse(i)) rate.add(i, moment, count);
+    else {
+      rate.clear(i);
+      rate.unknown(i);
     }
   }
 

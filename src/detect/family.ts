@@ -22,6 +22,7 @@ export interface FamilyState {
   readonly tracks: TracksState;
   readonly pool: ColumnsState;
   readonly more?: ColumnsState;
+  readonly block?: ColumnsState;
   readonly rhythm?: readonly (readonly ColumnsState[])[];
 }
 

@@ -56,7 +56,7 @@ export class Incidents {
     for (const [key, entry] of now) {
       const owner = this.#cases.find((c) => c.state === 'open' && c.members.has(key));
       if (owner === undefined) fresh.push(entry);
-      else owner.members.set(key, entry);
+      else owner.members.set(key, continued(owner.members.get(key)!, entry));
     }
     if (fresh.length > 0) this.#place(fresh, atMs, windowMs, events);
     for (const found of this.#cases) if (found.state === 'open') this.#rest(found, now, atMs, events);
@@ -199,6 +199,14 @@ export class Incidents {
   restore(state: IncidentsState): void {
     this.#cases = state.cases.map((found) => ({ ...found, members: new Map(found.members) }));
   }
+}
+
+/** What ended and came back within an incident is one anomaly: it began when it first did. */
+function continued(before: Active, now: Active): Active {
+  const { onsetMs, onsetBlurMs } = before.anomaly;
+  if (onsetMs >= now.anomaly.onsetMs) return now;
+  const { onsetBlurMs: _, ...anomaly } = now.anomaly;
+  return { ...now, anomaly: { ...anomaly, onsetMs, ...(onsetBlurMs === undefined ? {} : { onsetBlurMs }) } };
 }
 
 export function keyOf(anomaly: Anomaly): string {

@@ -24,20 +24,57 @@ const SUDDEN_FROM = 3;
 const SUDDEN_TO = 6;
 const MIN_RISE = 1.5;
 
+/** Blocks of this many windows, half a minute, tell of services with few requests. */
+const BLOCK_WINDOWS = 6;
+const BLOCK_WARMUP = 6;
+
+const BLOCK_SPECS = { sum: { type: Float64Array }, windows: { type: Uint8Array } } as const;
 const SPECS = { marks: { type: Float32Array, width: MARKS }, marked: { type: Uint16Array } } as const;
 
 export class RateFamily extends Family<LevelPool> {
   readonly #marks = new Columns(SPECS);
+  readonly #block = new Columns(BLOCK_SPECS);
+  readonly #windows: number;
+  readonly #warmup: number;
 
-  constructor(spec: FamilySpec, config: DetectConfig) {
+  /** @param finer  judges window by window; this one then judges blocks of what is too little for it */
+  constructor(spec: FamilySpec, config: DetectConfig, finer?: RateFamily) {
     // One window more than the others: silence is easily mistaken.
     const rule = { open: config.openWindows + 1, of: config.openOfWindows + 1 };
-    super(spec, config, new LevelPool(), rule, spec.entity === 'service' ? new Rhythm(false) : undefined);
+    const daily = spec.entity === 'service' && finer === undefined;
+    super(spec, config, new LevelPool(), rule, daily ? new Rhythm(false) : undefined, finer);
+    this.#windows = finer === undefined ? 1 : BLOCK_WINDOWS;
+    this.#warmup = finer === undefined ? config.warmupWindows : BLOCK_WARMUP;
+    this.judged.windows = this.#windows;
   }
 
   protected override grow(size: number): void {
     super.grow(size);
     this.#marks.ensure(size);
+    if (this.#windows > 1) this.#block.ensure(size);
+  }
+
+  /** A usual window has too few requests to tell a fall by itself. */
+  isSparse(i: number): boolean {
+    return this.pool.known(i) >= this.config.warmupWindows && this.pool.median[i]! < MIN_LEVEL;
+  }
+
+  /** Adds a window to its block, which is judged when it is whole. Blocks begin at the same windows for everybody. */
+  add(i: number, moment: Moment, count: number): void {
+    this.open();
+    const { sum, windows } = this.#block.array;
+    sum[i] = sum[i]! + count;
+    windows[i] = windows[i]! + 1;
+    if (moment.turn % BLOCK_WINDOWS !== 0) return;
+    if (windows[i] === BLOCK_WINDOWS) this.step(i, { ...moment, turn: moment.turn / BLOCK_WINDOWS }, sum[i]!);
+    this.clear(i);
+  }
+
+  /** A window nobody knows: its block is not judged. */
+  clear(i: number): void {
+    if (i >= this.#block.size) return;
+    this.#block.array.sum[i] = 0;
+    this.#block.array.windows[i] = 0;
   }
 
   /** Traffic now as a multiple of the baseline; NaN while warming up. */
@@ -47,7 +84,7 @@ export class RateFamily extends Family<LevelPool> {
 
   step(i: number, moment: Moment, count: number): void {
     this.open();
-    const warm = this.pool.known(i) >= this.config.warmupWindows;
+    const warm = this.pool.known(i) >= this.#warmup;
     if (warm) {
       this.#judge(i, count);
       this.settle(i, moment);
@@ -63,6 +100,7 @@ export class RateFamily extends Family<LevelPool> {
     this.tracks.end(i);
     this.#marks.array.marked[i] = 0;
     this.rhythm?.forget(i);
+    this.clear(i);
   }
 
   #mark(i: number): void {
@@ -87,8 +125,8 @@ export class RateFamily extends Family<LevelPool> {
     const z = (count - level) / Math.sqrt(Math.max(spread * spread, level));
     judged.direction = fall ? 1 : 0;
     judged.z = Math.abs(z);
-    judged.baseline = level;
-    judged.current = count;
+    judged.baseline = level / this.#windows;
+    judged.current = count / this.#windows;
     judged.volume = Math.max(level, count);
     judged.score = 0;
     judged.exceeds = false;
@@ -113,11 +151,13 @@ export class RateFamily extends Family<LevelPool> {
   }
 
   override save(): FamilyState {
-    return { ...super.save(), more: this.#marks.save() };
+    const block = this.#windows > 1 ? { block: this.#block.save() } : {};
+    return { ...super.save(), more: this.#marks.save(), ...block };
   }
 
   override restore(state: FamilyState): void {
     super.restore(state);
     this.#marks.load(state.more as ColumnsState);
+    if (state.block !== undefined) this.#block.load(state.block);
   }
 }

@@ -22,7 +22,7 @@ const STEPS = 8;
 const HISTORY = 0xff;
 
 /** Numbers of an episode in a snapshot. */
-const EPISODE_WIDTH = 8;
+const EPISODE_WIDTH = 9;
 
 const SPECS = {
   bits: { type: Uint8Array },
@@ -38,6 +38,8 @@ const SPECS = {
 /** What is known of an anomaly while it lasts; times in ms. Few series have one. */
 interface Episode {
   onset: number;
+  /** It began within this time from the onset on: pooled windows do not say in which of them. */
+  blur: number;
   detected: number;
   last: number;
   baseline: number;
@@ -125,7 +127,7 @@ export class Tracks {
     if (judged.exceeds) direction[i] = judged.direction;
     bits[i] = ((bits[i]! << 1) | (judged.exceeds ? 1 : 0)) & HISTORY;
     if (active[i] === 1) {
-      abnormal[i] = Math.min(65535, abnormal[i]! + 1);
+      abnormal[i] = Math.min(65535, abnormal[i]! + judged.windows);
       if (judged.calm) {
         quiet[i] = quiet[i]! + 1;
         if (quiet[i]! >= this.#rule.close) this.end(i);
@@ -138,12 +140,13 @@ export class Tracks {
     if (!judged.exceeds || bitCount(bits[i]! & this.#mask) < this.#rule.open) return;
     active[i] = 1;
     quiet[i] = 0;
-    abnormal[i] = 1;
+    abnormal[i] = judged.windows;
     const onset = atMs - this.#shownFor(i) * windowMs;
     const { baseline, current, score, volume } = judged;
     // Never less than 0: a score is the largest since the anomaly began.
     const largest = Math.max(0, score);
-    this.#episodes.set(i, { onset, detected: atMs, last: atMs, baseline, current, score: largest, volume });
+    const blur = (judged.windows - 1) * windowMs;
+    this.#episodes.set(i, { onset, blur, detected: atMs, last: atMs, baseline, current, score: largest, volume });
   }
 
   #show(i: number, z: number): void {
@@ -197,15 +200,26 @@ export class Tracks {
 
   /** Of a series that is active. */
   read(i: number) {
-    const { onset, detected, last, baseline, current, score, volume } = this.#episodes.get(i)!;
+    const { onset, blur, detected, last, baseline, current, score, volume } = this.#episodes.get(i)!;
     const direction = this.#columns.array.direction[i]!;
-    return { onsetMs: onset, detectedMs: detected, lastMs: last, baseline, current, score, volume, direction };
+    const blurred = blur > 0 ? { onsetBlurMs: blur } : {};
+    return {
+      onsetMs: onset,
+      ...blurred,
+      detectedMs: detected,
+      lastMs: last,
+      baseline,
+      current,
+      score,
+      volume,
+      direction,
+    };
   }
 
   save(): TracksState {
     const rows = [...this.#episodes]
       .sort(([a], [b]) => a - b)
-      .flatMap(([i, e]) => [i, e.onset, e.detected, e.last, e.baseline, e.current, e.score, e.volume]);
+      .flatMap(([i, e]) => [i, e.onset, e.blur, e.detected, e.last, e.baseline, e.current, e.score, e.volume]);
     return { ...this.#columns.save(), episodes: toBase64(Float64Array.from(rows)) };
   }
 
@@ -214,9 +228,10 @@ export class Tracks {
     this.#episodes.clear();
     const rows = new Float64Array(fromBase64(state.episodes));
     for (let at = 0; at < rows.length; at += EPISODE_WIDTH) {
-      const [i, onset, detected, last, baseline, current, score, volume] = rows.subarray(at, at + EPISODE_WIDTH);
+      const [i, onset, blur, detected, last, baseline, current, score, volume] = rows.subarray(at, at + EPISODE_WIDTH);
       this.#episodes.set(i!, {
         onset: onset!,
+        blur: blur!,
         detected: detected!,
         last: last!,
         baseline: baseline!,

@@ -33,6 +33,8 @@ export interface Anomaly {
   readonly side?: 'client' | 'server';
   /** Start of the first window in which the change is visible (change-point), not of the window that raised the alarm. */
   readonly onsetMs: number;
+  /** It began within this time from onsetMs on, where windows had to be pooled to see it. */
+  readonly onsetBlurMs?: number;
   /** Start of the window in which it was raised. */
   readonly detectedMs: number;
   /** Start of the last abnormal window so far. */

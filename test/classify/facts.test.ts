@@ -9,7 +9,19 @@ import { edge, machine, service } from '../../src/model/entity.ts';
 import type { FactValue } from '../../src/model/verdict.ts';
 import type { Suspect } from '../../src/model/walk.ts';
 import type { World } from './fixtures.ts';
-import { call, comparison, healthyTcp, pair, resource, START, suspect, tcp, toOrders, walk } from './fixtures.ts';
+import {
+  CURRENT_WINDOWS,
+  call,
+  comparison,
+  healthyTcp,
+  pair,
+  resource,
+  START,
+  suspect,
+  tcp,
+  toOrders,
+  walk,
+} from './fixtures.ts';
 
 function facts(world: World, who: Suspect): (name: string) => FactValue {
   const { sheet } = factsOf(comparison(world), walk([who]), who);
@@ -60,7 +72,7 @@ describe('with no data at all', () => {
 describe('numbers by hand', () => {
   const lossy = tcp('gateway', 'orders', 'client', healthyTcp([pair('retransmits', 1, 50, { baselineSpread: 2 })]));
 
-  it('retransmits: ratio over both directions, rise over the larger of spread, Poisson and one', () => {
+  it('retransmits: ratio over both directions, rise over all windows in deviations of both sums', () => {
     const server = tcp('gateway', 'orders', 'server', [
       pair('segmentsOut', 1_000, 1_000),
       pair('retransmits', 1, 10, { baselineSpread: 2 }),
@@ -68,7 +80,10 @@ describe('numbers by hand', () => {
     const get = facts({ tcp: [lossy, server] }, suspect(toOrders, 'network', 0.9));
     expect(get('edge.retransmit_ratio')).toBeCloseTo(60 / 2_000, 9);
     expect(get('edge.retransmit_ratio_delta')).toBeCloseTo(58 / 2_000, 9);
-    expect(get('edge.retransmits_rise_sigma')).toBeCloseTo(58 / Math.hypot(2, 2), 9);
+    // 60 and 2 a window; the baseline scatters four times as much as Poisson: 8 instead of 2.
+    const [now, before] = [60 * CURRENT_WINDOWS + 3 / 8, 2 * CURRENT_WINDOWS + 3 / 8];
+    const sigma = (2 * (Math.sqrt(now) - Math.sqrt(before))) / Math.sqrt(4);
+    expect(get('edge.retransmits_rise_sigma')).toBeCloseTo(sigma, 9);
   });
 
   it('a drop reason nobody saw is zero when the probe watches, unknown when it does not', () => {

@@ -15,7 +15,7 @@ import type { LedgerEntry, LedgerTerm, Suspect, Walk } from '../../src/model/wal
 
 export const START = 1_700_000_000_000;
 const BASELINE_WINDOWS = 60;
-const CURRENT_WINDOWS = 6;
+export const CURRENT_WINDOWS = 6;
 
 export function pair(metric: string, baseline: number, current: number, more: Partial<MetricPair> = {}): MetricPair {
   return {
