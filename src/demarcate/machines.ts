@@ -40,19 +40,16 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
   const total = scored.reduce((sum, { score }) => sum + score, 0);
   const grown = scored.map((suspect) => grownParts(suspect, units));
   const shares = grown.map(sharesOf);
-  let best: { name: string; weight: number } | undefined;
-  for (const name of machines) {
-    const weight = scored.reduce((sum, { score }, i) => sum + score * (shares[i]!.get(name) ?? 0), 0);
-    if (best === undefined || weight > best.weight) best = { name, weight };
-  }
-  if (best === undefined || best.weight < MIN_EXPLAINED * total) return suspects;
-  const { name, weight } = best;
-  const part = new Map(scored.map((suspect, i) => [suspect, shares[i]!.get(name) ?? 0]));
-  const lead = [...scored].sort((a, b) => b.score * part.get(b)! - a.score * part.get(a)!)[0]!;
-  const measure = measureOf(lead.term)!;
-  const affected = affectedServices(units[measure], name, measure);
-  if (affected === undefined || !isShared(scored, grown, name, weight)) return suspects;
-  if (comparison.resources.some((found) => affected.instances.includes(found.entity) && isThrottled(comparison, found)))
+  const found = machines
+    .map((name) => ({ name, weight: weightOn(name, scored, shares) }))
+    .filter(({ weight }) => weight >= MIN_EXPLAINED * total)
+    .sort((a, b) => b.weight - a.weight || compareNames(a.name, b.name))
+    // Both ends of a way are held against their machines: the caller's may hold as much, and carry nobody else.
+    .map((one) => ({ ...one, ...affectedOn(one.name, scored, shares, units) }))
+    .find(({ affected, name, weight }) => affected !== undefined && isShared(scored, grown, name, weight));
+  if (found?.affected === undefined) return suspects;
+  const { name, weight, lead, part, affected } = found;
+  if (comparison.resources.some((one) => affected.instances.includes(one.entity) && isThrottled(comparison, one)))
     return suspects;
   const blamed: Suspect = {
     entity: machineEntity(name),
@@ -78,6 +75,20 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
     blamed,
     ...rest.map((suspect) => ({ ...suspect, score: suspect.score * (1 - MOVED * (part.get(suspect) ?? 0)) })),
   ];
+}
+
+type Shares = readonly ReadonlyMap<string, number>[];
+
+function weightOn(machine: string, scored: readonly Suspect[], shares: Shares): number {
+  return scored.reduce((sum, { score }, i) => sum + score * (shares[i]!.get(machine) ?? 0), 0);
+}
+
+/** Each suspect's part on a machine, the suspect that leads there, and whom its measure affects. */
+function affectedOn(machine: string, scored: readonly Suspect[], shares: Shares, units: Units) {
+  const part = new Map(scored.map((suspect, i) => [suspect, shares[i]!.get(machine) ?? 0]));
+  const lead = [...scored].sort((a, b) => b.score * part.get(b)! - a.score * part.get(a)!)[0]!;
+  const measure = measureOf(lead.term)!;
+  return { part, lead, affected: affectedServices(units[measure], machine, measure) };
 }
 
 function measureOf(term: LedgerTerm): Measure | undefined {

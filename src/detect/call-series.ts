@@ -10,6 +10,7 @@ import { RateFamily } from './judge-rate.ts';
 import { RatioFamily } from './judge-ratio.ts';
 import { Presence } from './presence.ts';
 import type { RhythmRows } from './rhythm.ts';
+import { BLOCK_RULE } from './tracks.ts';
 
 /** Spread of request durations where no sketch says it: twice the mean, typical of web services. */
 const DEFAULT_CV2 = 4;
@@ -132,10 +133,10 @@ export class CallSeries {
         errors.spec,
         config,
         { ...errorLimits, blockVolume: BLOCK_REQUESTS, warmup: BLOCK_WARMUP },
-        {},
+        BLOCK_RULE,
         errors,
       ),
-      duration: new DurationFamily(duration.spec, config, { blocks: true, warmup: BLOCK_WARMUP }, {}, duration),
+      duration: new DurationFamily(duration.spec, config, { blocks: true, warmup: BLOCK_WARMUP }, BLOCK_RULE, duration),
     };
     this.#gap = new GaugeFamily(
       { entity: 'edge', side: 'client', metric: 'network_time_us', symptoms: ['latency_rise'] },

@@ -1,8 +1,9 @@
 /**
  * Which anomalies belong together: those that touch the same service, a service and what it calls (directly or through
- * one service that shows nothing), or a machine and the services on it; a machine is known by its own anomaly, or by those
- * of most of its instances. Siblings are not connected by a caller that is
- * well: two faults in unconnected parts stay two.
+ * one service that shows nothing), or a machine and the services on it; a machine is known by its own anomaly, or by
+ * those of most of its instances. Who lost its traffic is connected with whoever lost it below, however far: a loss goes
+ * all the way down, and where few call it is noticed late. Siblings are not connected by a caller that is well: two faults
+ * in unconnected parts stay two.
  */
 import type { Anomaly } from '../model/incident.ts';
 import type { ClosedWindow } from '../model/window.ts';
@@ -95,6 +96,21 @@ export class CallGraph {
     return out;
   }
 
+  /** Of services that lost traffic, pairs of one and another somewhere below it. Cost: O(calls below) for each. */
+  *#lostBelow(anomalies: readonly Anomaly[]): Iterable<readonly [above: string, below: string]> {
+    const lost = new Set(
+      anomalies
+        .filter(({ entity, symptom }) => entity.kind === 'service' && symptom === 'traffic_drop')
+        .map(({ entity }) => entity.name),
+    );
+    if (lost.size < 2) return;
+    for (const above of lost) {
+      const seen = new Set([above]);
+      for (const service of seen) for (const callee of this.#callees(service)) seen.add(callee);
+      for (const below of seen) if (below !== above && lost.has(below)) yield [above, below];
+    }
+  }
+
   /** Positions of anomalies of instances, by machine, where most of a machine's instances and two services have one. */
   #onOneMachine(anomalies: readonly Anomaly[]): readonly (readonly number[])[] {
     const { instanceMachine, instanceService } = this.#entities;
@@ -149,6 +165,8 @@ export class CallGraph {
         if (other !== undefined) parent[find(other)] = find(i);
       }
     }
+    for (const [above, below] of this.#lostBelow(anomalies))
+      parent[find(byService.get(below)!)] = find(byService.get(above)!);
     return Int32Array.from(anomalies, (_, i) => find(i));
   }
 }

@@ -48,7 +48,7 @@ export abstract class Family<P extends Baseline = Baseline> {
   protected readonly pool: P;
   /** What recurs daily or weekly; only for kinds of which there are few. */
   readonly rhythm: Rhythm | undefined;
-  /** Tells of the same at a finer grain: while it does, this one is not heard. */
+  /** Tells of the same at a finer grain. */
   readonly finer: Family | undefined;
   #size = 0;
   #opened = 0;
@@ -101,6 +101,13 @@ export abstract class Family<P extends Baseline = Baseline> {
     this.tracks.ensure(size);
     this.pool.ensure(size);
     this.rhythm?.ensure(size);
+  }
+
+  /** While the finer one speaks this one is silent, and begins anew when that has seen the end. */
+  protected isOverruled(i: number): boolean {
+    if (this.finer?.tracks.isActive(i) !== true) return false;
+    this.tracks.end(i);
+    return true;
   }
 
   unknown(i: number): void {

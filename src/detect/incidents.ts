@@ -179,10 +179,7 @@ export class Incidents {
       startMs: found.startMs,
       openedMs: found.openedMs,
       updatedMs: found.updatedMs,
-      lastSymptomMs: members.reduce(
-        (last, { anomaly, opens }) => (opens ? Math.max(last, anomaly.lastMs) : last),
-        found.startMs,
-      ),
+      lastSymptomMs: lastSymptom(members, found.startMs),
       ...(found.resolvedMs === null ? {} : { resolvedMs: found.resolvedMs }),
       anomalies: members.map((member) => member.anomaly),
     };
@@ -199,6 +196,13 @@ export class Incidents {
   restore(state: IncidentsState): void {
     this.#cases = state.cases.map((found) => ({ ...found, members: new Map(found.members) }));
   }
+}
+
+/** Tails recover last: while a queue empties the 99th percentile is high, though hardly anybody waits any more. */
+function lastSymptom(members: readonly Active[], startMs: number): number {
+  const symptoms = members.filter(({ opens }) => opens);
+  const means = symptoms.filter(({ anomaly }) => anomaly.metric !== 'duration_p99_us');
+  return (means.length > 0 ? means : symptoms).reduce((last, { anomaly }) => Math.max(last, anomaly.lastMs), startMs);
 }
 
 /** What ended and came back within an incident is one anomaly: it began when it first did. */

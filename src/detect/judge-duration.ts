@@ -72,7 +72,7 @@ export class DurationFamily extends Family<LevelPool> {
    */
   step(i: number, moment: Moment, value: number, n: number, cv2: number, load: number, muted: boolean): void {
     const { minVolume, blocks } = this.#limits;
-    if (muted) {
+    if (muted || this.isOverruled(i)) {
       this.#carry.clear(i);
       this.unknown(i);
     } else if (blocks) this.#block(i, moment, { meanUs: value, count: n, cv2, load });

@@ -10,6 +10,7 @@ import type { FamilySpec, FamilyState, Moment } from './family.ts';
 import { Family } from './family.ts';
 import { LevelPool } from './level-pool.ts';
 import { Rhythm } from './rhythm.ts';
+import { BLOCK_RULE } from './tracks.ts';
 
 /** Smallest spread of traffic from window to window: 10 % of its level. */
 const SPREAD_RATIO = 0.1;
@@ -40,7 +41,11 @@ export class RateFamily extends Family<LevelPool> {
   /** @param finer  judges window by window; this one then judges blocks of what is too little for it */
   constructor(spec: FamilySpec, config: DetectConfig, finer?: RateFamily) {
     // One window more than the others: silence is easily mistaken.
-    const rule = { open: config.openWindows + 1, of: config.openOfWindows + 1 };
+    const rule = {
+      open: config.openWindows + 1,
+      of: config.openOfWindows + 1,
+      ...(finer === undefined ? {} : BLOCK_RULE),
+    };
     const daily = spec.entity === 'service' && finer === undefined;
     super(spec, config, new LevelPool(), rule, daily ? new Rhythm(false) : undefined, finer);
     this.#windows = finer === undefined ? 1 : BLOCK_WINDOWS;
@@ -62,6 +67,10 @@ export class RateFamily extends Family<LevelPool> {
   /** Adds a window to its block, which is judged when it is whole. Blocks begin at the same windows for everybody. */
   add(i: number, moment: Moment, count: number): void {
     this.open();
+    if (this.isOverruled(i)) {
+      this.clear(i);
+      return;
+    }
     const { sum, windows } = this.#block.array;
     sum[i] = sum[i]! + count;
     windows[i] = windows[i]! + 1;

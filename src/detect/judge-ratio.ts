@@ -39,7 +39,8 @@ export class RatioFamily extends Family<RatioPool> {
 
   step(i: number, moment: Moment, numerator: number, denominator: number): void {
     const { floor, minVolume, blockVolume, warmup = this.config.warmupWindows } = this.#limits;
-    if (blockVolume !== undefined && denominator >= blockVolume) {
+    if (blockVolume !== undefined && (denominator >= blockVolume || this.isOverruled(i))) {
+      this.pool.drop(i);
       this.unknown(i);
       return;
     }

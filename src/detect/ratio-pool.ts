@@ -84,6 +84,15 @@ export class RatioPool {
     return false;
   }
 
+  /** Forgets what has come together so far. */
+  drop(i: number): void {
+    const { carried, carriedWindows } = this.#columns.array;
+    if (i >= carriedWindows.length) return;
+    carried[i * 2] = 0;
+    carried[i * 2 + 1] = 0;
+    carriedWindows[i] = 0;
+  }
+
   readonly pooled = { numerator: 0, denominator: 0, windows: 1 };
 
   push(i: number, numerator: number, denominator: number, suspect: boolean, floor: number, warm: boolean): void {

@@ -86,6 +86,25 @@ describe('numbers by hand', () => {
     expect(get('edge.retransmits_rise_sigma')).toBeCloseTo(sigma, 9);
   });
 
+  it('what was sent again needlessly: what receivers had already, of the rise; none where no kernel gives reasons', () => {
+    const receiver = tcp('gateway', 'orders', 'server', [pair('drops.TCP_OLD_DATA', 0, 40)]);
+    const get = facts({ tcp: [lossy, receiver] }, suspect(toOrders, 'network', 0.9));
+    expect(get('edge.spurious_retransmit_ratio')).toBeCloseTo(40 / 49, 9);
+    expect(facts({ tcp: [lossy] }, suspect(toOrders, 'network', 0.9))('edge.spurious_retransmit_ratio')).toBe(0);
+    const silent = facts({ tcp: [tcp('gateway', 'orders', 'client', [])] }, suspect(toOrders, 'network', 0.9));
+    expect(silent('edge.spurious_retransmit_ratio')).toBe(null);
+  });
+
+  it('the share of its CPU that an instance no longer uses; unknown of one that never used any', () => {
+    const of = (before: number, now: number): FactValue => {
+      const used = resource('instance', 'orders-1', 'orders', [pair('cpuUsedUs', before, now)]);
+      return facts({ resources: [used] }, suspect(service('orders'), 'self', 0.9))('instance.cpu_drop_ratio');
+    };
+    expect(of(500_000, 50_000)).toBeCloseTo(0.9, 9);
+    expect(of(500_000, 600_000)).toBe(0);
+    expect(of(1_000, 0)).toBe(null);
+  });
+
   it('a drop reason nobody saw is zero when the probe watches, unknown when it does not', () => {
     const watched = facts({ tcp: [lossy] }, suspect(toOrders, 'network', 0.9));
     expect(watched('edge.drops_rise_per_s.NETFILTER_DROP')).toBe(0);

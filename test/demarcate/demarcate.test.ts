@@ -254,3 +254,29 @@ describe('when nothing stands out', () => {
     });
   });
 });
+
+describe('precedence', () => {
+  const drawn = draw({ graph: 'web -> api -> db', self: { db: [1_000, 51_000] } });
+  const [symptom] = drawn.anomalies;
+  /** The database's own anomaly, so many windows after the symptom's onset, which is known to `blurWindows`. */
+  const suspects = (laterWindows: number, blurWindows: number) => {
+    const onsetMs = symptom!.onsetMs;
+    const own = {
+      ...symptom!,
+      entity: { kind: 'service', name: 'db' },
+      onsetMs: onsetMs + laterWindows * 5_000,
+    } as const;
+    const blurred = blurWindows > 0 ? { ...symptom!, onsetBlurMs: blurWindows * 5_000 } : symptom!;
+    return demarcate({ ...drawn, anomalies: [blurred, own] }).suspects.map(({ entity }) => entity.name);
+  };
+
+  it('what began three windows after the symptom did not cause it, two are within the resolution', () => {
+    expect(suspects(2, 0)).toContain('db');
+    expect(suspects(3, 0)).not.toContain('db');
+  });
+
+  it('what began within the time that the symptom’s onset is known to is not later', () => {
+    expect(suspects(7, 5)).toContain('db');
+    expect(suspects(8, 5)).not.toContain('db');
+  });
+});

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { demarcate } from '../../src/demarcate/index.ts';
-import type { Comparison } from '../../src/model/comparison.ts';
+import type { CallLeaf, Comparison } from '../../src/model/comparison.ts';
 import type { Drawn } from './draw.ts';
 import { draw, pair } from './draw.ts';
 
@@ -80,6 +80,33 @@ describe('a machine that several services share', () => {
     expect(first(draw({ graph: GRAPH, on: ON, net }))).toBe('machine m1');
     // One way alone is that way.
     expect(first(draw({ graph: GRAPH, on: ON, net: { 'web -> cart': [100, 30_100] } }))).toBe('edge web -> cart');
+  });
+
+  it('spares who only notices: ways past it that grew by a hundredth of its own', () => {
+    const net = {
+      'web -> cart': [100, 300_100],
+      'cart -> store': [100, 300_100],
+      'web -> users': [100, 300_100],
+      'users -> mail': [100, 300_100],
+      'web -> search': [100, 3_100],
+      'search -> index': [100, 3_100],
+    } as const;
+    expect(first(draw({ graph: GRAPH, on: ON, net }))).toBe('machine m1');
+    // As slow as the others, they are no bystanders.
+    const all = Object.fromEntries(Object.keys(net).map((name) => [name, [100, 300_100] as const]));
+    expect(first(draw({ graph: GRAPH, on: ON, net: all }))).not.toBe('machine m1');
+  });
+
+  it('is the suspect when calls over its link fail that the callees never saw', () => {
+    const drawn = draw({ graph: GRAPH, on: ON, symptom: 'error_rise' });
+    const touches = ({ callerMachine, calleeMachine }: CallLeaf): boolean =>
+      [callerMachine, calleeMachine].includes('m1');
+    const calls = drawn.calls.map((leaf) =>
+      (leaf.side === 'client' && touches(leaf)) || leaf.callee === 'web'
+        ? { ...leaf, current: { ...leaf.current, errors: leaf.current.count * (leaf.callee === 'web' ? 0.4 : 0.2) } }
+        : leaf,
+    );
+    expect(first({ ...drawn, calls })).toBe('machine m1');
   });
 
   it('is the suspect when what runs there begins to fail', () => {

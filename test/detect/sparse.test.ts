@@ -1,10 +1,15 @@
 /** Services with a handful of requests a window: what too few of them cannot say, several windows together can. */
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_DETECT_CONFIG } from '../../src/detect/config.ts';
+import { createDetector } from '../../src/detect/index.ts';
 import { DurationFamily } from '../../src/detect/judge-duration.ts';
+import { createIngest } from '../../src/ingest/index.ts';
+import type { Anomaly } from '../../src/model/incident.ts';
+import type { ClosedWindow } from '../../src/model/window.ts';
 import { createRandom } from '../../src/stats/random.ts';
+import type { Effect } from '../ingest/shop.ts';
+import { SHOP, shop, T0, WINDOW_MS } from '../ingest/shop.ts';
 
-const WINDOW_MS = 5_000;
 const USUAL_US = 8_000;
 
 interface Seen {
@@ -56,5 +61,78 @@ describe('durations of sparse windows', () => {
 
   it('sees nothing window by window', () => {
     expect(SEEDS.filter((seed) => run(seed, 3, 448, 400, 4, false).opened !== undefined)).toEqual([]);
+  });
+});
+
+/** The shop with an eightieth of its traffic: the gateway has 9 requests a window, its callees 4 and 6. */
+function sparseShop(seed: number, windows: number, effects: readonly Effect[]): ClosedWindow[] {
+  const ingest = createIngest();
+  const edges = SHOP.map((edge) => ({ ...edge, rps: edge.rps / 80 }));
+  const batches = shop({ seed, windows, edges, effects, instances: {} });
+  return [...batches.flatMap((batch) => ingest.push(batch).closed), ...ingest.flush()];
+}
+
+/** Every anomaly of a service, the first time it is seen. */
+function seenIn(windows: readonly ClosedWindow[]): {
+  readonly anomalies: Map<string, Anomaly>;
+  readonly opened: number;
+} {
+  const detector = createDetector();
+  const anomalies = new Map<string, Anomaly>();
+  let opened = 0;
+  for (const window of windows) {
+    opened += detector.step(window).filter(({ kind }) => kind === 'opened').length;
+    for (const anomaly of detector.anomalies()) {
+      const key = `${anomaly.entity.name} ${anomaly.symptom}`;
+      if (anomaly.entity.kind === 'service' && !anomalies.has(key)) anomalies.set(key, anomaly);
+    }
+  }
+  return { anomalies, opened };
+}
+
+const FAULT = 240;
+const always = { fromMs: T0 + FAULT * WINDOW_MS, toMs: Number.POSITIVE_INFINITY };
+
+describe('a shop with nine requests a window', () => {
+  it.each([1, 2, 3])('one request in six that fails opens one incident (seed %d)', (seed) => {
+    const { anomalies, opened } = seenIn(
+      sparseShop(seed, FAULT + 72, [{ ...always, callee: 'cart', errorRatio: 1 / 6 }]),
+    );
+    expect(anomalies.get('cart error_rise')).toMatchObject({ metric: 'error_ratio' });
+    expect(opened).toBe(1);
+  });
+
+  it.each([1, 2, 3])('a seventh of the traffic opens one incident, in requests a second (seed %d)', (seed) => {
+    const { anomalies, opened } = seenIn(sparseShop(seed, FAULT + 72, [{ ...always, load: 1 / 7 }]));
+    const fall = anomalies.get('gateway traffic_drop')!;
+    expect(fall.baseline).toBeGreaterThan(1.4);
+    expect(fall.baseline).toBeLessThan(2.4);
+    expect(fall.current).toBeLessThan(0.7);
+    // Half-minute blocks: it began in the first of them, and that is all that is known.
+    expect(fall.onsetBlurMs).toBe(5 * WINDOW_MS);
+    expect(Math.abs(fall.onsetMs - always.fromMs)).toBeLessThanOrEqual(6 * WINDOW_MS);
+    expect(opened).toBe(1);
+  });
+
+  it.each([1, 2, 3, 4])('three healthy hours open nothing (seed %d)', (seed) => {
+    const { anomalies, opened } = seenIn(sparseShop(seed, 2_160, []));
+    expect([...anomalies.keys()]).toEqual([]);
+    expect(opened).toBe(0);
+  });
+
+  it('a restored detector goes on with half a block', () => {
+    const windows = sparseShop(5, FAULT + 60, [{ ...always, callee: 'cart', slower: 5 }]);
+    const said = (detector: ReturnType<typeof createDetector>, window: ClosedWindow): string =>
+      JSON.stringify([detector.step(window), detector.anomalies()]);
+    const whole = createDetector();
+    const expected = windows.map((window) => said(whole, window));
+    expect(expected.at(-1)).toContain('latency_rise');
+    for (const cut of [FAULT - 3, FAULT + 4, FAULT + 8]) {
+      const first = createDetector();
+      const before = windows.slice(0, cut).map((window) => said(first, window));
+      const second = createDetector();
+      second.restore(first.snapshot());
+      expect([...before, ...windows.slice(cut).map((window) => said(second, window))]).toEqual(expected);
+    }
   });
 });
