@@ -82,8 +82,9 @@ export class DurationFamily extends Family<LevelPool> {
 
   #block(i: number, moment: Moment, window: Omit<Block, 'windows'>): void {
     const { minVolume: minimum, spreadFloor } = this.#limits;
-    const error = Math.log(TELLING_RATIO) / this.config.openScore;
-    const target = 1 / (error * error - spreadFloor * spreadFloor);
+    // With a score so high that no number of requests would do, a block is what maxWindows bring.
+    const room = (Math.log(TELLING_RATIO) / this.config.openScore) ** 2 - spreadFloor ** 2;
+    const target = room > 0 ? 1 / room : Number.POSITIVE_INFINITY;
     const alone = window.count >= target * window.cv2 && window.count >= minimum;
     if (alone) {
       this.#carry.clear(i);

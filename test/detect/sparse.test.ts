@@ -59,6 +59,20 @@ describe('durations of sparse windows', () => {
     expect(false_).toEqual([]);
   });
 
+  it('asks for a minute where the score is so high that no number of requests would do', () => {
+    const family = new DurationFamily(
+      { entity: 'service', metric: 'duration_mean_us', symptoms: ['latency_rise'] },
+      { ...DEFAULT_DETECT_CONFIG, openScore: 9 },
+      { blocks: true, warmup: 6 },
+    );
+    family.ensure(1);
+    for (let w = 0; w < 12 * 8; w++) {
+      const slow = w >= 12 * 6;
+      family.step(0, { atMs: w * WINDOW_MS, windowMs: WINDOW_MS, turn: w }, slow ? 900_000 : 8_000, 50, 0.5, 1, false);
+      expect(family.tracks.isActive(0)).toBe(w === 12 * 8 - 1);
+    }
+  });
+
   it('sees nothing window by window', () => {
     expect(SEEDS.filter((seed) => run(seed, 3, 448, 400, 4, false).opened !== undefined)).toEqual([]);
   });
