@@ -4,7 +4,7 @@
  */
 import type { Flow, Protocol, Session } from '../protocol.ts';
 import { BEGIN, DESYNC, END, MAX_TEXT_BYTES, NEED_MORE, ONE_WAY, REQUEST, RESPONSE, STOP } from '../protocol.ts';
-import { commandName, isCommand, opensStream, takesSubcommand } from './commands.ts';
+import { commandName, isCommand, isCommonCommand, opensStream, takesSubcommand } from './commands.ts';
 
 const STAR = 42;
 const DOLLAR = 36;
@@ -234,8 +234,10 @@ export const redis: Protocol = {
     const first = bytes[start]!;
     const lf = lineFeed(bytes, start, end);
     if (lf < start + 2) return undefined;
-    if (first === STAR && decimal(bytes, start + 1, lf) > 0) {
-      return bytes[lf - 1] === CR && (lf + 1 === end || bytes[lf + 1] === DOLLAR) ? REQUEST : undefined;
+    // An array of bulk strings may be a command or the reply to HGETALL: its first word tells.
+    if (first === STAR && decimal(bytes, start + 1, lf) > 0 && bytes[lf + 1] === DOLLAR) {
+      const word = lineFeed(bytes, lf + 1, end) + 1;
+      return word > lf + 2 && isCommonCommand(bytes, word, lineFeed(bytes, word, end) - 1) ? REQUEST : undefined;
     }
     if (first === PLUS && bytes[lf - 1] === CR) return RESPONSE;
     return undefined;

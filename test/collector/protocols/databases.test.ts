@@ -194,6 +194,7 @@ describe('inference', () => {
     [myGreeting(), 'mysql', RESPONSE],
     [myQuery('SELECT 1'), 'mysql', REQUEST],
     [Buffer.from(resp('GET', 'k')), 'redis', REQUEST],
+    [Buffer.from(resp('hgetall', 'k')), 'redis', REQUEST],
     [Buffer.from('+PONG\r\n'), 'redis', RESPONSE],
     [Buffer.from('GET / HTTP/1.1\r\n\r\n'), 'http', REQUEST],
   ])('%#', (head, name, flow) => {
@@ -202,6 +203,9 @@ describe('inference', () => {
   });
 
   it.each([
+    // The reply to HGETALL on a connection older than the collector: who sent it is told by addresses, or by what follows.
+    Buffer.from(resp('3', '17')),
+    Buffer.from('*2\r\n'),
     Buffer.from('SSH-2.0-OpenSSH'),
     Buffer.from([0x16, 3, 1, 2, 0, 1]),
     Buffer.alloc(64),
