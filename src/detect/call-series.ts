@@ -10,7 +10,6 @@ import { RateFamily } from './judge-rate.ts';
 import { RatioFamily } from './judge-ratio.ts';
 import { Presence } from './presence.ts';
 import type { RhythmRows } from './rhythm.ts';
-import { BLOCK_RULE } from './tracks.ts';
 
 /** Spread of request durations where no sketch says it: twice the mean, typical of web services. */
 const DEFAULT_CV2 = 4;
@@ -24,9 +23,8 @@ const P99_SPREAD_FLOOR = 0.2;
  * up to twice the traffic of a server 47 % busy. What overload does beyond that shows in the mean.
  */
 const P99_LOAD_EXPONENT = 3;
-/** Requests in a block of windows of few: 2 % failed are 6 then, and 5 matter. Blocks are learned from, five at least. */
+/** Requests in a block of windows of few: 2 % failed are 6 then, and 5 matter. */
 const BLOCK_REQUESTS = 300;
-const BLOCK_WARMUP = 6;
 /** Network time of an edge: smallest spread, and smallest rise, in µs and relative. */
 const GAP_FLOOR_US = 500;
 const GAP_FLOOR_RATIO = 0.25;
@@ -129,14 +127,8 @@ export class CallSeries {
     const { rate, errors, duration } = this.#views.service;
     this.#sparse = {
       rate: new RateFamily(rate.spec, config, rate),
-      errors: new RatioFamily(
-        errors.spec,
-        config,
-        { ...errorLimits, blockVolume: BLOCK_REQUESTS, warmup: BLOCK_WARMUP },
-        BLOCK_RULE,
-        errors,
-      ),
-      duration: new DurationFamily(duration.spec, config, { blocks: true, warmup: BLOCK_WARMUP }, BLOCK_RULE, duration),
+      errors: new RatioFamily(errors.spec, config, { ...errorLimits, blockVolume: BLOCK_REQUESTS }, {}, errors),
+      duration: new DurationFamily(duration.spec, config, {}, {}, duration),
     };
     this.#gap = new GaugeFamily(
       { entity: 'edge', side: 'client', metric: 'network_time_us', symptoms: ['latency_rise'] },
@@ -232,9 +224,12 @@ export class CallSeries {
       const count = sums[side[i] as 0 | 1].count[i]!;
       // Before the rate learns this window.
       load[i] = rate.load(i, count);
-      if (presence.isComplete(i, missing)) rate.step(i, moment, count);
+      const complete = presence.isComplete(i, missing);
+      if (complete) rate.step(i, moment, count);
       else rate.unknown(i);
-      if (kind === 'service') this.#sparseRate(i, moment, count, presence.isComplete(i, missing));
+      if (kind !== 'service') continue;
+      if (complete && rate.isSparse(i)) this.#sparse.rate.add(i, moment, count);
+      else this.#sparse.rate.unknown(i);
     }
     for (let i = 0; i < size; i++) {
       if (side[i] === 2) continue;
@@ -251,15 +246,6 @@ export class CallSeries {
       const mean = sum[i]! / timed[i]!;
       duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute);
       if (kind === 'service') this.#sparse.duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute);
-    }
-  }
-
-  #sparseRate(i: number, moment: Moment, count: number, complete: boolean): void {
-    const { rate } = this.#sparse;
-    if (complete && this.#views.service.rate.isSparse(i)) rate.add(i, moment, count);
-    else {
-      rate.clear(i);
-      rate.unknown(i);
     }
   }
 

@@ -185,9 +185,7 @@ class EnvironmentDetector {
   #collect(moment: Moment): Active[] {
     const out: Active[] = this.#restarts.active(moment).map((anomaly) => ({ anomaly, opens: false }));
     for (const family of [...this.#calls.families, ...this.#tcp.families, ...this.#resources.families]) {
-      for (const i of family.tracks.live) {
-        if (family.finer?.tracks.isActive(i) !== true) out.push(this.#anomaly(family, i, moment.windowMs));
-      }
+      for (const i of family.tracks.live) out.push(this.#anomaly(family, i, moment.windowMs));
     }
     return out.sort(
       (a, b) =>

@@ -11,36 +11,30 @@ const SPECS = {
   windows: { type: Uint8Array },
 } as const;
 
-export interface Block {
-  readonly meanUs: number;
-  readonly count: number;
-  readonly cv2: number;
-  readonly load: number;
-  readonly windows: number;
-}
-
 export interface BlockRule {
+  /** Requests, for a squared coefficient of variation of 1, that make a block; in proportion for others. */
   readonly target: number;
+  /** Requests that make a block when `maxWindows` have gone by; with fewer they are forgotten. */
   readonly minimum: number;
   readonly maxWindows: number;
 }
 
 export class DurationCarry {
   readonly #columns = new Columns(SPECS);
+  readonly #rule: BlockRule;
   readonly taken = { meanUs: 0, count: 0, cv2: 0, load: 0, windows: 0 };
 
-  /**
-   * Adds a window.
-   *
-   * @param target  requests, for a squared coefficient of variation of 1, that make a block; in proportion for others
-   * @param minimum requests that make a block when `maxWindows` have gone by; with fewer they are forgotten
-   * @returns true when a block is full: it is in `taken` then, and nothing is kept
-   */
-  add(
-    i: number,
-    { meanUs, count: n, cv2, load }: Omit<Block, 'windows'>,
-    { target, minimum, maxWindows }: BlockRule,
-  ): boolean {
+  constructor(rule: BlockRule) {
+    this.#rule = rule;
+  }
+
+  /** @param cv2Count squared coefficient of variation times count */
+  isBlock(count: number, cv2Count: number): boolean {
+    return count >= this.#rule.minimum && count * count >= this.#rule.target * cv2Count;
+  }
+
+  /** Adds a window; true when a block is full: it is in `taken` then, and nothing is kept. */
+  add(i: number, meanUs: number, n: number, cv2: number, load: number): boolean {
     // Nothing is made for entities that were never sparse, nor for those that never had a request.
     if (!(n > 0) && !(i < this.#columns.size)) return false;
     this.#columns.ensure(i + 1);
@@ -54,8 +48,8 @@ export class DurationCarry {
     const windows = sums.windows[i]! + 1;
     sums.windows[i] = windows;
     const count = sums.count[i]!;
-    const over = windows >= maxWindows;
-    const enough = count >= minimum && (over || count * count >= target * sums.cv2[i]!);
+    const over = windows >= this.#rule.maxWindows;
+    const enough = this.isBlock(count, sums.cv2[i]!) || (over && count >= this.#rule.minimum);
     if (enough) {
       this.taken.meanUs = sums.sumUs[i]! / count;
       this.taken.count = count;

@@ -8,6 +8,10 @@ import type { Rhythm } from './rhythm.ts';
 import type { Judgement, TrackRule, TracksState } from './tracks.ts';
 import { Tracks } from './tracks.ts';
 
+/** Of blocks of windows fewer are learned from, and one calm one is as good as several calm windows. */
+const BLOCK_WARMUP = 6;
+const BLOCK_CLOSE = 1;
+
 export interface FamilySpec {
   readonly metric: string;
   readonly entity: EntityKind;
@@ -48,8 +52,10 @@ export abstract class Family<P extends Baseline = Baseline> {
   protected readonly pool: P;
   /** What recurs daily or weekly; only for kinds of which there are few. */
   readonly rhythm: Rhythm | undefined;
-  /** Tells of the same at a finer grain. */
-  readonly finer: Family | undefined;
+  /** Judges the same window by window: this one then judges blocks of windows, of what is too little for it. */
+  protected readonly finer: Family | undefined;
+  /** Healthy judgements before the first that counts. */
+  protected readonly warmup: number;
   #size = 0;
   #opened = 0;
   protected readonly judged: Judgement = {
@@ -77,10 +83,11 @@ export abstract class Family<P extends Baseline = Baseline> {
     this.pool = pool;
     this.rhythm = rhythm;
     this.finer = finer;
+    this.warmup = finer === undefined ? config.warmupWindows : BLOCK_WARMUP;
     this.tracks = new Tracks({
       open: config.openWindows,
       of: config.openOfWindows,
-      close: config.closeWindows,
+      close: finer === undefined ? config.closeWindows : BLOCK_CLOSE,
       ...rule,
     });
   }
@@ -111,7 +118,7 @@ export abstract class Family<P extends Baseline = Baseline> {
   }
 
   unknown(i: number): void {
-    this.tracks.unknown(i);
+    if (!this.isOverruled(i)) this.tracks.unknown(i);
   }
 
   /** Hands the judgement to the track; a level that stayed abnormal for releaseWindows becomes the new normal. */

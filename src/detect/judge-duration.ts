@@ -4,7 +4,7 @@
  * one slow request of twenty is not a change.
  */
 import type { DetectConfig } from './config.ts';
-import type { Block } from './duration-carry.ts';
+import type { BlockRule } from './duration-carry.ts';
 import { DurationCarry } from './duration-carry.ts';
 import type { FamilySpec, FamilyState, Moment } from './family.ts';
 import { Family } from './family.ts';
@@ -34,15 +34,12 @@ export interface DurationLimits {
   readonly spreadFloor: number;
   /** Exponent of traffic in what is allowed for. */
   readonly loadExponent: number;
-  /** Judge blocks of windows in which each alone tells too little, and leave the others to who judges window by window. */
-  readonly blocks: boolean;
-  /** Healthy judgements before the first that counts. */
-  readonly warmup: number;
 }
 
 export class DurationFamily extends Family<LevelPool> {
   readonly #limits: DurationLimits;
-  readonly #carry = new DurationCarry();
+  /** Only with a finer family: sparse windows on their way to a block. */
+  readonly #carry: DurationCarry | undefined;
 
   constructor(
     spec: FamilySpec,
@@ -51,7 +48,7 @@ export class DurationFamily extends Family<LevelPool> {
     rule: Partial<TrackRule> = {},
     finer?: Family,
   ) {
-    const daily = spec.entity === 'service' && limits.blocks !== true;
+    const daily = spec.entity === 'service' && finer === undefined;
     super(spec, config, new LevelPool(), rule, daily ? new Rhythm(true) : undefined, finer);
     this.#limits = {
       minRatio: config.minLatencyRatio,
@@ -59,10 +56,17 @@ export class DurationFamily extends Family<LevelPool> {
       minVolume: config.minVolume,
       spreadFloor: SPREAD_FLOOR,
       loadExponent: LOAD_EXPONENT,
-      blocks: false,
-      warmup: config.warmupWindows,
       ...limits,
     };
+    this.#carry = finer === undefined ? undefined : new DurationCarry(this.#blockRule());
+  }
+
+  #blockRule(): BlockRule {
+    const { minVolume: minimum, spreadFloor } = this.#limits;
+    const { openScore, poolWindows: maxWindows } = this.config;
+    // With a score so high that no number of requests would do, a block is what maxWindows bring.
+    const room = (Math.log(TELLING_RATIO) / openScore) ** 2 - spreadFloor ** 2;
+    return { target: room > 0 ? 1 / room : Number.POSITIVE_INFINITY, minimum, maxWindows };
   }
 
   /**
@@ -71,34 +75,30 @@ export class DurationFamily extends Family<LevelPool> {
    * @param muted the entity just started: learn nothing, judge nothing
    */
   step(i: number, moment: Moment, value: number, n: number, cv2: number, load: number, muted: boolean): void {
-    const { minVolume, blocks } = this.#limits;
     if (muted || this.isOverruled(i)) {
-      this.#carry.clear(i);
+      this.#carry?.clear(i);
       this.unknown(i);
-    } else if (blocks) this.#block(i, moment, { meanUs: value, count: n, cv2, load });
-    else if (n >= minVolume && value > 0) this.#take(i, moment, { meanUs: value, count: n, cv2, load, windows: 1 });
+    } else if (this.#carry !== undefined) this.#addTo(this.#carry, i, moment, value, n, cv2, load);
+    else if (n >= this.#limits.minVolume && value > 0) this.#take(i, moment, value, n, cv2, load, 1);
     else this.unknown(i);
   }
 
-  #block(i: number, moment: Moment, window: Omit<Block, 'windows'>): void {
-    const { minVolume: minimum, spreadFloor } = this.#limits;
-    // With a score so high that no number of requests would do, a block is what maxWindows bring.
-    const room = (Math.log(TELLING_RATIO) / this.config.openScore) ** 2 - spreadFloor ** 2;
-    const target = room > 0 ? 1 / room : Number.POSITIVE_INFINITY;
-    const alone = window.count >= target * window.cv2 && window.count >= minimum;
-    if (alone) {
-      this.#carry.clear(i);
+  /** A window that is a block by itself is left to the finer family. */
+  #addTo(carry: DurationCarry, i: number, moment: Moment, mean: number, n: number, cv2: number, load: number): void {
+    if (carry.isBlock(n, cv2 * n)) {
+      carry.clear(i);
       this.unknown(i);
-    } else if (this.#carry.add(i, window, { target, minimum, maxWindows: this.config.poolWindows }))
-      this.#take(i, moment, this.#carry.taken);
-    else this.unknown(i);
+    } else if (carry.add(i, mean, n, cv2, load)) {
+      const { meanUs, count, cv2: spread, load: traffic, windows } = carry.taken;
+      this.#take(i, moment, meanUs, count, spread, traffic, windows);
+    } else this.unknown(i);
   }
 
-  #take(i: number, moment: Moment, { meanUs: value, count: n, cv2, load, windows }: Block): void {
+  #take(i: number, moment: Moment, value: number, n: number, cv2: number, load: number, windows: number): void {
     this.open();
     this.judged.windows = windows;
     const x = Math.log(value);
-    const warm = this.pool.known(i) >= this.#limits.warmup;
+    const warm = this.pool.known(i) >= this.warmup;
     if (warm) {
       this.#judge(i, x, value, n, cv2, load);
       this.settle(i, moment);
@@ -107,11 +107,14 @@ export class DurationFamily extends Family<LevelPool> {
   }
 
   #judge(i: number, x: number, value: number, n: number, cv2: number, load: number): void {
-    const { minRatio, minUs, spreadFloor, loadExponent, blocks } = this.#limits;
+    const { minRatio, minUs, spreadFloor, loadExponent } = this.#limits;
     const center = this.pool.median[i]!;
     const spread = Math.max(this.pool.spread[i]!, spreadFloor);
     // Blocks hold about as many requests as those they are compared with: what so few do not know is in the spread.
-    const known = blocks ? Math.max(spread * spread, spreadFloor * spreadFloor + cv2 / n) : spread * spread + cv2 / n;
+    const known =
+      this.#carry === undefined
+        ? spread * spread + cv2 / n
+        : Math.max(spread * spread, spreadFloor * spreadFloor + cv2 / n);
     const z = (x - center) / Math.sqrt(known);
     const baseline = Math.exp(center);
     const allowance = load > LOAD_FROM ? Math.min(load, LOAD_TO) ** loadExponent : 1;
@@ -128,12 +131,12 @@ export class DurationFamily extends Family<LevelPool> {
   }
 
   override save(): FamilyState {
-    const more = this.#carry.save();
+    const more = this.#carry?.save();
     return { ...super.save(), ...(more === undefined ? {} : { more }) };
   }
 
   override restore(state: FamilyState): void {
     super.restore(state);
-    if (state.more !== undefined) this.#carry.load(state.more);
+    if (state.more !== undefined) this.#carry?.load(state.more);
   }
 }

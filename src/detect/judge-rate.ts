@@ -10,7 +10,6 @@ import type { FamilySpec, FamilyState, Moment } from './family.ts';
 import { Family } from './family.ts';
 import { LevelPool } from './level-pool.ts';
 import { Rhythm } from './rhythm.ts';
-import { BLOCK_RULE } from './tracks.ts';
 
 /** Smallest spread of traffic from window to window: 10 % of its level. */
 const SPREAD_RATIO = 0.1;
@@ -27,7 +26,6 @@ const MIN_RISE = 1.5;
 
 /** Blocks of this many windows, half a minute, tell of services with few requests. */
 const BLOCK_WINDOWS = 6;
-const BLOCK_WARMUP = 6;
 
 const BLOCK_SPECS = { sum: { type: Float64Array }, windows: { type: Uint8Array } } as const;
 const SPECS = { marks: { type: Float32Array, width: MARKS }, marked: { type: Uint16Array } } as const;
@@ -36,20 +34,14 @@ export class RateFamily extends Family<LevelPool> {
   readonly #marks = new Columns(SPECS);
   readonly #block = new Columns(BLOCK_SPECS);
   readonly #windows: number;
-  readonly #warmup: number;
 
   /** @param finer  judges window by window; this one then judges blocks of what is too little for it */
   constructor(spec: FamilySpec, config: DetectConfig, finer?: RateFamily) {
     // One window more than the others: silence is easily mistaken.
-    const rule = {
-      open: config.openWindows + 1,
-      of: config.openOfWindows + 1,
-      ...(finer === undefined ? {} : BLOCK_RULE),
-    };
+    const rule = { open: config.openWindows + 1, of: config.openOfWindows + 1 };
     const daily = spec.entity === 'service' && finer === undefined;
     super(spec, config, new LevelPool(), rule, daily ? new Rhythm(false) : undefined, finer);
     this.#windows = finer === undefined ? 1 : BLOCK_WINDOWS;
-    this.#warmup = finer === undefined ? config.warmupWindows : BLOCK_WARMUP;
     this.judged.windows = this.#windows;
   }
 
@@ -61,26 +53,31 @@ export class RateFamily extends Family<LevelPool> {
 
   /** A usual window has too few requests to tell a fall by itself. */
   isSparse(i: number): boolean {
-    return this.pool.known(i) >= this.config.warmupWindows && this.pool.median[i]! < MIN_LEVEL;
+    return this.pool.known(i) >= this.warmup && this.pool.median[i]! < MIN_LEVEL;
   }
 
   /** Adds a window to its block, which is judged when it is whole. Blocks begin at the same windows for everybody. */
   add(i: number, moment: Moment, count: number): void {
-    this.open();
     if (this.isOverruled(i)) {
-      this.clear(i);
+      this.unknown(i);
       return;
     }
+    this.open();
     const { sum, windows } = this.#block.array;
     sum[i] = sum[i]! + count;
     windows[i] = windows[i]! + 1;
     if (moment.turn % BLOCK_WINDOWS !== 0) return;
     if (windows[i] === BLOCK_WINDOWS) this.step(i, { ...moment, turn: moment.turn / BLOCK_WINDOWS }, sum[i]!);
-    this.clear(i);
+    this.#clear(i);
   }
 
   /** A window nobody knows: its block is not judged. */
-  clear(i: number): void {
+  override unknown(i: number): void {
+    this.#clear(i);
+    super.unknown(i);
+  }
+
+  #clear(i: number): void {
     if (i >= this.#block.size) return;
     this.#block.array.sum[i] = 0;
     this.#block.array.windows[i] = 0;
@@ -88,12 +85,12 @@ export class RateFamily extends Family<LevelPool> {
 
   /** Traffic now as a multiple of the baseline; NaN while warming up. */
   load(i: number, count: number): number {
-    return this.pool.known(i) >= this.config.warmupWindows ? count / Math.max(this.pool.median[i]!, 1) : Number.NaN;
+    return this.pool.known(i) >= this.warmup ? count / Math.max(this.pool.median[i]!, 1) : Number.NaN;
   }
 
   step(i: number, moment: Moment, count: number): void {
     this.open();
-    const warm = this.pool.known(i) >= this.#warmup;
+    const warm = this.pool.known(i) >= this.warmup;
     if (warm) {
       this.#judge(i, count);
       this.settle(i, moment);
@@ -109,7 +106,7 @@ export class RateFamily extends Family<LevelPool> {
     this.tracks.end(i);
     this.#marks.array.marked[i] = 0;
     this.rhythm?.forget(i);
-    this.clear(i);
+    this.#clear(i);
   }
 
   #mark(i: number): void {

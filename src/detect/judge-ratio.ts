@@ -19,8 +19,6 @@ export interface RatioLimits {
   readonly minVolume: number;
   /** Judge blocks of windows with so many together, and leave windows that have as many alone to others. */
   readonly blockVolume?: number;
-  /** Healthy judgements before the first that counts. */
-  readonly warmup?: number;
 }
 
 export class RatioFamily extends Family<RatioPool> {
@@ -38,7 +36,7 @@ export class RatioFamily extends Family<RatioPool> {
   }
 
   step(i: number, moment: Moment, numerator: number, denominator: number): void {
-    const { floor, minVolume, blockVolume, warmup = this.config.warmupWindows } = this.#limits;
+    const { floor, minVolume, blockVolume } = this.#limits;
     if (blockVolume !== undefined && (denominator >= blockVolume || this.isOverruled(i))) {
       this.pool.drop(i);
       this.unknown(i);
@@ -51,7 +49,7 @@ export class RatioFamily extends Family<RatioPool> {
     }
     const { numerator: k, denominator: n, windows } = this.pool.pooled;
     this.judged.windows = windows;
-    const warm = this.pool.known(i) >= warmup;
+    const warm = this.pool.known(i) >= this.warmup;
     if (warm) {
       this.#judge(i, k, n);
       this.settle(i, moment);
@@ -97,7 +95,7 @@ export class CountFamily extends Family<RatioPool> {
       return;
     }
     this.open();
-    const warm = this.pool.known(i) >= this.config.warmupWindows;
+    const warm = this.pool.known(i) >= this.warmup;
     if (warm) {
       this.#judge(i, k);
       this.settle(i, moment);

@@ -59,9 +59,6 @@ export interface TrackRule {
   readonly close: number;
 }
 
-/** One calm block of windows is as good as several calm windows. */
-export const BLOCK_RULE = { close: 1 } as const;
-
 /** One judged window of one series. */
 export interface Judgement {
   /** Signed towards the symptom; says when it began. */

@@ -12,6 +12,8 @@ import { SHOP, shop, T0, WINDOW_MS } from '../ingest/shop.ts';
 
 const USUAL_US = 8_000;
 
+const SPEC = { entity: 'edge', metric: 'duration_mean_us', symptoms: ['latency_rise'] } as const;
+
 interface Seen {
   /** Window in which it opened; undefined: never. */
   readonly opened: number | undefined;
@@ -21,11 +23,8 @@ interface Seen {
 /** Poisson arrivals with exponential durations; from window `from` on `factor` times as long. */
 function run(seed: number, perWindow: number, windows: number, from: number, factor: number, blocks = true): Seen {
   const random = createRandom(seed);
-  const family = new DurationFamily(
-    { entity: 'edge', metric: 'duration_mean_us', symptoms: ['latency_rise'] },
-    DEFAULT_DETECT_CONFIG,
-    { blocks, warmup: 6 },
-  );
+  const finer = new DurationFamily(SPEC, DEFAULT_DETECT_CONFIG);
+  const family = blocks ? new DurationFamily(SPEC, DEFAULT_DETECT_CONFIG, {}, {}, finer) : finer;
   family.ensure(1);
   for (let w = 0; w < windows; w++) {
     let n = 0;
@@ -60,11 +59,8 @@ describe('durations of sparse windows', () => {
   });
 
   it('asks for a minute where the score is so high that no number of requests would do', () => {
-    const family = new DurationFamily(
-      { entity: 'service', metric: 'duration_mean_us', symptoms: ['latency_rise'] },
-      { ...DEFAULT_DETECT_CONFIG, openScore: 9 },
-      { blocks: true, warmup: 6 },
-    );
+    const config = { ...DEFAULT_DETECT_CONFIG, openScore: 9 };
+    const family = new DurationFamily(SPEC, config, {}, {}, new DurationFamily(SPEC, config));
     family.ensure(1);
     for (let w = 0; w < 12 * 8; w++) {
       const slow = w >= 12 * 6;
