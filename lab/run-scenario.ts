@@ -2,14 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { RcaError } from '../src/model/errors.ts';
 import type { KafkaBroker } from './kafka.ts';
 import { startKafka } from './kafka.ts';
 import { Lab } from './lab.ts';
-import type { LoadConfig, LoadPoint, LoadResult } from './load/load-config.ts';
+import { launchLoad } from './load/launch.ts';
+import type { LoadPoint, LoadResult } from './load/load-config.ts';
 import { writeJsonAtomically } from './naming.ts';
-import { LabProcess } from './process.ts';
+import type { LabProcess } from './process.ts';
 import { seedFor } from './random.ts';
 import type { Score } from './score.ts';
 import { score } from './score.ts';
@@ -50,7 +50,6 @@ export interface RunResult {
 
 /** Requests may pass the expected number by this factor before the bound of the generator ends the run. */
 const REQUEST_MARGIN = 1.5;
-const MAX_IN_FLIGHT = 1_000;
 /** Time between the load's last request and the end of the system: a late window is still judged. */
 const SETTLE_MS = 8_000;
 
@@ -69,30 +68,16 @@ export function loadPoints(scenario: Scenario): LoadPoint[] {
 }
 
 function startLoad(lab: Lab, scenario: Scenario, seed: number, outFile: string): LabProcess {
-  const { client, gateway } = lab.topology;
+  const { client } = lab.topology;
   const points = loadPoints(scenario);
   const highest = Math.max(...points.map(({ ratePerS }) => ratePerS));
-  const config: LoadConfig = {
-    address: lab.machine(gateway.machine).address,
-    port: gateway.port,
+  return launchLoad(lab, client.name, {
     mix: client.mix,
     arrivals: scenario.load.arrivals ?? 'poisson',
     points,
     seed: seedFor(seed, client.name),
-    timeoutMs: client.timeoutMs ?? 5_000,
-    connections: client.connections ?? 128,
     maxRequests: Math.ceil(REQUEST_MARGIN * highest * ((points.at(-1)?.atMs ?? 0) / 1_000)) + 100,
-    maxInFlight: MAX_IN_FLIGHT,
     outFile,
-  };
-  const configFile = join(lab.dir, 'load.json');
-  writeJsonAtomically(configFile, config);
-  const script = fileURLToPath(new URL('load/generator.ts', import.meta.url));
-  return new LabProcess({
-    name: client.name,
-    netns: lab.machine(client.machine).netns,
-    command: [process.execPath, '--disable-warning=ExperimentalWarning', script, configFile],
-    logFile: join(lab.dir, `${client.name}.log`),
   });
 }
 

@@ -94,34 +94,56 @@ function checkRestart(path: string, name: string, topology: Topology, say: Say):
   }
 }
 
+interface Reach {
+  readonly kinds: readonly FaultKind[];
+  readonly key: 'service' | 'instance' | 'store';
+  readonly needs: (kind: FaultKind) => string;
+  readonly known: (topology: Topology) => readonly { readonly name: string }[];
+}
+
 /** Faults that act on one kind of thing only. */
+const REACHES: readonly Reach[] = [
+  {
+    kinds: ['service-killed'],
+    key: 'service',
+    needs: () => 'only services can be killed',
+    known: ({ services }) => services,
+  },
+  {
+    kinds: ['instance-killed'],
+    key: 'instance',
+    needs: () => 'only instances of services can be killed',
+    known: ({ services }) => services.flatMap(({ instances }) => instances),
+  },
+  {
+    kinds: ['slow-code', 'repeated-calls', 'memory-leak'],
+    key: 'instance',
+    needs: (kind) => `${kind} needs a service on node`,
+    known: ({ services }) => services.filter(({ runtime }) => runtime === 'node').flatMap(({ instances }) => instances),
+  },
+  {
+    kinds: ['db-lock', 'slow-statement', 'connection-limit'],
+    key: 'store',
+    needs: (kind) => `${kind} needs PostgreSQL`,
+    known: ({ stores }) => stores.filter(({ kind }) => kind === 'postgresql'),
+  },
+  {
+    kinds: ['store-blocked'],
+    key: 'store',
+    needs: (kind) => `${kind} needs Redis`,
+    known: ({ stores }) => stores.filter(({ kind }) => kind === 'redis'),
+  },
+];
+
 function checkReach(path: string, { kind, target }: FaultSpec, topology: Topology, say: Say): void {
-  if (kind === 'service-killed' && target.service !== undefined) {
-    const known = topology.services.map(({ name }) => name);
-    if (!known.includes(target.service))
-      say(`${path}/service`, 'only services can be killed', `one of ${known.join(', ')}`);
-  }
-  if ((kind === 'db-lock' || kind === 'slow-statement' || kind === 'connection-limit') && target.store !== undefined) {
-    const known = topology.stores.filter((store) => store.kind === 'postgresql').map(({ name }) => name);
-    if (!known.includes(target.store)) say(`${path}/store`, `${kind} needs PostgreSQL`, `one of ${known.join(', ')}`);
-  }
-  if (kind === 'store-blocked' && target.store !== undefined) {
-    const known = topology.stores.filter((store) => store.kind === 'redis').map(({ name }) => name);
-    if (!known.includes(target.store)) say(`${path}/store`, `${kind} needs Redis`, `one of ${known.join(', ')}`);
+  for (const { kinds, key, needs, known } of REACHES) {
+    const named = target[key];
+    if (named === undefined || !kinds.includes(kind)) continue;
+    const names = known(topology).map(({ name }) => name);
+    if (!names.includes(named)) say(`${path}/${key}`, needs(kind), `one of ${names.join(', ')}`);
   }
   if (kind === 'traffic-surge' && target.service !== undefined && target.service !== topology.client.name) {
     say(`${path}/service`, 'a traffic-surge comes from the client', `"${topology.client.name}"`);
-  }
-  if (kind === 'instance-killed' && target.instance !== undefined) {
-    const known = topology.services.flatMap(({ instances }) => instances).map(({ name }) => name);
-    if (!known.includes(target.instance))
-      say(`${path}/instance`, 'only instances of services can be killed', `one of ${known.join(', ')}`);
-  }
-  if ((kind === 'slow-code' || kind === 'repeated-calls' || kind === 'memory-leak') && target.instance !== undefined) {
-    const known = topology.services.filter(({ runtime }) => runtime === 'node').flatMap(({ instances }) => instances);
-    const names = known.map(({ name }) => name);
-    if (!names.includes(target.instance))
-      say(`${path}/instance`, `${kind} needs a service on node`, `one of ${names.join(', ')}`);
   }
 }
 

@@ -1,5 +1,4 @@
 /** Starts one instance of a service on its machine and waits until it serves. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { InstanceGroup } from './cgroup.ts';
@@ -7,6 +6,7 @@ import { writeJsonAtomically } from './naming.ts';
 import type { Machine } from './network/namespaces.ts';
 import { LabProcess } from './process.ts';
 import type { ServiceConfig } from './services/service-config.ts';
+import { python } from './shell.ts';
 import type { Runtime, ServiceSpec } from './types.ts';
 
 export interface ServiceLaunch {
@@ -33,8 +33,7 @@ function runtimeCommand(runtime: Runtime, configFile: string): string[] {
   if (runtime === 'node') {
     return [process.execPath, '--disable-warning=ExperimentalWarning', path('services/node-service.ts'), configFile];
   }
-  const python = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
-  return [python, '-u', '-B', path('services/python_service.py'), configFile];
+  return [python(), '-u', '-B', path('services/python_service.py'), configFile];
 }
 
 /** @throws {RcaError} RCA_ENVIRONMENT with its last words when it does not become ready */

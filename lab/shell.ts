@@ -1,6 +1,12 @@
 /** Runs short commands (ip, iptables, tc, …) and says what failed. */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { RcaError } from '../src/model/errors.ts';
+
+/** Debian's own Python, before one that somebody put in front of it. */
+export function python(): string {
+  return existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
+}
 
 export interface Ran {
   readonly code: number | null;

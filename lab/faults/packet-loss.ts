@@ -6,12 +6,11 @@
  */
 import type { Lab } from '../lab.ts';
 import type { Placed } from '../naming.ts';
-import { inNetns, namespaceCounter } from '../network/namespaces.ts';
+import { namespaceCounter } from '../network/namespaces.ts';
 import { startWireLoss } from '../network/wire-loss.ts';
-import { run } from '../shell.ts';
 import type { StartFault } from './fault.ts';
 import { numberArgument, textArgument } from './fault.ts';
-import { dropCount } from './iptables.ts';
+import { addRule } from './iptables.ts';
 
 interface Pair {
   readonly from: Placed;
@@ -57,12 +56,8 @@ async function inFirewall(all: readonly Pair[], ratio: number, direction: string
         ...[chain, peer, from.machine.address, '-p', 'tcp', ...(to.port === undefined ? [] : [port, String(to.port)])],
         ...['-m', 'statistic', '--mode', 'random', '--probability', String(ratio), '-j', 'DROP'],
       ];
-      await run(inNetns(to.machine.netns, ['iptables', '-w', '-I', ...rule]));
-      stops.push(async () => {
-        const lost = await dropCount(to.machine.netns, chain, rule);
-        await run(inNetns(to.machine.netns, ['iptables', '-w', '-D', ...rule]));
-        return { seen: Number.NaN, lost };
-      });
+      const end = await addRule(to.machine.netns, rule, 'DROP');
+      stops.push(async () => ({ seen: Number.NaN, lost: await end() }));
     }
   }
   return stops;

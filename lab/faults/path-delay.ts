@@ -2,12 +2,11 @@
  * Packets from one service to another, and back, arrive `delayMs` later (default 20; each direction half of it): held in a
  * netfilter queue at the called machine. Neither end is slower and nothing is lost.
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inNetns } from '../network/namespaces.ts';
 import { LabProcess } from '../process.ts';
-import { run } from '../shell.ts';
+import { python, run } from '../shell.ts';
 import type { StartFault } from './fault.ts';
 import { numberArgument } from './fault.ts';
 
@@ -23,7 +22,7 @@ export const pathDelay: StartFault = async (lab, target, args) => {
     const queue = new LabProcess({
       name: `delay-${to.instance}`,
       netns,
-      command: [existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3', '-u', script, `${QUEUE}`, `${halfMs}`],
+      command: [python(), '-u', script, `${QUEUE}`, `${halfMs}`],
       logFile: join(lab.dir, `delay-${to.instance}.log`),
     });
     await queue.waitFor(() => queue.lines.length > 0, READY_MS);
