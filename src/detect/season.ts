@@ -4,12 +4,13 @@
  * last minutes and to that of the last hour, whichever is nearer: the first lets slow drift pass, the second the way
  * back from an anomaly. One far point, two, or three in a row are abnormal when the least of them is beyond what such
  * runs of this series usually reach: a series with a heavy tail asks for more, and one that alarms often, too
- * (`alarm-budget.ts`).
+ * (`alarm-budget.ts`). Unusual silence (`silence.ts`) is an alarm whatever else is true, and nothing is learned from it.
  *
  * Memory: DAYS values per time of day. Nothing is said on the first day: without a season a peak is not an anomaly.
  */
 
 import { AlarmBudget } from './alarm-budget.ts';
+import { Silence } from './silence.ts';
 
 /** Days remembered per time of day, and neighbouring times looked at on either side. */
 const DAYS = 7;
@@ -57,6 +58,7 @@ export class SeasonalGauge {
   readonly #fast: Spread;
   readonly #slow: Spread;
   readonly #budget: AlarmBudget;
+  readonly #silence: Silence;
   #slowLevel = Number.NaN;
   #seenBefore = false;
   #levels = 0;
@@ -72,6 +74,7 @@ export class SeasonalGauge {
     this.#fast = new Spread(DAYS * this.#points);
     this.#slow = new Spread(DAYS * this.#points);
     this.#budget = new AlarmBudget(this.#points);
+    this.#silence = new Silence(this.#points);
   }
 
   /** The next point; NaN is unknown and leaves everything as it was. Cost: O(1), about 1 µs. */
@@ -79,9 +82,12 @@ export class SeasonalGauge {
     if (!Number.isFinite(value)) return NOTHING;
     const phase = Math.round((timeS % DAY_S) / this.#stepS) % this.#points;
     const season = this.#seasonAt(phase, value);
+    const silence = this.#silence.push(value, season);
+    this.#seen++;
+    const isEarly = this.#seen <= QUIET_DAYS * this.#points;
+    if (silence > 0 && !isEarly) return { score: silence, alarm: true };
     this.#history[phase * DAYS + (this.#day[phase]! % DAYS)] = value;
     this.#day[phase] = this.#day[phase]! + 1;
-    this.#seen++;
     if (Number.isNaN(season)) return NOTHING;
     this.#run.copyWithin(1, 0);
     this.#run[0] = this.#distance(value - season);
@@ -94,7 +100,7 @@ export class SeasonalGauge {
       score = Math.max(score, least / (1 + extreme.value) / BEYOND[k]!);
       extreme.add(least);
     }
-    if (this.#seen <= QUIET_DAYS * this.#points || this.#seenBefore) return NOTHING;
+    if (isEarly || this.#seenBefore) return NOTHING;
     const own = this.#budget.weigh(score);
     return { score: own, alarm: own >= 1 };
   }

@@ -5,13 +5,15 @@ import { createRandom, normal } from '../../src/stats/random.ts';
 const MINUTE = 60;
 const DAY = 1440;
 
+const isCron = (i: number) => i % DAY >= 180 && i % DAY < 185;
+
 /** A day's wave with a cron peak at 03:00 and noise; `change` may alter a point. */
 function alarms(days: number, change: (i: number, value: number) => number, seed = 1): number[] {
   const random = createRandom(seed);
   const gauge = new SeasonalGauge(MINUTE);
   const out: number[] = [];
   for (let i = 0; i < days * DAY; i++) {
-    const cron = i % DAY >= 180 && i % DAY < 185 ? 80 : 0;
+    const cron = isCron(i) ? 80 : 0;
     const value = 100 + 40 * Math.sin((2 * Math.PI * i) / DAY) + cron + 2 * normal(random);
     if (gauge.push(i * MINUTE, change(i, value)).alarm) out.push(i);
   }
@@ -49,6 +51,29 @@ describe('seasonal gauge', () => {
     }
     expect(usual).toBeLessThanOrEqual(9);
     expect(gauge.push(9 * DAY * MINUTE, 500).alarm).toBe(true);
+  });
+
+  it('names silence at its third point, also after an outage that lasted a day', () => {
+    const [first, again] = [2 * DAY + 300, 5 * DAY + 300];
+    const silent = (i: number) => (i >= first && i < first + DAY) || (i >= again && i < again + 30);
+    const found = alarms(6, (i, value) => (silent(i) ? 0 : value));
+    for (const from of [first, again]) {
+      expect(found.filter((i) => i < from + 3).at(-1)).toBeGreaterThanOrEqual(from);
+      expect(found).toContain(from + 29);
+    }
+    expect(found).not.toContain(again + 30);
+  });
+
+  it('takes for usual what is silent every night, mostly, or for more than a day', () => {
+    const night = (i: number) => i % DAY >= 60 && i % DAY < 120;
+    expect(alarms(6, (i, value) => (night(i) ? 0 : value)).filter(night)).toEqual([]);
+    const mostly = (i: number) => i % 7 > 0;
+    expect(alarms(6, (i, value) => (mostly(i) ? 0 : value)).filter(mostly)).toEqual([]);
+    const gone = 3 * DAY;
+    const found = alarms(6, (i, value) => (i >= gone ? 0 : value));
+    expect(found).toContain(gone + DAY - 1);
+    // But for the nightly peak, which is missed.
+    expect(found.filter((i) => i >= gone + DAY + 150 && !isCron(i))).toEqual([]);
   });
 
   it('says nothing without a day of history and skips what is unknown', () => {
