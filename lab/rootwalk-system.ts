@@ -13,6 +13,7 @@ import { RcaError } from '../src/model/errors.ts';
 import type { MessageType } from '../src/model/outbox.ts';
 import type { Report } from '../src/model/report.ts';
 import type { DeliveredReport, SystemContext, SystemUnderTest } from './system-under-test.ts';
+import type { SystemPart } from './types.ts';
 import type { ReceivedWebhook } from './webhook-receiver.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -21,11 +22,20 @@ const STOP_PATIENCE_MS = 15_000;
 /** Clock ticks a second in /proc/PID/stat: USER_HZ, 100 on every Linux of today. */
 const USER_HZ = 100;
 
-interface Part {
+interface Command {
   readonly name: string;
+  readonly args: readonly string[];
+  /** What it says when it works. */
+  readonly readyWord: string;
+}
+
+interface Part extends Command {
   readonly child: ChildProcess;
   readonly ended: Promise<void>;
 }
+
+/** Commands with the embedded bus are one process. */
+const COMMANDS: Readonly<Record<SystemPart, string>> = { collector: 'collect', engine: 'engine' };
 
 /** The command on this Node; compiled when a build is there. Dies with the lab. */
 function commandLine(args: readonly string[]): string[] {
@@ -74,13 +84,28 @@ export class RootwalkSystem implements SystemUnderTest {
     const config = join(context.outDir, 'rootwalk.json');
     writeFileSync(config, `${JSON.stringify(configOf(context), null, 2)}\n`);
     if (context.bus === 'embedded') {
-      await this.#launch('up', ['up', '-c', config], 'reports go to');
+      await this.#launch({ name: 'up', args: ['up', '-c', config], readyWord: 'reports go to' });
       return;
     }
     const recording = join(context.outDir, 'recording.rwrec');
-    await this.#launch('engine', ['engine', '-c', config], 'engine is running');
-    await this.#launch('record', ['record', '-c', config, '--out', recording], 'recording;');
-    await this.#launch('collect', ['collect', '-c', config], 'collector is running');
+    for (const command of [
+      { name: 'engine', args: ['engine', '-c', config], readyWord: 'engine is running' },
+      { name: 'record', args: ['record', '-c', config, '--out', recording], readyWord: 'recording;' },
+      { name: 'collect', args: ['collect', '-c', config], readyWord: 'collector is running' },
+    ]) {
+      await this.#launch(command);
+    }
+  }
+
+  async restart(part: SystemPart, downMs: number): Promise<void> {
+    const at = this.#parts.findIndex(({ name }) => name === COMMANDS[part] || name === 'up');
+    const killed = this.#parts[at];
+    if (killed === undefined) throw new RcaError('RCA_INTERNAL', `lab: ${part} does not run`);
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    this.#context?.log(`rootwalk ${killed.name} was killed`);
+    await sleep(downMs);
+    await this.#launch(killed, at);
   }
 
   /** The collector first: what it sent is then still consumed, judged and delivered. */
@@ -105,11 +130,13 @@ export class RootwalkSystem implements SystemUnderTest {
     );
   }
 
-  async #launch(name: string, args: readonly string[], readyWord: string): Promise<void> {
+  /** Known as a part at once: `stop` ends it also when it never gets ready. */
+  async #launch(command: Command, at = this.#parts.length): Promise<void> {
+    const { name, args, readyWord } = command;
     const outDir = this.#context?.outDir ?? '.';
     const [program = '', ...rest] = commandLine(args);
     const child = spawn(program, rest, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
-    const log = createWriteStream(join(outDir, `${name}.log`));
+    const log = createWriteStream(join(outDir, `${name}.log`), { flags: 'a' });
     let said = '';
     const take = (piece: Buffer): void => {
       log.write(piece);
@@ -127,7 +154,7 @@ export class RootwalkSystem implements SystemUnderTest {
       child.on('error', end);
       child.on('close', end);
     });
-    this.#parts.push({ name, child, ended });
+    this.#parts[at] = { ...command, child, ended };
     for (const end = Date.now() + START_TIMEOUT_MS; !said.includes(readyWord); await sleep(50)) {
       if (over || Date.now() > end) {
         const why = over ? 'ended' : `did not say "${readyWord}" in ${START_TIMEOUT_MS} ms`;

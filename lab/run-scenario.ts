@@ -144,7 +144,7 @@ async function measure(lab: Lab, options: RunOptions, stops: (() => Promise<void
   const startedMs = Date.now();
   const zeroMs = startedMs + scenario.warmUpS * 1_000;
   log(`load runs: ${scenario.load.ratePerS} requests/s, warm-up ${scenario.warmUpS} s`);
-  const happened = await play(lab, scenario, zeroMs, signal);
+  const happened = await play(lab, scenario, zeroMs, attached?.system, signal);
   await load.waitFor(() => load.end !== undefined, 20_000);
   const ends = lab.unexpectedEnds();
   if (ends.length > 0) throw new RcaError('RCA_ENVIRONMENT', `lab: ended on their own: ${ends.join('; ')}`);

@@ -10,7 +10,7 @@ import { RootwalkSystem } from './rootwalk-system.ts';
 import type { RunResult } from './run-scenario.ts';
 import { runScenario } from './run-scenario.ts';
 import type { FaultScore } from './score.ts';
-import { summarise } from './score.ts';
+import { isOneIncident, summarise } from './score.ts';
 import type { BusKind } from './system-under-test.ts';
 import { BUS_KINDS } from './system-under-test.ts';
 
@@ -130,7 +130,7 @@ function show(result: RunResult): void {
 function faultText(fault: FaultScore): string {
   const { top1, truth } = fault;
   const got = top1 === null ? 'no report' : `${top1.entity.kind} ${top1.entity.name}, ${top1.faultClass}`;
-  const mark = fault.top1Entity && fault.classMatch && fault.incidents === 1 ? 'RIGHT' : 'WRONG';
+  const mark = fault.top1Entity && fault.classMatch && isOneIncident(fault) ? 'RIGHT' : 'WRONG';
   const after = fault.onsetToReportS === null ? '-' : `${fault.onsetToReportS.toFixed(1)} s`;
   return `${mark} ${fault.kind}: reported ${got}; truth ${truth.entity.kind} ${truth.entity.name}, ${truth.faultClass}; ${fault.incidents} incident(s); report after ${after}`;
 }

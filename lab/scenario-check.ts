@@ -173,10 +173,12 @@ export function scenarioProblems(file: string, scenario: Scenario, topology: Top
   });
   scenario.events.forEach((event, i) => {
     const path = `/events/${i}`;
-    const service = event.target.service;
+    const { service, part } = event.target;
     if (event.atS > scenario.lengthS) say(path, `starts after lengthS ${scenario.lengthS}`, 'raise lengthS');
-    if (service === undefined) say(`${path}/target`, `a ${event.kind} needs "service"`, 'add "service"');
-    else checkRestart(`${path}/target/service`, service, topology, say);
+    const needs = event.kind === 'part-restart' ? 'part' : 'service';
+    if (event.target[needs] === undefined) {
+      say(`${path}/target`, `a ${event.kind} needs "${needs}"`, `add "${needs}"`);
+    } else if (part === undefined) checkRestart(`${path}/target/service`, service ?? '', topology, say);
   });
   return problems;
 }

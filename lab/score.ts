@@ -12,9 +12,14 @@ const LATE_MS = 60_000;
 export interface FaultScore {
   readonly kind: string;
   readonly truth: Truth;
-  /** First cause of the last report of the first incident; null: no report. */
+  /** Faults at work at the same time, this one included. So many causes, and so many incidents, may be right. */
+  readonly together: number;
+  /**
+   * First cause of the last report of the first incident; of faults at once the one of their first causes, in the first
+   * incident that has it, that names this fault. null: no report.
+   */
   readonly top1: { readonly entity: Entity; readonly faultClass: string; readonly confidence: number } | null;
-  /** The first cause is the true entity, or one of `acceptEntities`, or its service narrowed to the true instance. */
+  /** It is the true entity, or one of `acceptEntities`, or its service narrowed to the true instance. */
   readonly top1Entity: boolean;
   /** It is exactly the true entity. */
   readonly top1Exact: boolean;
@@ -22,7 +27,7 @@ export interface FaultScore {
   readonly classExact: boolean;
   /** Rank of the first right entity among the causes, 1 for the first; null: none. */
   readonly rank: number | null;
-  /** Incidents that overlap the fault: must be one. */
+  /** Incidents that overlap the fault: one, at most `together`. */
   readonly incidents: number;
   /** Seconds from the onset to the first report, and to the first with a right first cause; null: none came. */
   readonly onsetToReportS: number | null;
@@ -82,21 +87,30 @@ function overlaps(incident: IncidentReports, fault: InjectedFault): boolean {
   return incident.startMs >= fault.fromMs - EARLY_MS && incident.startMs <= fault.toMs + LATE_MS;
 }
 
-function scoreFault(fault: InjectedFault, incidents: readonly IncidentReports[]): FaultScore {
+function scoreFault(
+  fault: InjectedFault,
+  faults: readonly InjectedFault[],
+  incidents: readonly IncidentReports[],
+): FaultScore {
   const { truth } = fault;
-  const mine = incidents.filter((incident) => overlaps(incident, fault));
-  const first = mine.toSorted((a, b) => (a.reports[0]?.receivedMs ?? 0) - (b.reports[0]?.receivedMs ?? 0))[0];
+  const together = faults.filter((other) => other.fromMs < fault.toMs && fault.fromMs < other.toMs).length;
+  const mine = incidents
+    .filter((incident) => overlaps(incident, fault))
+    .toSorted((a, b) => (a.reports[0]?.receivedMs ?? 0) - (b.reports[0]?.receivedMs ?? 0));
+  const leads = (report: DeliveredReport | undefined): readonly RankedCause[] =>
+    report?.report.causes.slice(0, together) ?? [];
+  const naming = (report: DeliveredReport | undefined) => leads(report).find((cause) => namesTruth(cause, truth));
+  const first = mine.find(({ reports }) => naming(reports.at(-1)) !== undefined) ?? mine[0];
   const judged = first?.reports.at(-1)?.report;
-  const top = judged?.causes[0];
+  const top = naming(first?.reports.at(-1)) ?? judged?.causes[0];
   const rank = judged?.causes.findIndex((cause) => namesTruth(cause, truth)) ?? -1;
   const seconds = (report: DeliveredReport | undefined): number | null =>
     report === undefined ? null : (report.receivedMs - fault.fromMs) / 1_000;
-  const right = first?.reports.find(
-    ({ report }) => report.causes[0] !== undefined && namesTruth(report.causes[0], truth),
-  );
+  const right = first?.reports.find((report) => naming(report) !== undefined);
   return {
     kind: fault.kind,
     truth,
+    together,
     top1: top === undefined ? null : { entity: top.entity, faultClass: top.faultClass, confidence: top.confidence },
     top1Entity: top !== undefined && namesTruth(top, truth),
     top1Exact: top !== undefined && sameEntity(top.entity, truth.entity),
@@ -114,7 +128,7 @@ export function score(faults: readonly InjectedFault[], reports: readonly Delive
   const incidents = byIncident(reports);
   const strays = incidents.filter((incident) => !faults.some((fault) => overlaps(incident, fault)));
   return {
-    faults: faults.map((fault) => scoreFault(fault, incidents)),
+    faults: faults.map((fault) => scoreFault(fault, faults, incidents)),
     falseIncidents: strays.map(({ incidentId, startMs, reports: own }) => ({
       incidentId,
       phenomenon: own.at(-1)?.report.phenomenon ?? '',
@@ -122,6 +136,11 @@ export function score(faults: readonly InjectedFault[], reports: readonly Delive
     })),
     reports: reports.length,
   };
+}
+
+/** One incident, or of faults at once at most one for each. */
+export function isOneIncident({ incidents, together }: FaultScore): boolean {
+  return incidents >= 1 && incidents <= together;
 }
 
 export interface Summary {
@@ -153,7 +172,7 @@ export function summarise(runs: readonly { readonly score: Score; readonly healt
     top1Exact: count((fault) => fault.top1Exact),
     classMatch: count((fault) => fault.classMatch),
     classExact: count((fault) => fault.classExact),
-    exactlyOneIncident: count((fault) => fault.incidents === 1),
+    exactlyOneIncident: count(isOneIncident),
     falseIncidents: runs.reduce((sum, run) => sum + run.score.falseIncidents.length, 0),
     onsetToReportMedianS: times.length === 0 ? null : median,
     onsetToReportWorstS: times.at(-1) ?? null,

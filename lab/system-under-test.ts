@@ -5,6 +5,7 @@
  */
 import type { MessageType } from '../src/model/outbox.ts';
 import type { Report } from '../src/model/report.ts';
+import type { SystemPart } from './types.ts';
 import type { ReceivedWebhook } from './webhook-receiver.ts';
 
 export const BUS_KINDS = ['kafka', 'embedded'] as const;
@@ -40,6 +41,8 @@ export interface DeliveredReport {
 export interface SystemUnderTest {
   /** Resolves when it watches: the load starts then. */
   start(context: SystemContext): Promise<void>;
+  /** Kills one part (SIGKILL) and starts it again `downMs` later. Resolves when it is back. */
+  restart(part: SystemPart, downMs: number): Promise<void>;
   /** Ends it in order; what is on its way is delivered first. Safe to call after a failed start. */
   stop(): Promise<void>;
   /** Every report delivered so far, in the order of arrival. */

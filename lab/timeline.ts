@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runEvent } from './events.ts';
 import { FAULTS } from './faults/index.ts';
 import type { Lab } from './lab.ts';
+import type { SystemUnderTest } from './system-under-test.ts';
 import type { EventSpec, FaultSpec, InjectedFault, Scenario } from './types.ts';
 
 export interface HappenedEvent {
@@ -39,11 +40,17 @@ async function playFault(lab: Lab, fault: FaultSpec, zeroMs: number, signal: Abo
   return { kind, target, args, truth, fromMs, toMs: Date.now(), proof };
 }
 
-async function playEvent(lab: Lab, event: EventSpec, zeroMs: number, signal: AbortSignal): Promise<HappenedEvent> {
+async function playEvent(
+  lab: Lab,
+  event: EventSpec,
+  zeroMs: number,
+  system: SystemUnderTest | undefined,
+  signal: AbortSignal,
+): Promise<HappenedEvent> {
   await until(zeroMs + event.atS * 1_000, signal);
   const fromMs = Date.now();
   lab.options.log(`event ${event.kind} ${JSON.stringify(event.target)}`);
-  await runEvent(lab, event, signal);
+  await runEvent(lab, event, system, signal);
   return { kind: event.kind, target: event.target, fromMs, toMs: Date.now() };
 }
 
@@ -52,7 +59,13 @@ async function playEvent(lab: Lab, event: EventSpec, zeroMs: number, signal: Abo
  * @returns when the cool-down is over
  * @throws when a fault cannot be injected, or the signal is aborted; every fault has ended by then
  */
-export async function play(lab: Lab, scenario: Scenario, zeroMs: number, signal: AbortSignal): Promise<Happened> {
+export async function play(
+  lab: Lab,
+  scenario: Scenario,
+  zeroMs: number,
+  system: SystemUnderTest | undefined,
+  signal: AbortSignal,
+): Promise<Happened> {
   const failed = new AbortController();
   const stop = AbortSignal.any([signal, failed.signal]);
   const guarded = async <T>(work: Promise<T>): Promise<T> => {
@@ -64,7 +77,7 @@ export async function play(lab: Lab, scenario: Scenario, zeroMs: number, signal:
     }
   };
   const faults = scenario.faults.map((fault) => guarded(playFault(lab, fault, zeroMs, stop)));
-  const events = scenario.events.map((event) => guarded(playEvent(lab, event, zeroMs, stop)));
+  const events = scenario.events.map((event) => guarded(playEvent(lab, event, zeroMs, system, stop)));
   const end = guarded(until(zeroMs + (scenario.lengthS + scenario.coolDownS) * 1_000, stop));
   const settled = await Promise.allSettled([...faults, ...events, end]);
   const broken = settled.find((one) => one.status === 'rejected');

@@ -155,6 +155,8 @@ export interface Target {
   readonly route?: string;
   readonly from?: string;
   readonly to?: string;
+  /** A part of the system under test. */
+  readonly part?: SystemPart;
 }
 
 export type Arguments = Readonly<Record<string, string | number | boolean>>;
@@ -177,7 +179,10 @@ export interface FaultSpec {
   readonly truth: Truth;
 }
 
-export const EVENT_KINDS = ['rolling-restart', 'deploy'] as const;
+export const SYSTEM_PARTS = ['collector', 'engine'] as const;
+export type SystemPart = (typeof SYSTEM_PARTS)[number];
+
+export const EVENT_KINDS = ['rolling-restart', 'deploy', 'part-restart'] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
 export interface EventSpec {

@@ -1,7 +1,8 @@
 /** Recordings of real faults, made by our own collector in the lab: the engine must name what was really wrong. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import type { BusMessage } from '../src/bus/index.ts';
 import { createRuleSet } from '../src/classify/index.ts';
@@ -19,6 +20,10 @@ interface Truth {
   }[];
 }
 
+const schema = JSON.parse(
+  readFileSync(fileURLToPath(new URL('../schemas/report.schema.json', import.meta.url)), 'utf8'),
+);
+const validate = new Ajv2020({ allowUnionTypes: true }).compile(schema);
 const folder = fileURLToPath(new URL('../datasets', import.meta.url));
 const recordings = existsSync(folder)
   ? readdirSync(folder)
@@ -42,18 +47,19 @@ describe('recorded incidents', () => {
     expect(recordings.length).toBeGreaterThan(0);
   });
 
-  it.each(recordings)('%s: one incident, the true entity and class', async (name) => {
+  it.each(recordings)('%s: one incident, the true entities and classes; reports as published', async (name) => {
     const file = join(folder, name);
-    const truth = readManifest(file)?.truth as Truth;
+    const { faults } = readManifest(file)!.truth as Truth;
     const result = await replayMessages(pipeline(), readRecording(file));
-    const [fault] = truth.faults;
+    const [fault] = faults;
     expect(result.deadLetters).toEqual([]);
     expect(result.last).toHaveLength(1);
-    expect(result.last[0]?.causes[0]?.entity).toMatchObject({
-      kind: fault?.truth.entity.kind,
-      name: fault?.truth.entity.name,
-    });
-    expect(result.last[0]?.causes[0]?.faultClass).toBe(fault?.truth.faultClass);
+    const named = result.last[0]?.causes.slice(0, faults.length) ?? [];
+    const words = (kind: string, of: string, faultClass: string) => `${kind} ${of}: ${faultClass}`;
+    expect(named.map(({ entity, faultClass }) => words(entity.kind, entity.name, faultClass)).sort()).toEqual(
+      faults.map(({ truth }) => words(truth.entity.kind, truth.entity.name, truth.faultClass)).sort(),
+    );
+    for (const report of result.reports) expect(validate(report), JSON.stringify(validate.errors)).toBe(true);
     expect(Math.abs((result.last[0]?.startMs ?? 0) - (fault?.fromMs ?? 0))).toBeLessThanOrEqual(15_000);
   });
 

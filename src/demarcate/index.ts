@@ -5,6 +5,7 @@
 import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey, service } from '../model/entity.ts';
+import { addShares } from '../model/ledger-shares.ts';
 import type { Ledger, LedgerKind, Suspect, Walk } from '../model/walk.ts';
 import { errorLedger } from './error-ledger.ts';
 import { moveInducedWaiting } from './induced.ts';
@@ -82,6 +83,7 @@ function merge(found: readonly Suspect[]): Suspect[] {
       const texts = new Set(first.observations.map(({ text }) => text));
       byKey.set(key, {
         ...first,
+        shares: addShares(first.shares, suspect.shares),
         score: first.score + suspect.score / 2,
         observations: [...first.observations, ...suspect.observations.filter(({ text }) => !texts.has(text))],
       });

@@ -5,6 +5,7 @@
  * size; by Little's law slower calls fill it). The ledger keeps the wait where it was spent; the blame moves on.
  */
 import type { Comparison } from '../model/comparison.ts';
+import { addShares } from '../model/ledger-shares.ts';
 import type { Suspect } from '../model/walk.ts';
 import { edgeEvidence } from './edge-check.ts';
 import type { System } from './system.ts';
@@ -18,9 +19,10 @@ const FAILING_PER_S = 0.5;
 /** What moves on; the rest stays, for it was spent there. */
 const MOVED = 0.9;
 
-/** @returns the suspects with the score of waiting ones moved to what they waited for */
+/** @returns the suspects with the score and the shares of waiting ones moved to what they waited for */
 export function moveInducedWaiting(system: System, comparison: Comparison, suspects: readonly Suspect[]): Suspect[] {
   const scores = new Map(suspects.map((suspect) => [suspect, suspect.score]));
+  const shares = new Map(suspects.map((suspect) => [suspect, suspect.shares]));
   const notes = new Map<Suspect, string[]>();
   // From the entry downwards a wait may move on several times; suspects are few.
   for (const waiting of [...suspects].sort((a, b) => a.path.length - b.path.length)) {
@@ -34,6 +36,9 @@ export function moveInducedWaiting(system: System, comparison: Comparison, suspe
     const moved = (scores.get(waiting) ?? 0) * MOVED;
     scores.set(waiting, (scores.get(waiting) ?? 0) - moved);
     scores.set(blamed, (scores.get(blamed) ?? 0) + moved);
+    const spent = shares.get(waiting)!;
+    shares.set(waiting, addShares(spent, spent, -MOVED));
+    shares.set(blamed, addShares(shares.get(blamed)!, spent, MOVED));
     notes.set(blamed, [
       ...(notes.get(blamed) ?? []),
       `${name} waits without working while it holds out for ${blamed.entity.name}: the wait is counted here`,
@@ -42,6 +47,7 @@ export function moveInducedWaiting(system: System, comparison: Comparison, suspe
   return suspects.map((suspect) => ({
     ...suspect,
     score: scores.get(suspect) ?? suspect.score,
+    shares: shares.get(suspect)!,
     observations: [...suspect.observations, ...(notes.get(suspect) ?? []).map((text) => ({ text }))],
   }));
 }

@@ -5,7 +5,8 @@
  */
 import type { Comparison } from '../model/comparison.ts';
 import { compareNames, machine as machineEntity } from '../model/entity.ts';
-import type { LedgerTerm, Suspect } from '../model/walk.ts';
+import { addShares } from '../model/ledger-shares.ts';
+import type { LedgerShares, LedgerTerm, Suspect } from '../model/walk.ts';
 import { median } from '../stats/robust.ts';
 import type { Measure, Unit, Units } from './instance-work.ts';
 import { growthOf, observe } from './instance-work.ts';
@@ -54,6 +55,7 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
   const blamed: Suspect = {
     entity: machineEntity(name),
     contribution: scored.reduce((sum, suspect) => sum + suspect.contribution * part.get(suspect)!, 0),
+    shares: scored.reduce<LedgerShares>((sum, suspect) => addShares(sum, suspect.shares, part.get(suspect)!), {}),
     score: Math.min(1, weight),
     ...onsetOf(scored.filter((suspect) => part.get(suspect)! >= MIN_EXPLAINED)),
     symptoms: [...new Set(scored.flatMap(({ symptoms }) => symptoms))].sort(compareNames),
@@ -73,7 +75,11 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
   const rest = suspects.filter((suspect) => !(part.get(suspect)! >= MIN_EXPLAINED));
   return [
     blamed,
-    ...rest.map((suspect) => ({ ...suspect, score: suspect.score * (1 - MOVED * (part.get(suspect) ?? 0)) })),
+    ...rest.map((suspect) => {
+      const moved = MOVED * (part.get(suspect) ?? 0);
+      const shares = addShares(suspect.shares, suspect.shares, -moved);
+      return { ...suspect, shares, score: suspect.score * (1 - moved) };
+    }),
   ];
 }
 

@@ -41,6 +41,7 @@ export function suspectsOf(system: System, comparison: Comparison, ledger: Ledge
       {
         ...narrowed,
         contribution: entry.share,
+        shares: { [ledger.kind]: entry.share },
         // Entries of opposite sign let shares pass 1: one cannot matter more than all of the change.
         score: Math.min(1, entry.share) * weight,
         ...(onsetMs === undefined ? {} : { onsetMs }),

@@ -70,6 +70,7 @@ export function shareBelow(system: System, comparison: Comparison, lead: Suspect
     return {
       entity,
       contribution: Number.NaN,
+      shares: {},
       score: (lead.score * score) / total,
       ...(onsets.length === 0 ? {} : { onsetMs: Math.min(...onsets) }),
       symptoms: [],

@@ -2,7 +2,7 @@
 import type { Entity } from './entity.ts';
 import type { IncidentState } from './incident.ts';
 import type { EvaluatedCondition, Excluded, FactValue } from './verdict.ts';
-import type { LedgerKind, LedgerTerm, Observation } from './walk.ts';
+import type { LedgerKind, LedgerShares, LedgerTerm, Observation } from './walk.ts';
 
 export interface KeyMetric {
   readonly entity: Entity;
@@ -46,8 +46,10 @@ export interface RankedCause {
   readonly summary?: string;
   readonly ruleId?: string;
   readonly confidence: number;
-  /** Share of the symptom's change; null: unknown. */
+  /** Share of the symptom's change, the largest of `shares`; null: unknown. */
   readonly contribution: number | null;
+  /** Share of each ledger's change: what this cause accounts for, and what it does not. */
+  readonly shares: LedgerShares;
   readonly onsetMs: number | null;
   readonly evidence: readonly EvaluatedCondition[];
   readonly observations: readonly Observation[];

@@ -5,6 +5,9 @@ import type { Symptom } from './incident.ts';
 export const LEDGERS = ['latency', 'errors', 'traffic'] as const;
 export type LedgerKind = (typeof LEDGERS)[number];
 
+/** Share of each ledger's change; a ledger that does not know is absent. */
+export type LedgerShares = Readonly<Partial<Record<LedgerKind, number>>>;
+
 export const LEDGER_TERMS = ['self', 'network', 'visits', 'calls', 'originated', 'caller', 'unexplained'] as const;
 export type LedgerTerm = (typeof LEDGER_TERMS)[number];
 
@@ -48,6 +51,8 @@ export interface Suspect {
   readonly entity: Entity;
   /** 0..1 share of the symptom's change this suspect accounts for; NaN when only topology and scores were available. */
   readonly contribution: number;
+  /** The same for every ledger of the incident, with what waited for this suspect and what it was merged with. */
+  readonly shares: LedgerShares;
   /** Ranking score, higher is worse; deterministic. */
   readonly score: number;
   /** Earliest onset of the suspect's own anomalies. */

@@ -1,9 +1,10 @@
 /** Suspects with their verdicts, ranked. Suspects that blame one entity for one class are one cause. */
 import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey } from '../model/entity.ts';
+import { addShares } from '../model/ledger-shares.ts';
 import type { RankedCause } from '../model/report.ts';
 import type { Excluded, Verdict } from '../model/verdict.ts';
-import type { Observation, Suspect, Walk } from '../model/walk.ts';
+import type { LedgerShares, Observation, Suspect, Walk } from '../model/walk.ts';
 import { finite } from './canonical.ts';
 
 const MAX_CAUSES = 10;
@@ -77,19 +78,29 @@ function groupKey(draft: Draft, drafts: readonly Draft[]): string {
 function isNegligible(group: readonly Draft[]): boolean {
   const [first] = group;
   if (first === undefined || first.verdict.faultClass !== 'unknown') return false;
-  const share = contributionOf(group);
+  const share = contributionOf(sharesOf(group));
   return share !== null && share < NEGLIGIBLE_SHARE;
 }
 
-/** Sum of the known shares; null when none is known. */
-function contributionOf(group: readonly Draft[]): number | null {
-  const shares = group.flatMap(({ suspect }) => finite(suspect.contribution) ?? []);
-  return shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0);
+/** Of suspects that are one cause shares of the same ledger add. */
+function sharesOf(group: readonly Draft[]): LedgerShares {
+  return group.reduce<LedgerShares>((sum, { suspect }) => addShares(sum, known(suspect.shares)), {});
+}
+
+function known(shares: LedgerShares): LedgerShares {
+  return Object.fromEntries(Object.entries(shares).filter(([, share]) => Number.isFinite(share)));
+}
+
+/** The largest of the shares; null when none is known. */
+function contributionOf(shares: LedgerShares): number | null {
+  const all = Object.values(shares);
+  return all.length === 0 ? null : Math.max(...all);
 }
 
 function toCause(group: readonly Draft[], rank: number): RankedCause {
   const lead = group[0] as Draft;
   const { verdict, suspect } = lead;
+  const shares = sharesOf(group);
   const onsets = group.flatMap((d) => [d.suspect.onsetMs, d.verdict.onsetMs]).filter((ms) => ms !== undefined);
   return {
     rank,
@@ -99,7 +110,8 @@ function toCause(group: readonly Draft[], rank: number): RankedCause {
     ...(verdict.summary === undefined ? {} : { summary: verdict.summary }),
     ...(verdict.ruleId === undefined ? {} : { ruleId: verdict.ruleId }),
     confidence: verdict.confidence,
-    contribution: contributionOf(group),
+    contribution: contributionOf(shares),
+    shares,
     onsetMs: onsets.length === 0 ? null : Math.min(...onsets),
     evidence: verdict.evidence,
     observations: uniqueObservations(group.flatMap((d) => d.suspect.observations)).slice(0, MAX_OBSERVATIONS),

@@ -2,8 +2,9 @@
 import { formatNumber, formatSeconds, formatValue, listOf } from '../model/format.ts';
 import type { AttributionSummary, RankedCause, Report, ReportLedger } from '../model/report.ts';
 import type { EvaluatedCondition } from '../model/verdict.ts';
+import { accountsFor, otherCauses, sharePercent } from './accounts.ts';
 import { metricWords, showChange, showMetric } from './metric-names.ts';
-import { entityWithKind, entityWords, formatTime, sharePercent, shareWords } from './words.ts';
+import { entityWithKind, entityWords, formatTime } from './words.ts';
 
 /** Causes told in full; the others get one line. */
 const FULL_CAUSES = 3;
@@ -31,8 +32,11 @@ export function toMarkdown(report: Report): string {
 }
 
 function heading(report: Report): string {
-  const [cause] = report.causes;
-  const what = cause === undefined ? 'no cause found' : `${cause.faultClass} at ${entityWords(cause.entity)}`;
+  const [first] = report.causes;
+  const told =
+    first === undefined ? [] : [first, ...otherCauses(report.causes, report.ledgers).map(({ cause }) => cause)];
+  const names = told.map(({ faultClass, entity }) => `${faultClass} at ${entityWords(entity)}`);
+  const what = names.length === 0 ? 'no cause found' : [...new Set(names)].join(' and ');
   const lasted =
     report.resolvedMs === null ? '' : `, lasted ${formatSeconds((report.resolvedMs - report.startMs) / 1000)}`;
   const state = `${report.state}${lasted}${report.provisional ? ', provisional: evidence is still coming in' : ''}`;
@@ -76,21 +80,22 @@ function causes(report: Report): string {
       ? []
       : [
           `Further suspects:\n\n${others
-            .map((c) => `- ${c.rank}. ${escapeCell(entityWords(c.entity))}: ${c.faultClass}${contribution(c)}`)
+            .map((c) => `- ${c.rank}. ${escapeCell(entityWords(c.entity))}: ${c.faultClass}${contribution(c, report)}`)
             .join('\n')}`,
         ];
   return `## Causes\n\n${[...full, ...rest].join('\n\n')}`;
 }
 
-function contribution(cause: RankedCause): string {
-  return cause.contribution === null ? '' : `, ${shareWords(cause.contribution)} of the change`;
+function contribution(cause: RankedCause, report: Report): string {
+  const accounts = accountsFor(cause, report.ledgers);
+  return accounts === '' ? '' : `, ${accounts}`;
 }
 
 function causeSection(cause: RankedCause, report: Report): string {
   const sure = cause.faultClass === 'unknown' ? '' : `, confidence ${confidence(cause)}`;
   const lines = [`### ${cause.rank}. ${escapeCell(cause.title)}`, ''];
   lines.push(
-    `\`${cause.faultClass}\` at **${escapeCell(entityWords(cause.entity))}**${sure}${contribution(cause)}${since(cause, report)}.`,
+    `\`${cause.faultClass}\` at **${escapeCell(entityWords(cause.entity))}**${sure}${contribution(cause, report)}${since(cause, report)}.`,
   );
   if (cause.summary !== undefined) lines.push('', escapeCell(cause.summary));
   const narrowed = [

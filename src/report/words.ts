@@ -5,6 +5,7 @@ import { listOf } from '../model/format.ts';
 import type { Anomaly, Incident, Symptom } from '../model/incident.ts';
 import type { RankedCause, Report } from '../model/report.ts';
 import type { Walk } from '../model/walk.ts';
+import { accountsFor, ledgerChange, otherCauses, shareWords } from './accounts.ts';
 import { finite } from './canonical.ts';
 import { metricUnit, metricWords, showMetric } from './metric-names.ts';
 
@@ -60,7 +61,7 @@ function changeWords(anomaly: Anomaly): string {
   return `${metricWords(anomaly.metric)} ${verb} from ${showMetric(finite(anomaly.baseline), unit)} to ${showMetric(finite(anomaly.current), unit)}`;
 }
 
-/** Two sentences: what happened to whom; what caused it, how much of it, how sure. */
+/** What happened to whom; what caused it, how much of it, how sure; what has another cause. */
 export function summary(
   phenomenonText: string,
   walk: Walk,
@@ -73,29 +74,27 @@ export function summary(
   const over = resolvedMs === null ? '' : `, over since ${formatTime(resolvedMs)}`;
   const opening = `${first.replace(/\.$/, '')}${over}.`;
   if (cause === undefined) return `${opening} No suspect stands out: nothing in the telemetry explains it.`;
-  const share =
-    cause.contribution === null ? '' : `, which accounts for ${shareWords(cause.contribution)} of the change`;
+  const accounts = accountsFor(cause, walk.ledgers);
+  const share = accounts === '' ? '' : `, which accounts for ${accounts}`;
+  const further = furtherCauses(causes, walk);
   if (cause.faultClass === 'unknown') {
-    return `${opening} The change arises at ${entityWords(cause.entity)}${share}, but no rule of the fault tree fits what is known of it.`;
+    const arises = `The change arises at ${entityWords(cause.entity)}${share}, but no rule of the fault tree fits what is known of it.`;
+    return [opening, arises, ...further].join(' ');
   }
   const hedge = walk.abstained ? 'Nothing stands out clearly; the best explanation is: ' : 'Cause: ';
-  return `${opening} ${hedge}${lowerFirst(cause.title, hedge)} (${cause.faultClass} at ${entityWords(cause.entity)}, confidence ${Math.round(cause.confidence * 100)} %)${share}.`;
+  return [`${opening} ${hedge}${causeWords(cause)}${share}.`, ...further].join(' ');
 }
 
-function lowerFirst(text: string, hedge: string): string {
-  return hedge.endsWith(': ') ? text : text.charAt(0).toLowerCase() + text.slice(1);
+function causeWords({ title, faultClass, entity, confidence }: RankedCause): string {
+  return `${title} (${faultClass} at ${entityWords(entity)}, confidence ${Math.round(confidence * 100)} %)`;
 }
 
-/** Shares of merged suspects may overlap: never say more than all of it. */
-export function shareWords(share: number): string {
-  return share >= 0.995 ? 'all' : share <= 0.0005 ? 'none' : sharePercent(share);
-}
-
-/** A share to a reader's precision: whole percents, tenths below ten. */
-export function sharePercent(share: number): string {
-  const percent = share * 100;
-  const text = Math.abs(percent) >= 10 ? percent.toFixed(0) : percent.toFixed(1).replace(/\.0$/, '');
-  return `${text === '-0' ? '0' : text} %`;
+/** Two faults at once: what the first cause does not account for. */
+function furtherCauses(causes: readonly RankedCause[], walk: Walk): string[] {
+  return otherCauses(causes, walk.ledgers).map(({ ledger, cause }) => {
+    const share = shareWords(cause.shares[ledger.kind] ?? 0);
+    return `Another cause accounts for ${share} of the ${ledgerChange(ledger)}: ${causeWords(cause)}.`;
+  });
 }
 
 /** An entity with its kind, where several kinds stand side by side. */

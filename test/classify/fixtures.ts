@@ -168,6 +168,7 @@ export function suspect(entity: Entity, term: LedgerTerm, contribution: number, 
   return {
     entity,
     contribution,
+    shares: { latency: contribution },
     score: contribution,
     onsetMs: START,
     symptoms: ['latency_rise'],
@@ -178,7 +179,8 @@ export function suspect(entity: Entity, term: LedgerTerm, contribution: number, 
   };
 }
 
-export function walk(suspects: readonly Suspect[], kind: 'latency' | 'errors' = 'latency'): Walk {
+export function walk(drawn: readonly Suspect[], kind: 'latency' | 'errors' = 'latency'): Walk {
+  const suspects = drawn.map((one) => ({ ...one, shares: { [kind]: one.contribution } }));
   const unit = kind === 'latency' ? 'us_per_request' : 'errors_per_request';
   const change = kind === 'latency' ? 70_000 : 0.3;
   const entry = (s: Suspect): LedgerEntry => ({

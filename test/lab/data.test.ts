@@ -54,6 +54,7 @@ describe('scenarios and topologies of the lab', () => {
     const classes = all.flatMap(({ faults }) => faults.map(({ truth }) => truth.faultClass));
     expect(classes.sort()).toEqual([
       'application_errors',
+      'application_errors',
       'call_amplification',
       'connection_filtered',
       'connection_limit',
@@ -72,11 +73,13 @@ describe('scenarios and topologies of the lab', () => {
       'slow_code',
       'slow_database',
       'slow_database',
+      'slow_database',
       'traffic_surge',
     ]);
     expect(all.filter(({ faults }) => faults.length === 0).map(({ name }) => name)).toEqual([
       'idle',
       'load-ramp',
+      'own-restart',
       'rolling-restart',
     ]);
   });
@@ -149,6 +152,7 @@ describe('what is wrong is said all at once', () => {
       ['/faults/0/truth', truth],
       ['/faults/-', { kind: 'db-lock', startS: 0, lengthS: 5, target: { store: 'shop-cache' }, args: {}, truth }],
       ['/events/-', { kind: 'rolling-restart', atS: 1, target: { service: 'order' } }],
+      ['/events/-', { kind: 'part-restart', atS: 1, target: { service: 'cart' } }],
     ]);
     const found = problems(() => readScenario(file));
     expect(found).toContain(
@@ -159,6 +163,7 @@ describe('what is wrong is said all at once', () => {
     expect(found.filter((text) => text.includes('did you mean "application_errors"?')).length).toBe(2);
     expect(found).toContain('/faults/1/target/store: db-lock needs PostgreSQL (one of shop-db)');
     expect(found.some((text) => text.startsWith('/events/0/target/service: order has one instance'))).toBe(true);
+    expect(found).toContain('/events/1/target: a part-restart needs "part" (add "part")');
   });
 
   it('an unknown scenario is answered with those there are', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { score, summarise } from '../../lab/score.ts';
+import { isOneIncident, score, summarise } from '../../lab/score.ts';
 import type { DeliveredReport } from '../../lab/system-under-test.ts';
 import type { InjectedFault } from '../../lab/types.ts';
 import type { Entity } from '../../src/model/entity.ts';
@@ -46,6 +46,30 @@ describe('score', () => {
       ...{ onsetToReportS: 12, onsetToRightReportS: 12 },
     });
     expect(falseIncidents).toEqual([]);
+  });
+
+  it('two faults at once: the first two causes of one incident, in any order, or an incident for each', () => {
+    const other: InjectedFault = { ...fault, truth: { entity: service('shop-db'), faultClass: 'slow_database' } };
+    const [one, two] = [
+      [instance('product-2'), 'cpu_throttling'],
+      [service('shop-db'), 'slow_database'],
+    ] as const;
+    const right = { top1Entity: true, classMatch: true, together: 2 };
+    const both = score([fault, other], [report({ afterS: 12, causes: [two, one] })]).faults;
+    expect(both).toMatchObject([
+      { ...right, rank: 2, incidents: 1, onsetToRightReportS: 12 },
+      { ...right, rank: 1, incidents: 1 },
+    ]);
+    const apart = score(
+      [fault, other],
+      [report({ afterS: 12, causes: [two] }), report({ incident: 'i2', afterS: 14, causes: [one] })],
+    ).faults;
+    expect(apart).toMatchObject([{ ...right, onsetToReportS: 14, incidents: 2 }, right]);
+    expect(apart.every(isOneIncident)).toBe(true);
+    const third = score([fault, other], [report({ afterS: 12, causes: [two, [service('user'), 'slow_code'], one] })]);
+    expect(third.faults[0]).toMatchObject({ top1Entity: false, rank: 3 });
+    const later = { ...other, fromMs: fault.toMs, toMs: fault.toMs + 1 };
+    expect(score([fault, later], []).faults.map(({ together }) => together)).toEqual([1, 1]);
   });
 
   it('its service narrowed to that instance is right but not exact; narrowed to two instances or another is wrong', () => {

@@ -4,6 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { edge, service } from '../../src/model/entity.ts';
 import type { Verdict } from '../../src/model/verdict.ts';
+import { LEDGER_TERMS } from '../../src/model/walk.ts';
 import { buildReport, canonicalJson, toMarkdown } from '../../src/report/index.ts';
 import { anomaly, comparison, START, suspect, walk } from '../classify/fixtures.ts';
 import { incident, input, SUSPECTS, sampleReport, WORLD } from './fixtures.ts';
@@ -50,7 +51,7 @@ describe('report', () => {
     );
     expect(summary).toBe(
       'gateway: errors rose from 0 % to 1.23 %, mean latency rose from 12.3 ms to 84.9 ms, since 2023-11-14 22:13:20 UTC. ' +
-        'Cause: Packets are lost between gateway and orders (packet_loss at gateway → orders, confidence 98 %), which accounts for 86 % of the change.',
+        'Cause: Packets are lost between gateway and orders (packet_loss at gateway → orders, confidence 98 %), which accounts for 86 % of the added latency.',
     );
     expect(causes[0]).toMatchObject({
       rank: 1,
@@ -59,6 +60,37 @@ describe('report', () => {
       onsetMs: START,
       instances: ['orders-1'],
     });
+  });
+
+  it('names the cause of what the first one does not account for: two faults at once', async () => {
+    const [errors, latency] = [walk([], 'errors').ledgers[0]!, walk([]).ledgers[0]!];
+    const suspects = [
+      suspect(service('cart'), 'originated', 1, { shares: { errors: 1, latency: -0.02 } }),
+      suspect(service('db'), 'self', 1.08, { shares: { latency: 1.08 }, score: 0.6 }),
+      suspect(service('user'), 'self', 0.06, { shares: { latency: 0.06 }, score: 0.04 }),
+    ];
+    const classes = ['application_errors', 'slow_database', 'slow_code'];
+    const verdicts = suspects.map((s, i) => verdictOf({ suspect: s.entity, faultClass: classes[i]!, title: 't' }));
+    const both = { ...walk([]), ledgers: [errors, latency], suspects };
+    const base = await input(WORLD, both);
+    const { summary, causes } = buildReport({ ...base, verdicts });
+    expect(summary).toMatch(
+      /Cause: t \(application_errors at cart, confidence 80 %\), which accounts for all of the new errors\. Another cause accounts for all of the added latency: t \(slow_database at db, confidence 80 %\)\.$/,
+    );
+    expect(causes[0]).toMatchObject({ contribution: 1, shares: { errors: 1, latency: -0.02 } });
+    const report = buildReport({ ...base, verdicts });
+    expect(toMarkdown(report)).toMatch(/^# application_errors at cart and slow_database at db\n/);
+    expect(validate(report), JSON.stringify(validate.errors)).toBe(true);
+    // One cause of both says so, and needs no other.
+    const one = [{ ...suspects[0]!, shares: { errors: 1, latency: 0.7 } }, ...suspects.slice(1)];
+    expect(buildReport({ ...(await input(WORLD, { ...both, suspects: one })), verdicts }).summary).toMatch(
+      /which accounts for all of the new errors and 70 % of the added latency\.$/,
+    );
+  });
+
+  it('publishes every term of a ledger', () => {
+    const { entries } = schema.$defs.ledger.properties;
+    expect(entries.items.properties.term.enum).toEqual([...LEDGER_TERMS, 'rest']);
   });
 
   it('keeps NaN out: unknown becomes null, and ledgers still add up', async () => {

@@ -1,0 +1,70 @@
+/** What each cause accounts for, in words: of the new errors, of the added latency, of the lost traffic. */
+import type { RankedCause } from '../model/report.ts';
+import type { LedgerKind } from '../model/walk.ts';
+
+/** Smaller shares are not worth a word beside a larger one. */
+const WORTH_A_WORD = 0.05;
+/** A first cause that accounts for less of a change leaves it to one that accounts for as much. */
+const MOST_OF_IT = 0.5;
+
+const RISE: Readonly<Record<LedgerKind, string>> = {
+  latency: 'added latency',
+  errors: 'new errors',
+  traffic: 'added traffic',
+};
+const FALL: Readonly<Record<LedgerKind, string>> = {
+  latency: 'saved latency',
+  errors: 'errors that are gone',
+  traffic: 'lost traffic',
+};
+
+/** A ledger, of a walk or of a report: its kind and the sign of its change. */
+export interface Changed {
+  readonly kind: LedgerKind;
+  readonly change: number | null;
+}
+
+export function ledgerChange({ kind, change }: Changed): string {
+  return (change !== null && change < 0 ? FALL : RISE)[kind];
+}
+
+/** `all of the new errors and 82 % of the added latency`; empty: unknown. */
+export function accountsFor(cause: RankedCause, ledgers: readonly Changed[]): string {
+  const known = ledgers.flatMap((ledger) => {
+    const share = cause.shares[ledger.kind];
+    return share === undefined ? [] : [{ share, text: `${shareWords(share)} of the ${ledgerChange(ledger)}` }];
+  });
+  const told = known.filter(({ share }) => share >= WORTH_A_WORD);
+  return (told.length > 0 ? told : known.slice(0, 1)).map(({ text }) => text).join(' and ');
+}
+
+/** Changes that the first cause leaves unexplained and a further one explains: most incidents have none. */
+export function otherCauses(
+  causes: readonly RankedCause[],
+  ledgers: readonly Changed[],
+): { readonly ledger: Changed; readonly cause: RankedCause }[] {
+  const [first, ...others] = causes;
+  if (first === undefined) return [];
+  return ledgers.flatMap((ledger) => {
+    const shareOf = (cause: RankedCause): number => cause.shares[ledger.kind] ?? 0;
+    if (shareOf(first) >= MOST_OF_IT) return [];
+    const named = others.filter((cause) => cause.faultClass !== 'unknown' && shareOf(cause) >= MOST_OF_IT);
+    const best = named.reduce<RankedCause | undefined>(
+      (most, cause) => (most === undefined || shareOf(cause) > shareOf(most) ? cause : most),
+      undefined,
+    );
+    return best === undefined ? [] : [{ ledger, cause: best }];
+  });
+}
+
+/** Shares of merged suspects may overlap: never say more than all of it. */
+export function shareWords(share: number): string {
+  return share >= 0.995 ? 'all' : share <= 0.0005 ? 'none' : sharePercent(share);
+}
+
+/** A share to a reader's precision: whole percents, tenths below ten. */
+export function sharePercent(share: number): string {
+  const percent = share * 100;
+  const text = Math.abs(percent) >= 10 ? percent.toFixed(0) : percent.toFixed(1).replace(/\.0$/, '');
+  return `${text === '-0' ? '0' : text} %`;
+}
