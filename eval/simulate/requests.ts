@@ -41,28 +41,32 @@ interface Outcome {
   readonly failed: boolean;
 }
 
-/** @param fault undefined: all is well */
-export function requestsOf(system: SimulatedSystem, fault: Fault | undefined, random: Random): Requests {
+/** @param faults at work at once; none: all is well */
+export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], random: Random): Requests {
   const sums = new Map<string, EdgeSums>();
   const cpuUs = new Map<string, number>();
   const draw = (mean: number): number => mean * Math.exp(SIGMA * normal(random) - (SIGMA * SIGMA) / 2);
 
   const serve = (service: number, instance: string): Outcome => {
     const { ownUs, stages } = system.services[service]!;
-    const factor = slowness(system, fault, service, instance);
+    const slowing = faults.map((fault) => slowness(system, fault, service, instance));
+    const factor = slowing.reduce((product, one) => product * one, 1);
     const healthyUs = draw(ownUs);
     let us = healthyUs * factor;
-    cpuUs.set(instance, (cpuUs.get(instance) ?? 0) + ON_CPU * (isComputing(fault) ? us : healthyUs));
-    const fails = fault?.kind.startsWith('errors') === true && isHit(fault, service, instance);
-    if (random() < (fails ? fault.size : ERRORS)) return { us: us / 2, failed: true };
+    const computing = faults.reduce((product, fault, i) => product * (isComputing(fault) ? slowing[i]! : 1), 1);
+    cpuUs.set(instance, (cpuUs.get(instance) ?? 0) + ON_CPU * (healthyUs * computing));
+    const failing = faults.find((fault) => fault.kind.startsWith('errors') && isHit(fault, service, instance));
+    if (random() < (failing?.size ?? ERRORS)) return { us: us / 2, failed: true };
     let failed = false;
     for (const stage of stages) {
       let slowest = 0;
       for (const { callee, probability, async } of stage) {
         if (probability < 1 && random() >= probability) continue;
-        const often = fault?.kind === 'more_calls' && fault.service === service && fault.callee === callee;
+        const often = faults.find(
+          (fault) => fault.kind === 'more_calls' && fault.service === service && fault.callee === callee,
+        );
         let waited = 0;
-        for (let k = 0; k < (often ? fault.size : 1); k++) {
+        for (let k = 0; k < (often?.size ?? 1); k++) {
           const outcome = tries(service, instance, callee);
           if (async) continue;
           waited += outcome.us;
@@ -89,37 +93,42 @@ export function requestsOf(system: SimulatedSystem, fault: Fault | undefined, ra
     const { name, instances } = system.services[callee]!;
     const from = caller < 0 ? 'client' : system.services[caller]!.name;
     const instance = instances[Math.floor(random() * instances.length)]!;
-    const broken = brokenBy(fault, callee, instance, random);
+    const broken = brokenBy(faults, callee, instance, random);
     if (broken !== undefined) {
       add(sums, from, name, callerInstance, instance, broken, REFUSED_US, Number.NaN);
       return { us: REFUSED_US, failed: true };
     }
     const { us, failed } = serve(callee, instance);
-    const slow = isSlowWay(system, fault, { caller: from, callee: name, callerInstance, calleeInstance: instance });
-    const way = draw(NETWORK_US) + (slow ? (random() < 0.5 ? draw(2 * fault!.size) : 0) : 0);
+    const slow = slowWay(system, faults, { caller: from, callee: name, callerInstance, calleeInstance: instance });
+    const way = draw(NETWORK_US) + (slow !== undefined && random() < 0.5 ? draw(2 * slow.size) : 0);
     add(sums, from, name, callerInstance, instance, failed ? '500' : '200', us + way, us);
     return { us: us + way, failed };
   };
 
-  const traffic = fault?.kind === 'surge' ? SURGE : fault?.kind === 'drop' ? fault.size : 1;
+  const traffic = faults.reduce(
+    (product, { kind, size }) => product * (kind === 'surge' ? SURGE : kind === 'drop' ? size : 1),
+    1,
+  );
   const requests = poisson(random, (traffic * system.requestsPerS * WINDOW_MS) / 1000);
   for (let r = 0; r < requests; r++) call(-1, 'client-1', 0);
   const edges = [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
   return { edges, cpuUs };
 }
 
-/** The slow edge; or what enters or leaves a machine with a bad network, while what stays within it is well. */
-export function isSlowWay(
+/** The fault of the way: a slow edge; or what enters or leaves a machine with a bad network, not what stays within it. */
+export function slowWay(
   { services, machineOf }: SimulatedSystem,
-  fault: Fault | undefined,
+  faults: readonly Fault[],
   way: Pick<EdgeSums, 'caller' | 'callee' | 'callerInstance' | 'calleeInstance'>,
-): boolean {
-  if (fault?.kind === 'slow_edge')
-    return way.caller === services[fault.caller!]!.name && way.callee === services[fault.service]!.name;
-  if (fault?.kind !== 'lossy_machine') return false;
-  return (
-    (machineOf.get(way.callerInstance) === fault.machine) !== (machineOf.get(way.calleeInstance) === fault.machine)
-  );
+): Fault | undefined {
+  return faults.find((fault) => {
+    if (fault.kind === 'slow_edge')
+      return way.caller === services[fault.caller!]!.name && way.callee === services[fault.service]!.name;
+    if (fault.kind !== 'lossy_machine') return false;
+    return (
+      (machineOf.get(way.callerInstance) === fault.machine) !== (machineOf.get(way.calleeInstance) === fault.machine)
+    );
+  });
 }
 
 function isHit(fault: Fault, service: number, instance: string): boolean {
@@ -127,8 +136,8 @@ function isHit(fault: Fault, service: number, instance: string): boolean {
 }
 
 /** Factor on the own time of an instance. */
-function slowness({ machineOf }: SimulatedSystem, fault: Fault | undefined, service: number, instance: string): number {
-  switch (fault?.kind) {
+function slowness({ machineOf }: SimulatedSystem, fault: Fault, service: number, instance: string): number {
+  switch (fault.kind) {
     case 'slow_service':
     case 'slow_instance':
     case 'slow_external':
@@ -145,14 +154,14 @@ function slowness({ machineOf }: SimulatedSystem, fault: Fault | undefined, serv
 }
 
 /** Whether what takes longer is computing: slow code may be, a slow processor is; a quota, a neighbour, a disk make wait. */
-function isComputing(fault: Fault | undefined): boolean {
-  return fault?.kind === 'slow_machine' || (fault?.kind.startsWith('slow') === true && fault.onCpu === true);
+function isComputing(fault: Fault): boolean {
+  return fault.kind === 'slow_machine' || (fault.kind.startsWith('slow') && fault.onCpu === true);
 }
 
-function brokenBy(fault: Fault | undefined, callee: number, instance: string, random: Random): Status | undefined {
-  if (fault === undefined || !isHit(fault, callee, instance)) return undefined;
-  if (fault.kind === 'refused') return 'refused';
-  return fault.kind === 'oom' && random() < fault.size ? 'reset' : undefined;
+function brokenBy(faults: readonly Fault[], callee: number, instance: string, random: Random): Status | undefined {
+  const here = faults.filter((fault) => isHit(fault, callee, instance));
+  if (here.some(({ kind }) => kind === 'refused')) return 'refused';
+  return here.some(({ kind, size }) => kind === 'oom' && random() < size) ? 'reset' : undefined;
 }
 
 function add(

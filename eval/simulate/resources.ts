@@ -2,7 +2,7 @@
 import type { ChangeRecord, ResourceRecord } from '../../src/model/records.ts';
 import type { Random } from '../../src/stats/random.ts';
 import { normal } from '../../src/stats/random.ts';
-import type { Fault } from './fault.ts';
+import type { Fault, FaultKind } from './fault.ts';
 import { WINDOW_MS } from './requests.ts';
 import type { SimulatedSystem } from './system.ts';
 
@@ -21,21 +21,22 @@ const MEMORY_BYTES = 3e8;
  */
 export function resourcesOf(
   system: SimulatedSystem,
-  fault: Fault | undefined,
+  faults: readonly Fault[],
   machine: string,
   cpuUs: ReadonlyMap<string, number>,
   random: Random,
 ): ResourceRecord[] {
   const about = (value: number, spread = 0.05): number => Math.round(value * Math.max(0, 1 + spread * normal(random)));
-  const isHere = fault?.machine === machine;
-  const isBusy = isHere && fault.kind === 'busy_machine';
-  const isSlowDisk = isHere && fault.kind === 'slow_disk';
+  const isHere = (kind: FaultKind): boolean => faults.some((fault) => fault.kind === kind && fault.machine === machine);
+  const isBusy = isHere('busy_machine');
+  const isSlowDisk = isHere('slow_disk');
   const instances = [...system.machineOf].filter(([, of]) => of === machine).map(([name]) => name);
   const own = instances.reduce((sum, name) => sum + (cpuUs.get(name) ?? 0), 0);
   const batch = isBusy ? FULL * CPUS * WINDOW_US - own : about(0.1 * WINDOW_US);
   const instance = (name: string, service: string, used: number): ResourceRecord => {
-    const isThrottled = fault?.kind === 'throttled' && fault.instance === name;
-    const isKilled = fault?.kind === 'oom' && fault.instance === name;
+    const has = (kind: FaultKind): boolean => faults.some((fault) => fault.kind === kind && fault.instance === name);
+    const isThrottled = has('throttled');
+    const isKilled = has('oom');
     // A quota with room; of who is throttled, it was cut to what is used.
     const limit = isThrottled ? used * 1.02 : 2 * WINDOW_US;
     return {
@@ -82,8 +83,8 @@ export function resourcesOf(
 }
 
 /** A process that was killed is seen to exit and to start again. */
-export function changesOf(fault: Fault | undefined, machine: string, startMs: number): ChangeRecord[] {
-  if (fault?.kind !== 'oom') return [];
+export function changesOf(fault: Fault, machine: string, startMs: number): ChangeRecord[] {
+  if (fault.kind !== 'oom') return [];
   const name = fault.instance!;
   const of = { entityKind: 'instance', entity: name, service: name.replace(/-\d+$/, ''), machine } as const;
   return [

@@ -1,14 +1,16 @@
 /**
  * `npm run eval:simulate`: random systems with a known fault through the whole pipeline.
  *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|quiet|retries|sparse]
- *     [--healthy-minutes 3] [--fault-minutes 1] [--misses] [--unwatched]
+ *     [--healthy-minutes 3] [--fault-minutes 1] [--faults 1|2] [--misses] [--unwatched]
  * Prints per kind of fault: cases, one incident, entity right first, among three, class; false incidents before the fault;
- * and how often a cause named with a confidence is right, entity and class. Under `blind`, only faults that a collector
- * watches, unless --unwatched.
+ * and how often a cause named with a confidence is right, entity and class. Of two faults at once, a table by the first
+ * one's kind: one of the two, or both, among the first two causes. Under `blind`, only faults that a collector watches,
+ * unless --unwatched.
  */
 import { flags } from '../flags.ts';
-import type { FaultKind } from './fault.ts';
+import type { Fault, FaultKind } from './fault.ts';
 import { FAULT_KINDS } from './fault.ts';
+import { PairScores, SECOND_KINDS } from './pairs.ts';
 import type { Simulated } from './simulate.ts';
 import { faultMs, isRight, simulate, USUAL_LENGTH } from './simulate.ts';
 import { CONDITIONS } from './system.ts';
@@ -19,6 +21,7 @@ const values = flags(import.meta.url, {
   condition: { type: 'string', default: 'none' },
   'healthy-minutes': { type: 'string', default: String(USUAL_LENGTH.healthyMinutes) },
   'fault-minutes': { type: 'string', default: String(USUAL_LENGTH.faultMinutes) },
+  faults: { type: 'string', default: '1' },
   unwatched: { type: 'boolean', default: false },
   misses: { type: 'boolean', default: false },
 });
@@ -46,20 +49,38 @@ const length = {
 };
 if (!(length.healthyMinutes > 0 && length.faultMinutes > 0))
   throw new Error('--healthy-minutes, --fault-minutes: expected numbers above 0');
+const pairs = new PairScores();
 const beginsMs = faultMs(length);
 const started = performance.now();
 for (let k = 0; k < Number(values.systems); k++) {
-  const kinds = FAULT_KINDS.map((_, i) => FAULT_KINDS[(k + i) % FAULT_KINDS.length]!);
-  const simulated = await simulate(Number(values.seed) * 100_003 + k, kinds, condition, length);
-  if (simulated !== undefined) score(k, simulated);
+  const kinds = rotated(FAULT_KINDS, k);
+  const others = values.faults === '2' ? [rotated(SECOND_KINDS, 5 * k + 3)] : [];
+  const simulated = await simulate(Number(values.seed) * 100_003 + k, kinds, condition, length, others);
+  if (simulated !== undefined && (simulated.watched || values.unwatched)) score(k, simulated);
   if (process.stderr.isTTY) process.stderr.write(`\r${k + 1}/${values.systems}   `);
 }
 if (process.stderr.isTTY) process.stderr.write('\n');
-print();
-printReliability();
+if (values.faults === '2') pairs.print();
+else {
+  print();
+  printReliability();
+}
 
-function score(k: number, { fault, watched, reports }: Simulated): void {
-  if (!watched && !values.unwatched) return;
+function rotated(kinds: readonly FaultKind[], by: number): FaultKind[] {
+  return kinds.map((_, i) => kinds[(by + i) % kinds.length]!);
+}
+
+function score(k: number, simulated: Simulated): void {
+  if (simulated.faults.length === 1) scoreOne(k, simulated);
+  else {
+    const missed = pairs.add(simulated, beginsMs);
+    if (values.misses && missed !== undefined) sayMissed(k, simulated, missed);
+  }
+}
+
+function scoreOne(k: number, simulated: Simulated): void {
+  const { faults, reports } = simulated;
+  const fault = faults[0]!;
   const tally = tallies.get(fault.kind)!;
   const last = new Map(reports.map((report) => [report.incidentId, report]));
   const early = [...last.values()].filter(({ openedMs }) => openedMs < beginsMs);
@@ -76,14 +97,24 @@ function score(k: number, { fault, watched, reports }: Simulated): void {
   for (const cause of during[0]?.causes ?? [])
     if (cause.faultClass !== 'unknown') claims.push({ confidence: cause.confidence, right: isRight(fault, cause) });
   if (values.misses && (lead === undefined || !isRight(fault, lead) || during.length !== 1))
-    console.log(
-      `system ${k}: ${fault.kind} ${fault.truth.name} size ${fault.size.toFixed(2)}${watched ? '' : ' unwatched'}: ${during.length} incidents, ${
-        (during[0]?.causes ?? [])
-          .slice(0, 3)
-          .map(({ entity, faultClass }) => `${entity.name} ${faultClass}`)
-          .join(' | ') || 'no cause'
-      }`,
-    );
+    sayMissed(k, simulated, fault);
+}
+
+function sayMissed(k: number, { faults, watched, reports }: Simulated, { kind, truth, size }: Fault): void {
+  const last = new Map(reports.map((report) => [report.incidentId, report]));
+  const during = [...last.values()].filter(({ openedMs }) => openedMs >= beginsMs);
+  const others = faults
+    .filter((fault) => fault.truth !== truth)
+    .map((fault) => ` (with ${fault.kind} ${fault.truth.name})`);
+  const named = during.map(({ causes }) =>
+    causes
+      .slice(0, 3)
+      .map(({ entity, faultClass }) => `${entity.name} ${faultClass}`)
+      .join(' | '),
+  );
+  console.log(
+    `system ${k}: ${kind} ${truth.name} size ${size.toFixed(2)}${others.join('')}${watched ? '' : ' unwatched'}: ${during.length} incidents, ${named.join(' || ') || 'no cause'}`,
+  );
 }
 
 function print(): void {

@@ -1,4 +1,4 @@
-/** One random system with one fault, through the whole pipeline. */
+/** One random system with one fault, or two at once, through the whole pipeline. */
 import { createRuleSet } from '../../src/classify/index.ts';
 import { BUILT_IN_RULES } from '../../src/engine/create.ts';
 import type { Report } from '../../src/model/report.ts';
@@ -31,38 +31,58 @@ const rules = createRuleSet(BUILT_IN_RULES);
 const NOISE_SEED = 50_000;
 
 export interface Simulated {
-  readonly fault: Fault;
-  /** Whether a collector watches what broke. */
+  /** At work from the same window on. */
+  readonly faults: readonly Fault[];
+  /** Whether a collector watches all that broke. */
   readonly watched: boolean;
   /** All of them, in the order in which they were made. */
   readonly reports: readonly Report[];
 }
 
-/** @returns undefined when the system of this seed has no place for any of these kinds; the first that fits is taken */
+/**
+ * @param kinds  the first that fits is taken; then, for each of `others`, the first of it that breaks something else
+ * @returns undefined when the system of this seed has no place for any of them
+ */
 export async function simulate(
   seed: number,
   kinds: readonly FaultKind[],
   condition: Condition = 'none',
   length: Length = USUAL_LENGTH,
+  others: readonly (readonly FaultKind[])[] = [],
 ): Promise<Simulated | undefined> {
   const random = createRandom(seed);
   const noise = createRandom(seed + NOISE_SEED);
   const drawn = under(condition, randomSystem(random), random);
-  const fault = kinds.map((kind) => randomFault(drawn, kind, random)).find((found) => found !== undefined);
-  if (fault === undefined) return undefined;
-  const system = fault.kind === 'slow_external' ? { ...drawn, external: fault.service } : drawn;
+  const faults: Fault[] = [];
+  for (const list of [kinds, ...others]) {
+    const fault = list
+      .map((kind) => randomFault(drawn, kind, random))
+      .find((found) => found !== undefined && faults.every((other) => isElsewhere(drawn, other, found)));
+    if (fault === undefined) return undefined;
+    faults.push(fault);
+  }
+  const external = faults.find(({ kind }) => kind === 'slow_external');
+  const system = external === undefined ? drawn : { ...drawn, external: external.service };
   const pipeline = createPipeline({ rules, configHash: 'simulate', ingest: { latenessMs: 15_000 } });
   const reports: Report[] = [];
   const healthy = length.healthyMinutes * MINUTE_WINDOWS;
   for (let w = 0; w < healthy + length.faultMinutes * MINUTE_WINDOWS; w++) {
-    const active = w < healthy ? undefined : fault;
+    const active = w < healthy ? [] : faults;
     for (const batch of windowOf(system, active, START_MS + w * WINDOW_MS, random, noise)) {
       const meta = { origin: 'simulate', receivedMs: batch.windowStartMs + WINDOW_MS };
       for (const outcome of (await pipeline.accept(batch, meta)).outcomes) reports.push(...outcome.reports);
     }
   }
   for (const outcome of await pipeline.flush()) reports.push(...outcome.reports);
-  return { fault, watched: isWatched(system, fault), reports };
+  return { faults, watched: faults.every((fault) => isWatched(system, fault)), reports };
+}
+
+/** Neither the same service nor its machine: two faults that can be told apart. */
+function isElsewhere({ services, machineOf }: SimulatedSystem, a: Fault, b: Fault): boolean {
+  const machines = ({ service, machine }: Fault): (string | undefined)[] =>
+    machine === undefined ? (services[service]?.instances ?? []).map((name) => machineOf.get(name)) : [machine];
+  const isOnMachine = a.machine !== undefined || b.machine !== undefined;
+  return a.service !== b.service && !(isOnMachine && machines(a).some((one) => machines(b).includes(one)));
 }
 
 function isWatched({ services, machineOf, blind }: SimulatedSystem, fault: Fault): boolean {

@@ -4,7 +4,7 @@ import type { Random } from '../../src/stats/random.ts';
 import { poisson } from '../../src/stats/random.ts';
 import type { Fault } from './fault.ts';
 import type { EdgeSums } from './requests.ts';
-import { isSlowWay, requestsOf, WINDOW_MS } from './requests.ts';
+import { requestsOf, slowWay, WINDOW_MS } from './requests.ts';
 import { changesOf, resourcesOf } from './resources.ts';
 import type { SimulatedSystem } from './system.ts';
 
@@ -17,17 +17,17 @@ const SEGMENTS = 4;
 
 /**
  * Batches of one window.
- * @param fault  undefined: all is well
+ * @param faults  at work at once; none: all is well
  * @param noise  of resources: drawn apart, so that requests are the same whatever is read of machines
  */
 export function windowOf(
   system: SimulatedSystem,
-  fault: Fault | undefined,
+  faults: readonly Fault[],
   startMs: number,
   random: Random,
   noise: Random,
 ): AnyBatch[] {
-  const { edges, cpuUs } = requestsOf(system, fault, random);
+  const { edges, cpuUs } = requestsOf(system, faults, random);
   const unseen = system.services[system.external ?? -1]?.instances ?? [];
   const machineOf = (instance: string): string =>
     unseen.includes(instance) ? 'elsewhere' : (system.machineOf.get(instance) ?? CLIENT_MACHINE);
@@ -38,7 +38,7 @@ export function windowOf(
     put(calls, callerMachine, client);
     if (server !== undefined && !unseen.includes(edge.calleeInstance)) put(calls, calleeMachine, server);
   }
-  for (const [machine, record] of tcpOf(system, fault, edges, machineOf, random)) put(tcp, machine, record);
+  for (const [machine, record] of tcpOf(system, faults, edges, machineOf, random)) put(tcp, machine, record);
   const machines = [...new Set(system.machineOf.values())].sort();
   const observed = { ...system, machineOf: new Map([...system.machineOf].filter(([name]) => !unseen.includes(name))) };
   const seen = machines.filter((machine) => !system.blind?.has(machine));
@@ -51,9 +51,10 @@ export function windowOf(
       windowMs: WINDOW_MS,
       sequence: 0,
     } as const;
-    const changes =
-      system.machineOf.get(fault?.instance ?? '') === collector ? changesOf(fault, collector, startMs) : [];
-    const resources = collector === CLIENT_MACHINE ? [] : resourcesOf(observed, fault, collector, cpuUs, noise);
+    const changes = faults.flatMap((fault) =>
+      system.machineOf.get(fault.instance ?? '') === collector ? changesOf(fault, collector, startMs) : [],
+    );
+    const resources = collector === CLIENT_MACHINE ? [] : resourcesOf(observed, faults, collector, cpuUs, noise);
     return [
       ...(calls.has(collector) ? [{ ...header, type: 'call' as const, records: calls.get(collector)! }] : []),
       ...(tcp.has(collector) ? [{ ...header, type: 'tcp' as const, records: tcp.get(collector)! }] : []),
@@ -130,7 +131,7 @@ interface Flow {
 /** Counters of every pair of instances, as its caller's side sees them: machine and record. */
 function tcpOf(
   system: SimulatedSystem,
-  fault: Fault | undefined,
+  faults: readonly Fault[],
   edges: readonly EdgeSums[],
   machineOf: (instance: string) => string,
   random: Random,
@@ -154,7 +155,10 @@ function tcpOf(
       side: 'client',
       calleePort: 80,
       segmentsOut: SEGMENTS * count + refused,
-      retransmits: poisson(random, SEGMENTS * count * (isSlowWay(system, fault, edge) ? LOSSY : RETRANSMITS)),
+      retransmits: poisson(
+        random,
+        SEGMENTS * count * (slowWay(system, faults, edge) !== undefined ? LOSSY : RETRANSMITS),
+      ),
       resetsReceived: reset,
       drops: {},
       connectFailures: refused > 0 ? { refused } : {},

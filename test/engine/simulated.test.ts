@@ -3,16 +3,17 @@
  * changes in, one incident with the right entity and class out. `npm run eval:simulate` does it on hundreds.
  */
 import { describe, expect, it } from 'vitest';
+import type { Fault } from '../../eval/simulate/fault.ts';
 import { FAULT_KINDS } from '../../eval/simulate/fault.ts';
 import type { Simulated } from '../../eval/simulate/simulate.ts';
 import { faultMs, isRight, simulate, USUAL_LENGTH } from '../../eval/simulate/simulate.ts';
 
 const SEED = 4_000_038;
 
-async function first(kind: (typeof FAULT_KINDS)[number]): Promise<Simulated> {
+async function first(kind: (typeof FAULT_KINDS)[number]): Promise<Simulated & { readonly fault: Fault }> {
   for (let seed = SEED; ; seed++) {
     const simulated = await simulate(seed, [kind]);
-    if (simulated !== undefined) return simulated;
+    if (simulated !== undefined) return { ...simulated, fault: simulated.faults[0]! };
   }
 }
 
