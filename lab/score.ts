@@ -87,15 +87,22 @@ function overlaps(incident: IncidentReports, fault: InjectedFault): boolean {
   return incident.startMs >= fault.fromMs - EARLY_MS && incident.startMs <= fault.toMs + LATE_MS;
 }
 
+/** Faults at work at the same time as this one, itself included. */
+function withOthers(fault: InjectedFault, faults: readonly InjectedFault[]): InjectedFault[] {
+  return faults.filter((other) => other === fault || (other.fromMs < fault.toMs && fault.fromMs < other.toMs));
+}
+
 function scoreFault(
   fault: InjectedFault,
   faults: readonly InjectedFault[],
   incidents: readonly IncidentReports[],
 ): FaultScore {
   const { truth } = fault;
-  const together = faults.filter((other) => other.fromMs < fault.toMs && fault.fromMs < other.toMs).length;
+  const all = withOthers(fault, faults);
+  const together = all.length;
+  // The incident of a fault that came before goes on: a second one is told in it.
   const mine = incidents
-    .filter((incident) => overlaps(incident, fault))
+    .filter((incident) => all.some((one) => overlaps(incident, one)))
     .toSorted((a, b) => (a.reports[0]?.receivedMs ?? 0) - (b.reports[0]?.receivedMs ?? 0));
   const leads = (report: DeliveredReport | undefined): readonly RankedCause[] =>
     report?.report.causes.slice(0, together) ?? [];

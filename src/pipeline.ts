@@ -15,6 +15,7 @@ import { createIngest } from './ingest/index.ts';
 import { compareNames } from './model/entity.ts';
 import type { Incident, IncidentEvent } from './model/incident.ts';
 import type { Report } from './model/report.ts';
+import type { Verdict } from './model/verdict.ts';
 import type { ClosedWindow } from './model/window.ts';
 import { buildReport } from './report/index.ts';
 
@@ -64,12 +65,15 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     });
     const walk = demarcate(comparison);
     const verdicts = await classify(comparison, walk, options.rules);
+    const furtherVerdicts: (readonly Verdict[])[] = [];
+    for (const one of walk.further ?? []) furtherVerdicts.push(await classify(comparison, one, options.rules));
     const previous = latest.get(incident.id);
     const report = buildReport({
       incident,
       comparison,
       walk,
       verdicts,
+      furtherVerdicts,
       attribution: drillDown(comparison, walk),
       ...(previous === undefined ? {} : { previous }),
       reportedMs: window.startMs + window.windowMs,

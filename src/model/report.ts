@@ -50,6 +50,8 @@ export interface RankedCause {
   readonly contribution: number | null;
   /** Share of each ledger's change: what this cause accounts for, and what it does not. */
   readonly shares: LedgerShares;
+  /** Whose change that is, when it is not that of the report's first symptom: a fault of its own. */
+  readonly symptom?: Entity;
   readonly onsetMs: number | null;
   readonly evidence: readonly EvaluatedCondition[];
   readonly observations: readonly Observation[];

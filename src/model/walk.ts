@@ -78,4 +78,6 @@ export interface Walk {
   /** True when nothing stood out: suspects are then only the best of a bad lot. */
   readonly abstained: boolean;
   readonly notes: readonly string[];
+  /** Walks from symptoms that the suspects above do not account for: faults that have nothing to do with them. */
+  readonly further?: readonly Walk[];
 }

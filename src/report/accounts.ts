@@ -18,8 +18,9 @@ const FALL: Readonly<Record<LedgerKind, string>> = {
   traffic: 'lost traffic',
 };
 
-/** A ledger, of a walk or of a report: its kind and the sign of its change. */
+/** A ledger, of a walk or of a report: whose it is, its kind and the sign of its change. */
 export interface Changed {
+  readonly entry: string;
   readonly kind: LedgerKind;
   readonly change: number | null;
 }
@@ -28,11 +29,18 @@ export function ledgerChange({ kind, change }: Changed): string {
   return (change !== null && change < 0 ? FALL : RISE)[kind];
 }
 
-/** `all of the new errors and 82 % of the added latency`; empty: unknown. */
+/** Those that the shares of a cause are of: the report's first symptom's, or of the symptom that it names. */
+function ledgersOf({ symptom }: RankedCause, ledgers: readonly Changed[]): readonly Changed[] {
+  const entry = symptom === undefined ? ledgers[0]?.entry : symptom.name;
+  return ledgers.filter((ledger) => ledger.entry === entry);
+}
+
+/** `all of the new errors and 82 % of the added latency`, `all of the added latency of user`; empty: unknown. */
 export function accountsFor(cause: RankedCause, ledgers: readonly Changed[]): string {
-  const known = ledgers.flatMap((ledger) => {
+  const whose = cause.symptom === undefined ? '' : ` of ${cause.symptom.name}`;
+  const known = ledgersOf(cause, ledgers).flatMap((ledger) => {
     const share = cause.shares[ledger.kind];
-    return share === undefined ? [] : [{ share, text: `${shareWords(share)} of the ${ledgerChange(ledger)}` }];
+    return share === undefined ? [] : [{ share, text: `${shareWords(share)} of the ${ledgerChange(ledger)}${whose}` }];
   });
   const told = known.filter(({ share }) => share >= WORTH_A_WORD);
   return (told.length > 0 ? told : known.slice(0, 1)).map(({ text }) => text).join(' and ');
@@ -45,10 +53,11 @@ export function otherCauses(
 ): { readonly ledger: Changed; readonly cause: RankedCause }[] {
   const [first, ...others] = causes;
   if (first === undefined) return [];
-  return ledgers.flatMap((ledger) => {
+  return ledgersOf(first, ledgers).flatMap((ledger) => {
     const shareOf = (cause: RankedCause): number => cause.shares[ledger.kind] ?? 0;
     if (shareOf(first) >= MOST_OF_IT) return [];
-    const named = others.filter((cause) => cause.faultClass !== 'unknown' && shareOf(cause) >= MOST_OF_IT);
+    const own = others.filter(({ symptom }) => symptom === undefined);
+    const named = own.filter((cause) => cause.faultClass !== 'unknown' && shareOf(cause) >= MOST_OF_IT);
     const best = named.reduce<RankedCause | undefined>(
       (most, cause) => (most === undefined || shareOf(cause) > shareOf(most) ? cause : most),
       undefined,

@@ -3,10 +3,10 @@ import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey } from '../model/entity.ts';
 import type { Incident } from '../model/incident.ts';
 import type { KeyMetric, Report, ReportLedger, ReportLedgerEntry } from '../model/report.ts';
-import type { Ledger } from '../model/walk.ts';
+import type { Ledger, Walk } from '../model/walk.ts';
 import { blindSpots } from './blind-spots.ts';
 import { contentId, finite } from './canonical.ts';
-import { rankCauses, uniqueEntities } from './causes.ts';
+import { allCauses, uniqueEntities } from './causes.ts';
 import { metricUnit } from './metric-names.ts';
 import type { ReportInput } from './types.ts';
 import { changesSince, phenomenon, suggestedChecks, summary } from './words.ts';
@@ -18,13 +18,13 @@ const MAX_LEDGER_ENTRIES = 30;
 /** Cost: O(suspects + ledger entries + anomalies). */
 export function buildReport(input: ReportInput): Report {
   const { incident, comparison, walk, verdicts, previous } = input;
-  const causes = rankCauses(walk, verdicts);
+  const causes = allCauses(walk, verdicts, input.furtherVerdicts ?? []);
   const affected = affectedOf(incident);
   const what = phenomenon(incident, walk, affected);
   const resolvedMs = incident.resolvedMs ?? null;
   const leads = causes.slice(0, 2).map(({ rank, entity, faultClass }) => ({ rank, entity, faultClass }));
   const checks = leads.map(({ entity, faultClass }) => {
-    const verdict = verdicts.find(
+    const verdict = [...verdicts, ...(input.furtherVerdicts ?? []).flat()].find(
       (v) => v.faultClass === faultClass && entityKey(v.blames ?? v.suspect) === entityKey(entity),
     );
     return verdict?.checks ?? [];
@@ -47,7 +47,7 @@ export function buildReport(input: ReportInput): Report {
     propagation: causes[0]?.path ?? [],
     affected,
     attribution: input.attribution ?? [],
-    ledgers: walk.ledgers.map(toReportLedger),
+    ledgers: ledgersOf(walk).map(toReportLedger),
     blindSpots: [...blindSpots(comparison, walk, causes), ...walk.notes],
     checks: suggestedChecks(checks, comparison),
     configHash: input.configHash,
@@ -57,6 +57,11 @@ export function buildReport(input: ReportInput): Report {
   // Through JSON once: what is hashed, stored and sent is one and the same.
   const plain = JSON.parse(JSON.stringify(content)) as typeof content;
   return { ...plain, id: contentId('rep_', plain) };
+}
+
+/** Of the symptom, and of those that it does not account for and that have a cause. */
+function ledgersOf(walk: Walk): Ledger[] {
+  return [walk, ...(walk.further ?? [])].flatMap(({ ledgers }) => ledgers);
 }
 
 /** Distinct entity and metric, service symptoms first as the incident orders them. */

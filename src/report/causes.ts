@@ -15,6 +15,7 @@ const CAUSES_WITH_FACTS = 3;
 const UNKNOWN_WEIGHT = 0.4;
 /** Unknown suspects below this share of the change are not worth a line when something else was found. */
 const NEGLIGIBLE_SHARE = 0.05;
+const MOST_OF_IT = 0.5;
 
 interface Draft {
   readonly suspect: Suspect;
@@ -24,7 +25,29 @@ interface Draft {
   readonly order: number;
 }
 
-export function rankCauses(walk: Walk, verdicts: readonly Verdict[]): RankedCause[] {
+/**
+ * The causes of the first walk, and one for each further walk that has a cause with a class: after the first, and after
+ * a second that accounts for most of another change. Nothing stands before the first, nor twice.
+ */
+export function allCauses(
+  walk: Walk,
+  verdicts: readonly Verdict[],
+  further: readonly (readonly Verdict[])[],
+): RankedCause[] {
+  const causes = rankCauses(walk, verdicts);
+  const more = (walk.further ?? []).flatMap((one, i) => {
+    const [first] = rankCauses(one, further[i] ?? []);
+    return first === undefined || first.faultClass === 'unknown' ? [] : [{ ...first, symptom: one.symptom }];
+  });
+  if (more.length === 0) return causes;
+  const key = ({ entity, faultClass }: RankedCause): string => `${entityKey(entity)}|${faultClass}`;
+  const told = causes.slice(0, 2).filter((cause, i) => i === 0 || (cause.contribution ?? 0) >= MOST_OF_IT);
+  const fresh = more.filter((cause, i) => [...told, ...more.slice(0, i)].every((other) => key(other) !== key(cause)));
+  const rest = causes.slice(told.length).filter((cause) => fresh.every((other) => key(other) !== key(cause)));
+  return [...told, ...fresh, ...rest].slice(0, MAX_CAUSES).map((cause, i) => ({ ...cause, rank: i + 1 }));
+}
+
+function rankCauses(walk: Walk, verdicts: readonly Verdict[]): RankedCause[] {
   const drafts = walk.suspects.flatMap((suspect, order): Draft[] => {
     const verdict = verdicts[order];
     if (verdict === undefined) return [];

@@ -34,7 +34,13 @@ export function toMarkdown(report: Report): string {
 function heading(report: Report): string {
   const [first] = report.causes;
   const told =
-    first === undefined ? [] : [first, ...otherCauses(report.causes, report.ledgers).map(({ cause }) => cause)];
+    first === undefined
+      ? []
+      : [
+          first,
+          ...otherCauses(report.causes, report.ledgers).map(({ cause }) => cause),
+          ...report.causes.filter(({ symptom }) => symptom !== undefined),
+        ];
   const names = told.map(({ faultClass, entity }) => `${faultClass} at ${entityWords(entity)}`);
   const what = names.length === 0 ? 'no cause found' : [...new Set(names)].join(' and ');
   const lasted =

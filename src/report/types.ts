@@ -11,6 +11,8 @@ export interface ReportInput {
   readonly walk: Walk;
   /** One per suspect of the walk, in its order. */
   readonly verdicts: readonly Verdict[];
+  /** The same for each further walk. */
+  readonly furtherVerdicts?: readonly (readonly Verdict[])[];
   readonly attribution?: readonly AttributionSummary[];
   /** The revision before, when this is an update. */
   readonly previous?: Report;

@@ -89,12 +89,19 @@ function causeWords({ title, faultClass, entity, confidence }: RankedCause): str
   return `${title} (${faultClass} at ${entityWords(entity)}, confidence ${Math.round(confidence * 100)} %)`;
 }
 
-/** Two faults at once: what the first cause does not account for. */
+/** Two faults at once: what the first cause does not account for, and what has nothing to do with it. */
 function furtherCauses(causes: readonly RankedCause[], walk: Walk): string[] {
-  return otherCauses(causes, walk.ledgers).map(({ ledger, cause }) => {
+  const others = otherCauses(causes, walk.ledgers).map(({ ledger, cause }) => {
     const share = shareWords(cause.shares[ledger.kind] ?? 0);
     return `Another cause accounts for ${share} of the ${ledgerChange(ledger)}: ${causeWords(cause)}.`;
   });
+  const apart = causes.flatMap((cause) => {
+    const own = (walk.further ?? []).find(({ symptom }) => symptom.name === cause.symptom?.name);
+    return own === undefined
+      ? []
+      : [`Apart from that: ${causeWords(cause)}, which accounts for ${accountsFor(cause, own.ledgers)}.`];
+  });
+  return [...others, ...apart];
 }
 
 /** An entity with its kind, where several kinds stand side by side. */

@@ -3,17 +3,25 @@
  * changes in, one incident with the right entity and class out. `npm run eval:simulate` does it on hundreds.
  */
 import { describe, expect, it } from 'vitest';
-import type { Fault } from '../../eval/simulate/fault.ts';
+import type { Fault, FaultKind } from '../../eval/simulate/fault.ts';
 import { FAULT_KINDS } from '../../eval/simulate/fault.ts';
 import type { Simulated } from '../../eval/simulate/simulate.ts';
 import { faultMs, isRight, simulate, USUAL_LENGTH } from '../../eval/simulate/simulate.ts';
 
 const SEED = 4_000_038;
+const PAIR_SEED = 4_000_000;
 
-async function first(kind: (typeof FAULT_KINDS)[number]): Promise<Simulated & { readonly fault: Fault }> {
+async function first(kind: FaultKind): Promise<Simulated & { readonly fault: Fault }> {
   for (let seed = SEED; ; seed++) {
     const simulated = await simulate(seed, [kind]);
     if (simulated !== undefined) return { ...simulated, fault: simulated.faults[0]! };
+  }
+}
+
+async function firstPair(kind: FaultKind, other: FaultKind): Promise<Simulated> {
+  for (let seed = PAIR_SEED; ; seed++) {
+    const simulated = await simulate(seed, [kind], 'none', USUAL_LENGTH, [[other]]);
+    if (simulated !== undefined) return simulated;
   }
 }
 
@@ -26,6 +34,18 @@ describe('a simulated system', () => {
     expect(`${cause?.entity.name} ${cause?.faultClass}`, `${fault.truth.name}`).toSatisfy(
       () => cause !== undefined && isRight(fault, cause),
     );
+  });
+
+  it('two faults at once: both are among the first two causes of one incident', async () => {
+    const { faults, reports } = await firstPair('slow_service', 'errors_instance');
+    expect(new Set(reports.map(({ incidentId }) => incidentId)).size).toBe(1);
+    const causes = reports.at(-1)!.causes.slice(0, 2);
+    for (const fault of faults)
+      expect(
+        causes.some((cause) => isRight(fault, cause)),
+        fault.truth.name,
+      ).toBe(true);
+    expect(causes[1]?.symptom).toBeDefined();
   });
 
   it('names the neighbour that takes a machine’s CPU', async () => {

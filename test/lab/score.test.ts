@@ -68,6 +68,11 @@ describe('score', () => {
     expect(apart.every(isOneIncident)).toBe(true);
     const third = score([fault, other], [report({ afterS: 12, causes: [two, [service('user'), 'slow_code'], one] })]);
     expect(third.faults[0]).toMatchObject({ top1Entity: false, rank: 3 });
+    const joined = { ...other, fromMs: ONSET + 30_000, toMs: ONSET + 90_000 };
+    expect(score([fault, joined], [report({ afterS: 12, causes: [two, one] })]).faults).toMatchObject([
+      { ...right, incidents: 1 },
+      { ...right, incidents: 1, onsetToReportS: -18 },
+    ]);
     const later = { ...other, fromMs: fault.toMs, toMs: fault.toMs + 1 };
     expect(score([fault, later], []).faults.map(({ together }) => together)).toEqual([1, 1]);
   });

@@ -88,6 +88,33 @@ describe('report', () => {
     );
   });
 
+  it('says apart from the first what has nothing to do with it, and whose change that is', async () => {
+    const main = walk([suspect(service('cart'), 'originated', 1), suspect(service('db'), 'self', 0.1)], 'errors');
+    const ownWalk = walk([suspect(service('db'), 'self', 0.96)]);
+    const own = {
+      ...ownWalk,
+      symptom: service('user'),
+      ledgers: ownWalk.ledgers.map((ledger) => ({ ...ledger, entry: 'user' })),
+    };
+    const base = await input(WORLD, { ...main, further: [own] });
+    const verdict = (name: string, faultClass: string) =>
+      verdictOf({ suspect: service(name), faultClass, title: `${name} is at fault` });
+    const verdicts = [verdict('cart', 'application_errors'), verdict('db', 'slow_database')];
+    const report = buildReport({ ...base, verdicts, furtherVerdicts: [[verdict('db', 'slow_database')]] });
+    expect(report.summary).toMatch(
+      /which accounts for all of the new errors\. Apart from that: db is at fault \(slow_database at db, confidence 80 %\), which accounts for 96 % of the added latency of user\.$/,
+    );
+    expect(report.causes.map(({ rank, entity, symptom }) => [rank, entity.name, symptom?.name])).toEqual([
+      [1, 'cart', undefined],
+      [2, 'db', 'user'],
+    ]);
+    expect(report.ledgers.map(({ entry, kind }) => `${entry} ${kind}`)).toEqual(['gateway errors', 'user latency']);
+    expect(toMarkdown(report)).toMatch(/^# application_errors at cart and slow_database at db\n/);
+    expect(validate(report), JSON.stringify(validate.errors)).toBe(true);
+    const unknown = buildReport({ ...base, verdicts, furtherVerdicts: [[verdict('db', 'unknown')]] });
+    expect(unknown.summary).not.toContain('Apart');
+  });
+
   it('publishes every term of a ledger', () => {
     const { entries } = schema.$defs.ledger.properties;
     expect(entries.items.properties.term.enum).toEqual([...LEDGER_TERMS, 'rest']);

@@ -1,0 +1,121 @@
+/**
+ * Two faults at once: a service that got slow, or fails, while nothing of what is suspected so far accounts for it has a
+ * cause of its own. It is looked for in the ledger of that service, as the first one was in the ledger of the symptom.
+ */
+import type { Comparison } from '../model/comparison.ts';
+import { compareNames, entityKey, service } from '../model/entity.ts';
+import type { LedgerKind, Suspect, Walk } from '../model/walk.ts';
+import { reach } from './latency-shares.ts';
+import type { ChosenSymptom } from './symptom.ts';
+import { LEDGER_OF } from './symptom.ts';
+import type { System } from './system.ts';
+import { inbound } from './system.ts';
+import { walkFrom } from './walk-from.ts';
+
+/** Of the change of a symptom: what suspects of it, known or new, must account for. */
+const MOST_OF_IT = 0.5;
+/** A suspect of less is not what another symptom could be put down to. */
+const NOTABLE = 0.2;
+/** Times the requests of before; slower for having more to do is no fault of its own. */
+const MORE_REQUESTS = 1.5;
+const MAX_FURTHER = 2;
+/** Ledgers looked at, strongest anomalies first: a bound on cost. */
+const MAX_LEDGERS = 16;
+
+/** @returns at most two walks, each with what is new; the symptom that covers most of what is open comes first */
+export function furtherWalks(system: System, comparison: Comparison, main: Walk): Walk[] {
+  if (main.suspects.length === 0) return [];
+  const walks = changedServices(system, comparison, main.symptom.name).map((chosen) =>
+    walkFrom(system, comparison, chosen),
+  );
+  const found: Walk[] = [];
+  while (found.length < MAX_FURTHER) {
+    const named = [main, ...found].flatMap(({ suspects }) => suspects.filter(isNotable));
+    const open = walks.flatMap((walk) => unexplained(system, comparison, walk, named) ?? []);
+    const names = open.map(({ symptom }) => symptom.name);
+    const covers = (walk: Walk): number => {
+      const reached = new Set(reach(system, walk.symptom.name));
+      return names.filter((name) => reached.has(name)).length;
+    };
+    const traffic = (walk: Walk): number => inbound(system.service(walk.symptom.name))?.baseline.count ?? 0;
+    const [next] = open
+      .map((walk) => ({ walk, covers: covers(walk), traffic: traffic(walk) }))
+      .sort(
+        (a, b) =>
+          b.covers - a.covers || b.traffic - a.traffic || compareNames(a.walk.symptom.name, b.walk.symptom.name),
+      );
+    if (next === undefined) break;
+    found.push(next.walk);
+  }
+  return found;
+}
+
+function isNotable({ shares }: Suspect): boolean {
+  const all = Object.values(shares);
+  return all.length === 0 || all.some((share) => !(share < NOTABLE));
+}
+
+/** Services that got slower or fail more with as many requests as ever, but for the symptom itself. */
+function changedServices(system: System, comparison: Comparison, symptom: string): ChosenSymptom[] {
+  const kinds = new Map<string, Set<LedgerKind>>();
+  for (const anomaly of [...comparison.anomalies].sort((a, b) => b.score - a.score)) {
+    const kind = LEDGER_OF[anomaly.symptom];
+    const { name } = anomaly.entity;
+    if (anomaly.entity.kind !== 'service' || name === symptom || kind === undefined || kind === 'traffic') continue;
+    if (isFlooded(system, name)) continue;
+    kinds.set(name, (kinds.get(name) ?? new Set()).add(kind));
+  }
+  return [...kinds].slice(0, MAX_LEDGERS).map(([name, own]) => ({ entity: service(name), kinds: [...own] }));
+}
+
+/** The walk with what is new in it; undefined when what is named already accounts for its change, or nothing new does. */
+function unexplained(system: System, comparison: Comparison, walk: Walk, named: readonly Suspect[]): Walk | undefined {
+  if (walk.abstained) return undefined;
+  const isKnown = (suspect: Suspect): boolean => named.some((one) => isSame(comparison, one, suspect));
+  const known = walk.suspects.filter(isKnown);
+  const fresh = walk.suspects.filter((suspect) => !isKnown(suspect) && !isFlooded(system, calledOf(suspect)));
+  const open = walk.ledgers.filter(({ kind }) => {
+    const most = fresh.some(({ shares }) => (shares[kind] ?? 0) >= MOST_OF_IT);
+    return most && known.reduce((sum, { shares }) => sum + (shares[kind] ?? 0), 0) < MOST_OF_IT;
+  });
+  if (open.length === 0) return undefined;
+  const kinds = new Set(open.map(({ kind }) => kind));
+  const suspects = fresh.filter(({ shares }) => [...kinds].some((kind) => (shares[kind] ?? 0) >= NOTABLE));
+  return { ...walk, ledgers: open, suspects };
+}
+
+/** Whoever sends it more is above it. */
+function isFlooded(system: System, name: string): boolean {
+  const flows = inbound(system.service(name));
+  return flows !== undefined && flows.current.count >= MORE_REQUESTS * flows.baseline.count;
+}
+
+function calledOf({ entity, service: of }: Suspect): string {
+  return of ?? (entity.kind === 'edge' ? (entity.to ?? '') : entity.name);
+}
+
+/** Whether two suspects point at one thing: a service, an end of a way, a machine and what is on it. */
+function isSame(comparison: Comparison, a: Suspect, b: Suspect): boolean {
+  if (entityKey(a.entity) === entityKey(b.entity)) return true;
+  const [ofA, ofB] = [placesOf(comparison, a), placesOf(comparison, b)];
+  if (a.entity.kind === 'machine' || b.entity.kind === 'machine') {
+    const machine = a.entity.kind === 'machine' ? a.entity.name : b.entity.name;
+    return [...(a.entity.kind === 'machine' ? ofB : ofA).machines].includes(machine);
+  }
+  return [...ofA.services].some((name) => ofB.services.has(name));
+}
+
+/** Services that a suspect stands for (of a way both ends), and the machines they run on. */
+function placesOf(comparison: Comparison, { entity, service: of, instances }: Suspect) {
+  const { partOf, runsOn } = comparison.topology;
+  const services = new Set(
+    entity.kind === 'edge' ? [entity.from ?? '', entity.to ?? ''] : of === undefined ? [entity.name] : [of],
+  );
+  const own = entity.kind === 'instance' ? [entity.name] : (instances ?? []);
+  const all = own.length > 0 && entity.kind !== 'edge' ? own : partOf.flatMap(([i, s]) => (services.has(s) ? [i] : []));
+  const here = new Set(all);
+  return {
+    services,
+    machines: new Set(runsOn.flatMap(([instance, machine]) => (here.has(instance) ? [machine] : []))),
+  };
+}
