@@ -13,6 +13,7 @@
  */
 import { edge as edgeEntity, service as serviceEntity } from '../model/entity.ts';
 import type { Ledger, LedgerEntry, LedgerTerm } from '../model/walk.ts';
+import { besideTheMean } from './beside.ts';
 import { fanOuts } from './fan-out.ts';
 import { reach, snapshot } from './latency-shares.ts';
 import type { System } from './system.ts';
@@ -30,6 +31,7 @@ export function latencyLedger(system: System, entry: string): Ledger | undefined
   const change = current - baseline;
   const entries: LedgerEntry[] = [];
   const moreCalls = fanOuts(before, now, change);
+  const beside = besideTheMean(before, now);
   for (const { edge, before: was, now: is, contribution } of moreCalls) {
     const part = {
       entity: edgeEntity(edge.from, edge.to),
@@ -52,7 +54,7 @@ export function latencyLedger(system: System, entry: string): Ledger | undefined
       {
         entity: serviceEntity(name),
         term: 'self',
-        contribution: value,
+        contribution: value + (beside.self.get(name) ?? 0),
         baseline: wa * (a?.selfUs ?? 0),
         current: wb * (b?.selfUs ?? 0),
       },
@@ -69,10 +71,11 @@ export function latencyLedger(system: System, entry: string): Ledger | undefined
       const na = ea?.networkUs ?? eb?.networkUs ?? 0;
       const nb = eb?.networkUs ?? ea?.networkUs ?? 0;
       const [network, more] = split(xa, xb, na, nb);
-      fanOut += more;
+      fanOut += more + split(xa, xb, ea?.besideUs ?? eb?.besideUs ?? 0, eb?.besideUs ?? ea?.besideUs ?? 0)[1];
+      const way = network + (beside.network.get(`${from}|${to}`) ?? 0);
       push(
         entries,
-        { entity: edgeEntity(from, to), term: 'network', contribution: network, baseline: xa * na, current: xb * nb },
+        { entity: edgeEntity(from, to), term: 'network', contribution: way, baseline: xa * na, current: xb * nb },
         change,
         Number.NaN,
       );

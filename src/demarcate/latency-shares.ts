@@ -19,6 +19,8 @@ export interface EdgeShare {
   readonly failedQ: number;
   readonly clientUs: number;
   readonly networkUs: number;
+  /** What these calls take in the callee beyond its mean over all callers: they may ask for other things. */
+  readonly besideUs: number;
 }
 
 export interface NodeShare {
@@ -72,7 +74,9 @@ function nodeShare(system: System, name: string, when: When, before: NodeShare |
     const serverUs = meanUs(edge.server?.[when]);
     const networkUs =
       edge.client === undefined ? 0 : Number.isFinite(serverUs) ? clientUs - serverUs : lostUs(edge, when, clientUs);
-    edges.push({ edge, q, failedQ: client.errors / own.count, clientUs, networkUs });
+    const calleeUs = meanUs(inbound(system.service(edge.to))?.[when]);
+    const besideUs = Number.isFinite(calleeUs) ? clientUs - networkUs - calleeUs : 0;
+    edges.push({ edge, q, failedQ: client.errors / own.count, clientUs, networkUs, besideUs });
     callsUs += q * clientUs;
   }
   const overlap = overlapOf(totalUs, callsUs, before, edges);
