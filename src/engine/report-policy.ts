@@ -2,6 +2,7 @@
 import type { Incident } from '../model/incident.ts';
 import type { RankedCause, Report } from '../model/report.ts';
 import type { ClosedWindow } from '../model/window.ts';
+import { toldCauses } from '../report/index.ts';
 
 /** Windows after opening in which every window is analysed: half a minute, when most late evidence arrives. */
 const EAGER_WINDOWS = 6;
@@ -30,13 +31,18 @@ export function isProvisional(incident: Incident, window: ClosedWindow): boolean
   return incident.state === 'open' && window.startMs - incident.openedMs < EAGER_WINDOWS * window.windowMs;
 }
 
-/** The first report, the final one, a change of state, of the leading cause, or a confidence that moved visibly. */
+/**
+ * The first report, the final one, a change of state, of the leading cause, another cause beside it, or a confidence that
+ * moved visibly. That another cause is no longer there can wait: it may come back.
+ */
 export function isMaterial(previous: Report | undefined, next: Report): boolean {
   if (previous === undefined) return true;
   if (previous.state !== next.state || previous.provisional !== next.provisional) return true;
   const before = previous.causes[0];
   const after = next.causes[0];
   if (headline(before) !== headline(after)) return true;
+  const told = new Set(toldCauses(previous.causes, previous.ledgers).map(headline));
+  if (toldCauses(next.causes, next.ledgers).some((cause) => !told.has(headline(cause)))) return true;
   return Math.abs((before?.confidence ?? 0) - (after?.confidence ?? 0)) >= CONFIDENCE_STEP;
 }
 

@@ -66,6 +66,12 @@ export function otherCauses(
   });
 }
 
+/** The first cause, those of what it leaves unexplained, and those that have nothing to do with it: what a reader acts on. */
+export function toldCauses(causes: readonly RankedCause[], ledgers: readonly Changed[]): RankedCause[] {
+  const apart = causes.slice(1).filter(({ symptom }) => symptom !== undefined);
+  return [...new Set([...causes.slice(0, 1), ...otherCauses(causes, ledgers).map(({ cause }) => cause), ...apart])];
+}
+
 /** Shares of merged suspects may overlap: never say more than all of it. */
 export function shareWords(share: number): string {
   return share >= 0.995 ? 'all' : share <= 0.0005 ? 'none' : sharePercent(share);

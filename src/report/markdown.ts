@@ -2,7 +2,7 @@
 import { formatNumber, formatSeconds, formatValue, listOf } from '../model/format.ts';
 import type { AttributionSummary, RankedCause, Report, ReportLedger } from '../model/report.ts';
 import type { EvaluatedCondition } from '../model/verdict.ts';
-import { accountsFor, otherCauses, sharePercent } from './accounts.ts';
+import { accountsFor, sharePercent, toldCauses } from './accounts.ts';
 import { metricWords, showChange, showMetric } from './metric-names.ts';
 import { entityWithKind, entityWords, formatTime } from './words.ts';
 
@@ -32,15 +32,7 @@ export function toMarkdown(report: Report): string {
 }
 
 function heading(report: Report): string {
-  const [first] = report.causes;
-  const told =
-    first === undefined
-      ? []
-      : [
-          first,
-          ...otherCauses(report.causes, report.ledgers).map(({ cause }) => cause),
-          ...report.causes.filter(({ symptom }) => symptom !== undefined),
-        ];
+  const told = toldCauses(report.causes, report.ledgers);
   const names = told.map(({ faultClass, entity }) => `${faultClass} at ${entityWords(entity)}`);
   const what = names.length === 0 ? 'no cause found' : [...new Set(names)].join(' and ');
   const lasted =

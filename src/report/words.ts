@@ -5,7 +5,7 @@ import { listOf } from '../model/format.ts';
 import type { Anomaly, Incident, Symptom } from '../model/incident.ts';
 import type { RankedCause, Report } from '../model/report.ts';
 import type { Walk } from '../model/walk.ts';
-import { accountsFor, ledgerChange, otherCauses, shareWords } from './accounts.ts';
+import { accountsFor, ledgerChange, otherCauses, shareWords, toldCauses } from './accounts.ts';
 import { finite } from './canonical.ts';
 import { metricUnit, metricWords, showMetric } from './metric-names.ts';
 
@@ -126,6 +126,9 @@ export function changesSince(
   else if (before !== undefined && after !== undefined && before.confidence !== after.confidence) {
     changes.push(`confidence: ${Math.round(before.confidence * 100)} % → ${Math.round(after.confidence * 100)} %`);
   }
+  const told = new Set(toldCauses(previous.causes, previous.ledgers).map(name));
+  const joinedCauses = toldCauses(next.causes, next.ledgers).slice(1).map(name);
+  for (const joined of joinedCauses.filter((one) => !told.has(one))) changes.push(`another cause: ${joined}`);
   const known = new Set(previous.affected.map((e) => `${e.kind}:${e.name}`));
   const joined = next.affected.filter((e) => !known.has(`${e.kind}:${e.name}`)).map(entityWords);
   if (joined.length > 0) changes.push(`affected too: ${listOf(joined, 6)}`);
