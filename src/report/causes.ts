@@ -26,8 +26,8 @@ interface Draft {
 }
 
 /**
- * The causes of the first walk, and one for each further walk that has a cause with a class: after the first, and after
- * a second that accounts for most of another change. Nothing stands before the first, nor twice.
+ * The causes of the first walk, and one for each further walk whose first has a class and accounts for half: after the
+ * first, and after a second that accounts for most of another change. Nothing stands before the first, nor twice.
  */
 export function allCauses(
   walk: Walk,
@@ -37,7 +37,8 @@ export function allCauses(
   const causes = rankCauses(walk, verdicts);
   const more = (walk.further ?? []).flatMap((one, i) => {
     const [first] = rankCauses(one, further[i] ?? []);
-    return first === undefined || first.faultClass === 'unknown' ? [] : [{ ...first, symptom: one.symptom }];
+    const isTold = first !== undefined && first.faultClass !== 'unknown' && (first.contribution ?? 0) >= MOST_OF_IT;
+    return isTold ? [{ ...first, symptom: one.symptom }] : [];
   });
   if (more.length === 0) return causes;
   const key = ({ entity, faultClass }: RankedCause): string => `${entityKey(entity)}|${faultClass}`;

@@ -113,6 +113,10 @@ describe('report', () => {
     expect(validate(report), JSON.stringify(validate.errors)).toBe(true);
     const unknown = buildReport({ ...base, verdicts, furtherVerdicts: [[verdict('db', 'unknown')]] });
     expect(unknown.summary).not.toContain('Apart');
+    const part = { ...own, suspects: [suspect(service('db'), 'self', 0.41)] };
+    const little = await input(WORLD, { ...main, further: [part] });
+    const half = buildReport({ ...little, verdicts, furtherVerdicts: [[verdict('db', 'slow_database')]] });
+    expect(half.summary).not.toContain('Apart');
   });
 
   it('publishes every term of a ledger', () => {
