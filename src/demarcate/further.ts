@@ -58,7 +58,11 @@ function isNotable({ shares }: Suspect): boolean {
 /** Services that got slower or fail more with as many requests as ever, but for the symptom itself. */
 function changedServices(system: System, comparison: Comparison, symptom: string): ChosenSymptom[] {
   const kinds = new Map<string, Set<LedgerKind>>();
-  for (const anomaly of [...comparison.anomalies].sort((a, b) => b.score - a.score)) {
+  const strongest = [...comparison.anomalies].sort(
+    (a, b) =>
+      b.score - a.score || compareNames(entityKey(a.entity), entityKey(b.entity)) || compareNames(a.symptom, b.symptom),
+  );
+  for (const anomaly of strongest) {
     const kind = LEDGER_OF[anomaly.symptom];
     const { name } = anomaly.entity;
     if (anomaly.entity.kind !== 'service' || name === symptom || kind === undefined || kind === 'traffic') continue;

@@ -56,5 +56,7 @@ describe('further walks', () => {
     } as const;
     const { further } = demarcate(slower(draw(four), ['user', 'db', 'b', 'c', 'd']));
     expect(further?.map(({ suspects }) => suspects[0]?.entity.name)).toEqual(['db', 'b']);
+    const drawn = slower(draw(four), ['user', 'db', 'b', 'c', 'd']);
+    expect(demarcate({ ...drawn, anomalies: drawn.anomalies.toReversed() })).toEqual(demarcate(drawn));
   });
 });
