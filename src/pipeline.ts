@@ -4,7 +4,7 @@
  * lateness, give the same reports, byte for byte. Effects (files, webhooks, commits) are the caller's.
  */
 import type { RuleSet } from './classify/index.ts';
-import { classify } from './classify/index.ts';
+import { classify, classifyFurther } from './classify/index.ts';
 import { demarcate } from './demarcate/index.ts';
 import type { DetectConfig, Detector } from './detect/index.ts';
 import { createDetector } from './detect/index.ts';
@@ -15,7 +15,6 @@ import { createIngest } from './ingest/index.ts';
 import { compareNames } from './model/entity.ts';
 import type { Incident, IncidentEvent } from './model/incident.ts';
 import type { Report } from './model/report.ts';
-import type { Verdict } from './model/verdict.ts';
 import type { ClosedWindow } from './model/window.ts';
 import { buildReport } from './report/index.ts';
 
@@ -65,8 +64,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     });
     const walk = demarcate(comparison);
     const verdicts = await classify(comparison, walk, options.rules);
-    const furtherVerdicts: (readonly Verdict[])[] = [];
-    for (const one of walk.further ?? []) furtherVerdicts.push(await classify(comparison, one, options.rules));
+    const furtherVerdicts = await classifyFurther(comparison, walk, options.rules);
     const previous = latest.get(incident.id);
     const report = buildReport({
       incident,

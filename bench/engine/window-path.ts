@@ -5,7 +5,7 @@
  * owner after the last of them (run with --expose-gc).
  */
 import { readSync } from 'node:fs';
-import { classify, createRuleSet } from '../../src/classify/index.ts';
+import { classify, classifyFurther, createRuleSet } from '../../src/classify/index.ts';
 import { CONTENT_TYPE_PROTOBUF, decodeMessage } from '../../src/codec/index.ts';
 import { demarcate } from '../../src/demarcate/index.ts';
 import { createDetector } from '../../src/detect/index.ts';
@@ -84,6 +84,7 @@ async function analyse({ id, environment }: Incident, window: ClosedWindow): Pro
   const walk = demarcate(comparison);
   at.push(performance.now());
   const verdicts = await classify(comparison, walk, rules);
+  const furtherVerdicts = await classifyFurther(comparison, walk, rules);
   at.push(performance.now());
   const attribution = drillDown(comparison, walk);
   at.push(performance.now());
@@ -92,6 +93,7 @@ async function analyse({ id, environment }: Incident, window: ClosedWindow): Pro
     comparison,
     walk,
     verdicts,
+    furtherVerdicts,
     attribution,
     reportedMs: window.startMs + window.windowMs,
     provisional: false,

@@ -2,7 +2,7 @@
 import type { Fault, FaultKind } from './fault.ts';
 import { FAULT_KINDS } from './fault.ts';
 import type { Simulated } from './simulate.ts';
-import { isRight } from './simulate.ts';
+import { isRight, lastReports } from './simulate.ts';
 
 /** Kinds of a second fault: what a change of all traffic does to another fault is a question of its own. */
 export const SECOND_KINDS: readonly FaultKind[] = FAULT_KINDS.filter((kind) => kind !== 'surge' && kind !== 'drop');
@@ -23,8 +23,7 @@ export class PairScores {
     const kind = faults[0]!.kind;
     const tally = this.#tallies.get(kind) ?? { cases: 0, incidents: 0, one: 0, both: 0, anywhere: 0 };
     this.#tallies.set(kind, tally);
-    const last = new Map(reports.map((report) => [report.incidentId, report]));
-    const during = [...last.values()].filter(({ openedMs }) => openedMs >= beginsMs);
+    const { during } = lastReports(reports, beginsMs);
     const among = (count: number): Fault[] =>
       faults.filter((fault) =>
         during.some(({ causes }) => causes.slice(0, count).some((cause) => isRight(fault, cause))),

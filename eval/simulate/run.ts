@@ -12,7 +12,7 @@ import type { Fault, FaultKind } from './fault.ts';
 import { FAULT_KINDS } from './fault.ts';
 import { PairScores, SECOND_KINDS } from './pairs.ts';
 import type { Simulated } from './simulate.ts';
-import { faultMs, isRight, simulate, USUAL_LENGTH } from './simulate.ts';
+import { faultMs, isRight, lastReports, simulate, USUAL_LENGTH } from './simulate.ts';
 import { CONDITIONS } from './system.ts';
 
 const values = flags(import.meta.url, {
@@ -49,6 +49,7 @@ const length = {
 };
 if (!(length.healthyMinutes > 0 && length.faultMinutes > 0))
   throw new Error('--healthy-minutes, --fault-minutes: expected numbers above 0');
+if (!['1', '2'].includes(values.faults)) throw new Error(`--faults: expected 1 or 2, found ${values.faults}`);
 const pairs = new PairScores();
 const beginsMs = faultMs(length);
 const started = performance.now();
@@ -82,9 +83,7 @@ function scoreOne(k: number, simulated: Simulated): void {
   const { faults, reports } = simulated;
   const fault = faults[0]!;
   const tally = tallies.get(fault.kind)!;
-  const last = new Map(reports.map((report) => [report.incidentId, report]));
-  const early = [...last.values()].filter(({ openedMs }) => openedMs < beginsMs);
-  const during = [...last.values()].filter(({ openedMs }) => openedMs >= beginsMs);
+  const { early, during } = lastReports(reports, beginsMs);
   const causes = (during[0]?.causes ?? []).map(({ entity }) => entity);
   const right = causes.findIndex(({ kind, name }) => kind === fault.truth.kind && name === fault.truth.name);
   tally.cases++;
@@ -101,8 +100,7 @@ function scoreOne(k: number, simulated: Simulated): void {
 }
 
 function sayMissed(k: number, { faults, watched, reports }: Simulated, { kind, truth, size }: Fault): void {
-  const last = new Map(reports.map((report) => [report.incidentId, report]));
-  const during = [...last.values()].filter(({ openedMs }) => openedMs >= beginsMs);
+  const { during } = lastReports(reports, beginsMs);
   const others = faults
     .filter((fault) => fault.truth !== truth)
     .map((fault) => ` (with ${fault.kind} ${fault.truth.name})`);

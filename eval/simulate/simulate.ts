@@ -91,6 +91,15 @@ function isWatched({ services, machineOf, blind }: SimulatedSystem, fault: Fault
   return !machines.some((machine) => blind?.has(machine));
 }
 
+/** The last report of each incident, in the order in which they opened, before and since the fault. */
+export function lastReports(reports: readonly Report[], beginsMs: number): { early: Report[]; during: Report[] } {
+  const last = [...new Map(reports.map((report) => [report.incidentId, report])).values()];
+  return {
+    early: last.filter(({ openedMs }) => openedMs < beginsMs),
+    during: last.filter(({ openedMs }) => openedMs >= beginsMs),
+  };
+}
+
 /** Entity and class. */
 export function isRight({ truth, kind }: Fault, { entity, faultClass }: Report['causes'][number]): boolean {
   return entity.kind === truth.kind && entity.name === truth.name && CLASSES[kind].includes(faultClass);

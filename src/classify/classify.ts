@@ -48,6 +48,13 @@ export async function classify(comparison: Comparison, walk: Walk, ruleSet: Rule
   return verdicts;
 }
 
+/** The same for each further walk, in their order. */
+export async function classifyFurther(comparison: Comparison, walk: Walk, ruleSet: RuleSet): Promise<Verdict[][]> {
+  const verdicts: Verdict[][] = [];
+  for (const one of walk.further ?? []) verdicts.push(await classify(comparison, one, ruleSet));
+  return verdicts;
+}
+
 /** The verdict on facts already at hand. */
 export async function verdictOf(facts: SuspectFacts, compiled: CompiledTree): Promise<Verdict> {
   const { scope, sheet } = facts;

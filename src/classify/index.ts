@@ -1,5 +1,5 @@
 /** Classification: suspects through the fault tree to verdicts. The public face of the stage. */
-export { classify } from './classify.ts';
+export { classify, classifyFurther } from './classify.ts';
 export { explainReport } from './explain-report.ts';
 export type { FactDefinition, FactPattern } from './fact-catalogue.ts';
 export { FACT_PATTERNS, FACTS } from './fact-catalogue.ts';

@@ -5,9 +5,8 @@
 import type { Comparison } from '../model/comparison.ts';
 import { compareNames, entityKey, service } from '../model/entity.ts';
 import type { LedgerKind, Suspect, Walk } from '../model/walk.ts';
-import { reach } from './latency-shares.ts';
 import type { ChosenSymptom } from './symptom.ts';
-import { LEDGER_OF } from './symptom.ts';
+import { LEDGER_OF, mostCovering } from './symptom.ts';
 import type { System } from './system.ts';
 import { inbound } from './system.ts';
 import { walkFrom } from './walk-from.ts';
@@ -33,19 +32,10 @@ export function furtherWalks(system: System, comparison: Comparison, main: Walk)
     const named = [main, ...found].flatMap(({ suspects }) => suspects.filter(isNotable));
     const open = walks.flatMap((walk) => unexplained(system, comparison, walk, named) ?? []);
     const names = open.map(({ symptom }) => symptom.name);
-    const covers = (walk: Walk): number => {
-      const reached = new Set(reach(system, walk.symptom.name));
-      return names.filter((name) => reached.has(name)).length;
-    };
-    const traffic = (walk: Walk): number => inbound(system.service(walk.symptom.name))?.baseline.count ?? 0;
-    const [next] = open
-      .map((walk) => ({ walk, covers: covers(walk), traffic: traffic(walk) }))
-      .sort(
-        (a, b) =>
-          b.covers - a.covers || b.traffic - a.traffic || compareNames(a.walk.symptom.name, b.walk.symptom.name),
-      );
+    const chosen = mostCovering(system, names, names);
+    const next = open.find(({ symptom }) => symptom.name === chosen);
     if (next === undefined) break;
-    found.push(next.walk);
+    found.push(next);
   }
   return found;
 }
@@ -101,25 +91,23 @@ function calledOf({ entity, service: of }: Suspect): string {
 /** Whether two suspects point at one thing: a service, an end of a way, a machine and what is on it. */
 function isSame(comparison: Comparison, a: Suspect, b: Suspect): boolean {
   if (entityKey(a.entity) === entityKey(b.entity)) return true;
-  const [ofA, ofB] = [placesOf(comparison, a), placesOf(comparison, b)];
-  if (a.entity.kind === 'machine' || b.entity.kind === 'machine') {
-    const machine = a.entity.kind === 'machine' ? a.entity.name : b.entity.name;
-    return [...(a.entity.kind === 'machine' ? ofB : ofA).machines].includes(machine);
-  }
-  return [...ofA.services].some((name) => ofB.services.has(name));
+  if (a.entity.kind === 'machine') return machinesOf(comparison, b).has(a.entity.name);
+  if (b.entity.kind === 'machine') return machinesOf(comparison, a).has(b.entity.name);
+  const ofB = servicesOf(b);
+  return servicesOf(a).some((name) => ofB.includes(name));
 }
 
-/** Services that a suspect stands for (of a way both ends), and the machines they run on. */
-function placesOf(comparison: Comparison, { entity, service: of, instances }: Suspect) {
-  const { partOf, runsOn } = comparison.topology;
-  const services = new Set(
-    entity.kind === 'edge' ? [entity.from ?? '', entity.to ?? ''] : of === undefined ? [entity.name] : [of],
-  );
-  const own = entity.kind === 'instance' ? [entity.name] : (instances ?? []);
-  const all = own.length > 0 && entity.kind !== 'edge' ? own : partOf.flatMap(([i, s]) => (services.has(s) ? [i] : []));
-  const here = new Set(all);
-  return {
-    services,
-    machines: new Set(runsOn.flatMap(([instance, machine]) => (here.has(instance) ? [machine] : []))),
-  };
+/** What a suspect stands for; of a way both ends. */
+function servicesOf({ entity, service: of }: Suspect): string[] {
+  return entity.kind === 'edge' ? [entity.from ?? '', entity.to ?? ''] : [of ?? entity.name];
+}
+
+/** Where its instances run: those it was narrowed to, or all of its services. */
+function machinesOf({ topology: { partOf, runsOn } }: Comparison, suspect: Suspect): Set<string> {
+  const { entity, instances = [] } = suspect;
+  const narrowed = entity.kind === 'instance' ? [entity.name] : entity.kind === 'edge' ? [] : instances;
+  const services = servicesOf(suspect);
+  const all = partOf.flatMap(([instance, of]) => (services.includes(of) ? [instance] : []));
+  const here = new Set(narrowed.length > 0 ? narrowed : all);
+  return new Set(runsOn.flatMap(([instance, machine]) => (here.has(instance) ? [machine] : [])));
 }

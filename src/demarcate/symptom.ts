@@ -52,19 +52,28 @@ export function chooseSymptom(
   const names = [...candidates.keys()];
   // More requests than usual are felt by nobody: they lead only where nothing else changed.
   const felt = names.filter((name) => candidates.get(name)!.some(({ symptom }) => symptom !== 'traffic_rise'));
-  const ranked = (felt.length > 0 ? felt : names)
-    .filter((name) => inbound(system.service(name)) !== undefined)
+  const able = (felt.length > 0 ? felt : names).filter((name) => inbound(system.service(name)) !== undefined);
+  const first = mostCovering(system, able, names);
+  if (first === undefined) return undefined;
+  const kinds = kindsOf(candidates.get(first) ?? []);
+  const name = kinds.every((kind) => kind === 'traffic') ? upstream(system, first) : first;
+  return { entity: service(name), kinds };
+}
+
+/** The service from which most of `covered` are reached; ties go to more traffic, then to the name. */
+export function mostCovering(
+  system: System,
+  services: readonly string[],
+  covered: readonly string[],
+): string | undefined {
+  const [first] = services
     .map((name) => {
       const reached = new Set(reach(system, name));
-      const covers = names.filter((other) => reached.has(other)).length;
+      const covers = covered.filter((other) => reached.has(other)).length;
       return { name, covers, traffic: inbound(system.service(name))?.baseline.count ?? 0 };
     })
     .sort((a, b) => b.covers - a.covers || b.traffic - a.traffic || compareNames(a.name, b.name));
-  const first = ranked[0];
-  if (first === undefined) return undefined;
-  const kinds = kindsOf(candidates.get(first.name) ?? []);
-  const name = kinds.every((kind) => kind === 'traffic') ? upstream(system, first.name) : first.name;
-  return { entity: service(name), kinds };
+  return first?.name;
 }
 
 /**

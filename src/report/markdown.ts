@@ -4,7 +4,7 @@ import type { AttributionSummary, RankedCause, Report, ReportLedger } from '../m
 import type { EvaluatedCondition } from '../model/verdict.ts';
 import { accountsFor, sharePercent, toldCauses } from './accounts.ts';
 import { metricWords, showChange, showMetric } from './metric-names.ts';
-import { entityWithKind, entityWords, formatTime } from './words.ts';
+import { causeName, entityWithKind, entityWords, formatTime } from './words.ts';
 
 /** Causes told in full; the others get one line. */
 const FULL_CAUSES = 3;
@@ -33,7 +33,7 @@ export function toMarkdown(report: Report): string {
 
 function heading(report: Report): string {
   const told = toldCauses(report.causes, report.ledgers);
-  const names = told.map(({ faultClass, entity }) => `${faultClass} at ${entityWords(entity)}`);
+  const names = told.map(causeName);
   const what = names.length === 0 ? 'no cause found' : [...new Set(names)].join(' and ');
   const lasted =
     report.resolvedMs === null ? '' : `, lasted ${formatSeconds((report.resolvedMs - report.startMs) / 1000)}`;

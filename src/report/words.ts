@@ -85,8 +85,14 @@ export function summary(
   return [`${opening} ${hedge}${causeWords(cause)}${share}.`, ...further].join(' ');
 }
 
-function causeWords({ title, faultClass, entity, confidence }: RankedCause): string {
-  return `${title} (${faultClass} at ${entityWords(entity)}, confidence ${Math.round(confidence * 100)} %)`;
+/** Class and place, as headings and changes name a cause. */
+export function causeName({ faultClass, entity }: RankedCause): string {
+  return `${faultClass} at ${entityWords(entity)}`;
+}
+
+function causeWords(cause: RankedCause): string {
+  const { title, confidence } = cause;
+  return `${title} (${causeName(cause)}, confidence ${Math.round(confidence * 100)} %)`;
 }
 
 /** Two faults at once: what the first cause does not account for, and what has nothing to do with it. */
@@ -120,8 +126,7 @@ export function changesSince(
   if (previous.state !== next.state) changes.push(`state: ${previous.state} → ${next.state}`);
   const before = previous.causes[0];
   const after = next.causes[0];
-  const name = (cause: RankedCause | undefined): string =>
-    cause === undefined ? 'none' : `${cause.faultClass} at ${entityWords(cause.entity)}`;
+  const name = (cause: RankedCause | undefined): string => (cause === undefined ? 'none' : causeName(cause));
   if (name(before) !== name(after)) changes.push(`first cause: ${name(before)} → ${name(after)}`);
   else if (before !== undefined && after !== undefined && before.confidence !== after.confidence) {
     changes.push(`confidence: ${Math.round(before.confidence * 100)} % → ${Math.round(after.confidence * 100)} %`);
