@@ -8,20 +8,21 @@
 import type { Entity } from '../model/entity.ts';
 import { edge as edgeEntity, service as serviceEntity } from '../model/entity.ts';
 import type { Ledger, LedgerEntry } from '../model/walk.ts';
+import { propagate } from './propagate.ts';
 import type { CallEdge, System } from './system.ts';
 import { inbound } from './system.ts';
 
-const MAX_DEPTH = 32;
+/** Errors that no sweep brought to where they begin: noted from this share on. */
+const CYCLIC = 1e-9;
 
-/** @returns undefined when the entry has no traffic. Entries add up; `unexplained` is what a cycle cut off. */
+/** @returns undefined when the entry has no traffic. Entries add up; `unexplained` is what only goes round. Cost: O(sweeps · edges). */
 export function errorLedger(system: System, entry: string): Ledger | undefined {
   const flows = inbound(system.service(entry));
   if (flows === undefined || flows.current.count <= 0) return undefined;
   const baseline = flows.baseline.count > 0 ? flows.baseline.errors / flows.baseline.count : 0;
   const current = flows.current.errors / flows.current.count;
   const change = current - baseline;
-  const amounts = new Map<string, { entity: Entity; amount: number }>();
-  const unexplained = trace(system, entry, change, new Set(), amounts, 0);
+  const amounts = originsOf(system, entry, change);
   const entries: LedgerEntry[] = [...amounts.values()]
     .filter(({ amount }) => amount !== 0)
     .map(({ entity, amount }) => ({
@@ -40,41 +41,61 @@ export function errorLedger(system: System, entry: string): Ledger | undefined {
     standardError: Number.NaN,
     baseline: Number.NaN,
     current: Number.NaN,
-    ...(unexplained > 0 ? { note: 'errors go round a cycle of calls' } : {}),
+    ...(Math.abs(rest) > CYCLIC * Math.abs(change) ? { note: 'errors go round a cycle of calls' } : {}),
   });
   return { kind: 'errors', entry, unit: 'errors_per_request', baseline, current, change, entries };
 }
 
-/** Distributes `amount` of the entry's change, returned by `name`, over its origins. Returns what a cycle cut off. */
-function trace(
-  system: System,
-  name: string,
-  amount: number,
-  path: ReadonlySet<string>,
-  amounts: Map<string, { entity: Entity; amount: number }>,
-  depth: number,
-): number {
-  const own = inbound(system.service(name));
+type Amounts = ReadonlyMap<string, { readonly entity: Entity; readonly amount: number }>;
+
+/** Distributes the entry's change over its origins: what each service returns is its own or comes from below. */
+function originsOf(system: System, entry: string, change: number): Amounts {
+  const returned = new Map<string, Returned>();
+  const reached = new Set([entry]);
+  for (const name of reached) {
+    const parts = returnedBy(system, name);
+    returned.set(name, parts);
+    for (const { to, below } of parts.edges) if (below > 0) reached.add(to);
+  }
+  const steps = [...returned].flatMap(([from, { edges }]) => edges.map(({ to, below }) => ({ from, to, per: below })));
+  const passed = propagate(new Map([[entry, 1]]), steps);
+  const amounts = new Map<string, { entity: Entity; amount: number }>();
+  for (const [name, { own, edges }] of returned) {
+    const amount = change * (passed.get(name) ?? 0);
+    amounts.set(`service ${name}`, { entity: serviceEntity(name), amount: amount * own });
+    for (const { to, between } of edges)
+      amounts.set(`edge ${name} ${to}`, { entity: edgeEntity(name, to), amount: amount * between });
+  }
+  return amounts;
+}
+
+/** Of each error that a service returns: the share that is its own, and per edge what begins on the way and below. */
+interface Returned {
+  readonly own: number;
+  readonly edges: readonly { readonly to: string; readonly between: number; readonly below: number }[];
+}
+
+function returnedBy(system: System, name: string): Returned {
+  const flows = inbound(system.service(name));
   const returned =
-    own === undefined ? 0 : rise(own.baseline.errors, own.current.errors, own.baseline.count, own.current.count);
+    flows === undefined
+      ? 0
+      : rise(flows.baseline.errors, flows.current.errors, flows.baseline.count, flows.current.count);
   const edges = system
     .callees(name)
     .filter((edge) => edge.to !== name)
-    .map((edge) => ({ edge, received: received(edge), fromCallee: fromCallee(edge) }))
+    .map((edge) => ({ edge, received: received(edge) }))
     .filter(({ received: value }) => value > 0);
   const total = edges.reduce((sum, { received: value }) => sum + value, 0);
   const explained = returned > 0 ? Math.min(1, total / returned) : total > 0 ? 1 : 0;
-  add(amounts, serviceEntity(name), amount * (1 - explained));
-  let cut = 0;
-  for (const { edge, received: value, fromCallee: passed } of edges) {
-    const part = amount * explained * (value / total);
-    const share = Math.min(1, passed / value);
-    add(amounts, edgeEntity(edge.from, edge.to), part * (1 - share));
-    if (share === 0) continue;
-    if (path.has(edge.to) || depth >= MAX_DEPTH) cut += part * share;
-    else cut += trace(system, edge.to, part * share, new Set([...path, name]), amounts, depth + 1);
-  }
-  return cut;
+  return {
+    own: 1 - explained,
+    edges: edges.map(({ edge, received: value }) => {
+      const part = explained * (value / total);
+      const below = part * Math.min(1, fromCallee(edge) / value);
+      return { to: edge.to, between: part - below, below };
+    }),
+  };
 }
 
 /** Errors per second above what the baseline's ratio predicts for the current traffic. */
@@ -116,11 +137,4 @@ function before(system: System, entity: Entity): { readonly baseline: number; re
       ? system.edge(entity.from ?? '', entity.to ?? '')?.client
       : inbound(system.service(entity.name));
   return { baseline: flows?.baseline.errors ?? Number.NaN, current: flows?.current.errors ?? Number.NaN };
-}
-
-function add(amounts: Map<string, { entity: Entity; amount: number }>, entity: Entity, amount: number): void {
-  const key = `${entity.kind}:${entity.name}`;
-  const entry = amounts.get(key);
-  if (entry === undefined) amounts.set(key, { entity, amount });
-  else entry.amount += amount;
 }

@@ -91,7 +91,7 @@ function follow(
   first: CallEdge,
   extra: number,
 ): Map<string, number> {
-  const more = propagate(first.to, extra, steps);
+  const more = propagate(new Map([[first.to, extra]]), steps);
   const out = new Map<string, number>();
   const add = (name: string, us: number): void => {
     if (us !== 0) out.set(name, (out.get(name) ?? 0) + us);

@@ -128,5 +128,5 @@ function weights(nodes: ReadonlyMap<string, NodeShare>, entry: string): Map<stri
   const steps = [...nodes.values()].flatMap(({ name, overlap, edges }) =>
     edges.map(({ edge, q }) => ({ from: name, to: edge.to, per: overlap * q })),
   );
-  return propagate(entry, 1, steps);
+  return propagate(new Map([[entry, 1]]), steps);
 }

@@ -95,23 +95,27 @@ function flow(drawn: Drawn, edges: readonly [string, string][], entry: string, w
     usual: number,
   ): number => table?.[key]?.[when] ?? usual;
   const q = (from: string, to: string): number => pick(drawn.calls, `${from} -> ${to}`, 1);
-  const time = (name: string): number =>
-    pick(drawn.self, name, 1_000) +
-    edges
-      .filter(([from]) => from === name)
-      .reduce((sum, [from, to]) => sum + q(from, to) * (time(to) + pick(drawn.net, `${from} -> ${to}`, 100)), 0);
+  const time = once(
+    (name: string): number =>
+      pick(drawn.self, name, 1_000) +
+      edges
+        .filter(([from]) => from === name)
+        .reduce((sum, [from, to]) => sum + q(from, to) * (time(to) + pick(drawn.net, `${from} -> ${to}`, 100)), 0),
+  );
   const own = (name: string): number => pick(drawn.errors, name, 0);
   /** Errors pass upwards: a request fails when the service itself or any of its calls does. */
-  const failed = (name: string): number =>
+  const failed = once((name: string): number =>
     edges
       .filter(([from]) => from === name)
-      .reduce((share, [from, to]) => 1 - (1 - share) * (1 - failed(to)) ** q(from, to), own(name));
+      .reduce((share, [from, to]) => 1 - (1 - share) * (1 - failed(to)) ** q(from, to), own(name)),
+  );
   const visits = new Map<string, number>([[entry, (drawn.rate?.[when] ?? 100) * SECONDS]]);
   for (const [from, to] of edges) visits.set(`${from} -> ${to}`, 0);
-  const rates = (name: string): number =>
+  const rates = once((name: string): number =>
     name === entry
       ? (visits.get(entry) ?? 0)
-      : edges.filter(([, to]) => to === name).reduce((sum, [from, to]) => sum + rates(from) * q(from, to), 0);
+      : edges.filter(([, to]) => to === name).reduce((sum, [from, to]) => sum + rates(from) * q(from, to), 0),
+  );
   return {
     leaf(caller: string, callee: string, side: 'client' | 'server'): CallSums {
       const count = caller === 'external' ? rates(callee) : rates(caller) * q(caller, callee);
@@ -123,6 +127,16 @@ function flow(drawn: Drawn, edges: readonly [string, string][], entry: string, w
         durationSquareUs2: count * mean * mean,
       };
     },
+  };
+}
+
+/** Every name is computed once: a mesh has more paths than can be walked. */
+function once(of: (name: string) => number): (name: string) => number {
+  const known = new Map<string, number>();
+  return (name) => {
+    const value = known.get(name) ?? of(name);
+    known.set(name, value);
+    return value;
   };
 }
 
