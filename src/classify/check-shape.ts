@@ -205,7 +205,15 @@ function checkCondition(condition: unknown, path: string, bad: Reporter, depth: 
     checkGate(condition, gate, path, bad, depth);
     return;
   }
-  checkLeaf(condition, path, bad);
+  // One misspelt word is one problem: what it was meant to be is checked, not what a leaf would need.
+  const [key = ''] = keys;
+  const meant = keys.length === 1 && !LEAF_KEYS.includes(key) ? nearestName(key, [...LEAF_KEYS, ...GATES]) : undefined;
+  if (meant === undefined || !GATES.includes(meant)) {
+    checkLeaf(condition, path, bad);
+    return;
+  }
+  bad(`${path}.${key}`, `unknown key "${key}"`, `did you mean "${meant}"?`);
+  checkGate({ [meant]: condition[key] }, meant, path, bad, depth);
 }
 
 function checkGate(node: Json, gate: string, path: string, bad: Reporter, depth: number): void {

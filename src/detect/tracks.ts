@@ -22,7 +22,7 @@ const STEPS = 8;
 const HISTORY = 0xff;
 
 /** Numbers of an episode in a snapshot. */
-const EPISODE_WIDTH = 9;
+const EPISODE_WIDTH = 10;
 
 const SPECS = {
   bits: { type: Uint8Array },
@@ -43,9 +43,12 @@ interface Episode {
   detected: number;
   last: number;
   baseline: number;
+  /** Mean of the abnormal windows: one window of five seconds is a matter of luck. */
   current: number;
   score: number;
   volume: number;
+  /** Abnormal windows since it was raised. */
+  windows: number;
 }
 
 export interface TracksState extends ColumnsState {
@@ -142,11 +145,12 @@ export class Tracks {
     quiet[i] = 0;
     abnormal[i] = judged.windows;
     const onset = atMs - this.#shownFor(i) * windowMs;
-    const { baseline, current, score, volume } = judged;
+    const { baseline, current, score, volume, windows } = judged;
     // Never less than 0: a score is the largest since the anomaly began.
     const largest = Math.max(0, score);
-    const blur = (judged.windows - 1) * windowMs;
-    this.#episodes.set(i, { onset, blur, detected: atMs, last: atMs, baseline, current, score: largest, volume });
+    const blur = (windows - 1) * windowMs;
+    const at = { onset, blur, detected: atMs, last: atMs };
+    this.#episodes.set(i, { ...at, baseline, current, score: largest, volume, windows });
   }
 
   #show(i: number, z: number): void {
@@ -186,9 +190,10 @@ export class Tracks {
     const episode = this.#episodes.get(i)!;
     episode.last = atMs;
     episode.baseline = judged.baseline;
-    episode.current = judged.current;
+    episode.windows += judged.windows;
+    episode.current += ((judged.current - episode.current) * judged.windows) / episode.windows;
     episode.score = Math.max(episode.score, judged.score);
-    episode.volume = judged.volume;
+    episode.volume += judged.volume;
   }
 
   end(i: number): void {
@@ -219,7 +224,18 @@ export class Tracks {
   save(): TracksState {
     const rows = [...this.#episodes]
       .sort(([a], [b]) => a - b)
-      .flatMap(([i, e]) => [i, e.onset, e.blur, e.detected, e.last, e.baseline, e.current, e.score, e.volume]);
+      .flatMap(([i, e]) => [
+        i,
+        e.onset,
+        e.blur,
+        e.detected,
+        e.last,
+        e.baseline,
+        e.current,
+        e.score,
+        e.volume,
+        e.windows,
+      ]);
     return { ...this.#columns.save(), episodes: toBase64(Float64Array.from(rows)) };
   }
 
@@ -228,7 +244,10 @@ export class Tracks {
     this.#episodes.clear();
     const rows = new Float64Array(fromBase64(state.episodes));
     for (let at = 0; at < rows.length; at += EPISODE_WIDTH) {
-      const [i, onset, blur, detected, last, baseline, current, score, volume] = rows.subarray(at, at + EPISODE_WIDTH);
+      const [i, onset, blur, detected, last, baseline, current, score, volume, windows] = rows.subarray(
+        at,
+        at + EPISODE_WIDTH,
+      );
       this.#episodes.set(i!, {
         onset: onset!,
         blur: blur!,
@@ -238,6 +257,7 @@ export class Tracks {
         current: current!,
         score: score!,
         volume: volume!,
+        windows: windows!,
       });
     }
   }

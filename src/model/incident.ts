@@ -40,10 +40,11 @@ export interface Anomaly {
   /** Start of the last abnormal window so far. */
   readonly lastMs: number;
   readonly baseline: number;
+  /** Mean of the abnormal windows since the alarm. */
   readonly current: number;
   /** Standard deviations or the equivalent of the test's p-value: comparable between series; > 0. */
   readonly score: number;
-  /** Requests, connections or samples behind `current`. */
+  /** Requests, connections or samples behind `current`, all windows together. */
   readonly volume: number;
 }
 

@@ -362,6 +362,14 @@ describe('bad rules', () => {
     ]);
   });
 
+  it('a misspelt "any" is one mistake, and what it holds is checked as if it were well spelt', () => {
+    write('one.json', family([rule({ anny: [LEAF, { ...LEAF, vlue: 1 }] })]));
+    expect(checkRules(dir).map((p) => `${p.path} ${p.mend}`)).toEqual([
+      '$.rules[0].needs.anny did you mean "any"?',
+      '$.rules[0].needs.any[1].vlue did you mean "value"?',
+    ]);
+  });
+
   it('refuses a folder that is not there', () => {
     expect(checkRules(join(dir, 'nowhere'))[0]?.message).toContain('cannot read the rules folder');
     expect(() => createRuleSet(join(dir, 'nowhere'))).toThrow(/RCA_BAD_RULE|not valid/);

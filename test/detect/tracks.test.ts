@@ -4,8 +4,8 @@ import { Tracks } from '../../src/detect/tracks.ts';
 
 const WINDOW_MS = 5_000;
 
-/** z per window; beyond 5 exceeds. The onset in windows once active, or undefined. */
-function onsetOf(scores: readonly number[]): number | undefined {
+/** z per window; beyond 5 exceeds. A window's value is ten times that. */
+function tracksOf(scores: readonly number[]): Tracks {
   const tracks = new Tracks({ open: 2, of: 3, close: 4 });
   tracks.ensure(1);
   const judged: Judgement = {
@@ -20,8 +20,15 @@ function onsetOf(scores: readonly number[]): number | undefined {
     windows: 1,
   };
   scores.forEach((z, w) => {
-    tracks.update(0, w * WINDOW_MS, WINDOW_MS, { ...judged, z, score: z, exceeds: z >= 5, calm: z < 2.5 });
+    const window = { ...judged, z, score: z, exceeds: z >= 5, calm: z < 2.5, current: 10 * z };
+    tracks.update(0, w * WINDOW_MS, WINDOW_MS, window);
   });
+  return tracks;
+}
+
+/** In windows once active, or undefined. */
+function onsetOf(scores: readonly number[]): number | undefined {
+  const tracks = tracksOf(scores);
   return tracks.isActive(0) ? tracks.read(0).onsetMs / WINDOW_MS : undefined;
 }
 
@@ -51,5 +58,23 @@ describe('when it began', () => {
 
   it('one window alone opens nothing', () => {
     expect(onsetOf([0, 0, 90, 0, 0])).toBeUndefined();
+  });
+});
+
+describe('how bad it is', () => {
+  it('is the mean of its abnormal windows since the alarm, not the last one; calm windows are not its', () => {
+    const { current, volume, score } = tracksOf([0, 9, 9, 30, 1, 9, 1]).read(0);
+    expect(current).toBeCloseTo((90 + 300 + 90) / 3, 9);
+    expect(volume).toBe(3);
+    expect(score).toBe(30);
+  });
+
+  it('and goes on where a snapshot left it', () => {
+    const rule = { open: 2, of: 3, close: 4 };
+    const saved = tracksOf([0, 9, 9, 30]).save();
+    const restored = new Tracks(rule);
+    restored.load(JSON.parse(JSON.stringify(saved)));
+    expect(restored.read(0)).toEqual(tracksOf([0, 9, 9, 30]).read(0));
+    expect(restored.save()).toEqual(saved);
   });
 });
