@@ -2,14 +2,9 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
-import type {
-  AttributedElement,
-  AttributionResult,
-  AttributionVerdict,
-  Explanation,
-  Measure,
-} from './attribute/index.ts';
+import type { AttributedElement, AttributionResult, Explanation, Measure } from './attribute/index.ts';
 import { attribute, explain, MEASURES, parseLeaves } from './attribute/index.ts';
+import { attributionVerdictWords, deviationWords } from './model/attribution-words.ts';
 import { RcaError } from './model/errors.ts';
 
 interface AttributeFlags {
@@ -112,17 +107,9 @@ function elementText({ terms }: Pick<AttributedElement, 'terms'>): string {
     .join('&');
 }
 
-const VERDICTS: Readonly<Record<AttributionVerdict, string>> = {
-  elements: 'the change sits on these elements',
-  'mix-shift': 'traffic shifted between values; their rates are as before',
-  global: 'global: every value moved alike',
-  external: 'external: what moved is in no recorded dimension',
-  'no-change': 'no change beyond chance',
-};
-
 function text(result: AttributionResult): string {
-  const lines = [`measure ${result.measure}: ${VERDICTS[result.verdict]}`];
-  if (result.verdict === 'global') lines.push(`common factor ×${factor(result.commonDeviation)}`);
+  const lines = [`measure ${result.measure}: ${attributionVerdictWords(result.verdict)}`];
+  if (result.verdict === 'global') lines.push(`common factor ${deviationWords(result.commonDeviation)}`);
   if (result.heavyTails)
     lines.push('forecasts err more than their noise explains: only elements of a tenth of the largest are named');
   if (result.split !== null)
@@ -178,9 +165,6 @@ function percent(ratio: number): string {
 }
 
 /** Deviation 2(f−v)/(f+v) -> v/f. */
-function factor(deviation: number): string {
-  return ((2 - deviation) / (2 + deviation)).toPrecision(3);
-}
 
 function bar(share: number, width: number): string {
   const filled = Math.round(Math.max(0, Math.min(1, share)) * width);

@@ -7,6 +7,12 @@ import type { AttributionSummary } from '../model/report.ts';
 import type { LedgerKind, Walk } from '../model/walk.ts';
 
 const MEASURE_OF: Readonly<Record<LedgerKind, Measure>> = { latency: 'mean', errors: 'ratio', traffic: 'count' };
+const MEASURE_WORDS: Readonly<Record<Measure, string>> = {
+  count: 'number',
+  errors: 'errors',
+  ratio: 'error ratio',
+  mean: 'mean duration',
+};
 
 /** Dimension -> how a leaf tells its value. An outcome is no dimension of durations or errors: it would explain itself. */
 const DIMENSIONS: Readonly<Record<string, (leaf: CallLeaf) => string | undefined>> = {
@@ -162,7 +168,7 @@ function identity(leaf: CallLeaf): string {
 
 function summary(service: string, result: AttributionResult): AttributionSummary {
   return {
-    measure: `${result.measure} of calls into ${service}`,
+    measure: `${MEASURE_WORDS[result.measure]} of calls into ${service}`,
     verdict: result.verdict,
     singles: result.dimensions
       .filter(({ values }) => values.length > 1)

@@ -85,6 +85,7 @@ export interface AttributionSummary {
     readonly element: string;
     readonly share: number;
     readonly confidence: number;
+    /** 2(before − now)/(before + now): < 0 is a rise, −2 new, 2 gone. */
     readonly deviation: number;
   }[];
 }

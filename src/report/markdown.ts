@@ -1,4 +1,5 @@
 /** The report for people: what, why, how sure, what else was thought of, what could not be seen, what to do. */
+import { attributionVerdictWords, deviationWords } from '../model/attribution-words.ts';
 import { formatNumber, formatSeconds, formatValue, listOf } from '../model/format.ts';
 import type { AttributionSummary, RankedCause, Report, ReportLedger } from '../model/report.ts';
 import type { EvaluatedCondition } from '../model/verdict.ts';
@@ -158,7 +159,7 @@ function drillDowns(report: Report): string {
 }
 
 function attributionSection(summary: AttributionSummary): string {
-  const lines = [`### ${escapeCell(summary.measure)}: ${escapeCell(summary.verdict)}`];
+  const lines = [`### ${escapeCell(summary.measure)}`, '', `Verdict: ${attributionVerdictWords(summary.verdict)}.`];
   if (summary.singles.length > 0) {
     const rows = summary.singles.map((d) => [
       d.dimension,
@@ -172,14 +173,15 @@ function attributionSection(summary: AttributionSummary): string {
     lines.push('', 'One dimension at a time:', '', table(['dimension', 'change is', 'largest shares', 'p'], rows));
   }
   if (summary.elements.length > 0) {
+    const against = summary.verdict === 'mix-shift' ? 'calls against before' : 'against before';
     const rows = summary.elements
       .slice(0, 8)
-      .map((e) => [e.element, sharePercent(e.share), sharePercent(e.confidence), formatNumber(e.deviation)]);
+      .map((e) => [e.element, sharePercent(e.share), sharePercent(e.confidence), deviationWords(e.deviation)]);
     lines.push(
       '',
       'Combined dimensions:',
       '',
-      table(['combination', 'share of the change', 'confidence', 'deviation'], rows),
+      table(['combination', 'share of the change', 'confidence', against], rows),
     );
   }
   return lines.join('\n');

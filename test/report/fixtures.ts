@@ -66,8 +66,8 @@ export const SUSPECTS: readonly Suspect[] = [
 
 export const ATTRIBUTION: readonly AttributionSummary[] = [
   {
-    measure: 'duration',
-    verdict: 'concentrated',
+    measure: 'mean duration of calls into gateway',
+    verdict: 'elements',
     singles: [
       {
         dimension: 'callee',
@@ -85,7 +85,7 @@ export const ATTRIBUTION: readonly AttributionSummary[] = [
         pValue: 0.44,
       },
     ],
-    elements: [{ element: 'callee=orders & callerMachine=m1', share: 0.91, confidence: 0.97, deviation: 0.88 }],
+    elements: [{ element: 'callee=orders & callerMachine=m1', share: 0.91, confidence: 0.97, deviation: -0.88 }],
   },
 ];
 

@@ -250,6 +250,8 @@ describe('Markdown', () => {
     expect(positions).toEqual([...positions].sort((a, b) => a - b));
     expect(text).toContain('| gateway | mean latency | 12.3 ms | 84.9 ms | ×6.88 | 22:13:20 |');
     expect(text).toContain('| gateway → orders | network time | 60.2 ms/req | 86 % | ± 1.4 ms/req |');
+    expect(text).toContain('Verdict: the change sits on these elements.');
+    expect(text).toContain('| callee=orders & callerMachine=m1 | 91 % | 97 % | ×2.57 |');
   });
 
   it('lets no name from the network become markup', async () => {
