@@ -77,7 +77,7 @@ function narrow(system: System, comparison: Comparison, ledger: Ledger, entry: L
     return edge === undefined
       ? undefined
       : entry.term === 'caller'
-        ? { entity, observations: [] }
+        ? { entity, observations: [requestsOf(entry)] }
         : narrowEdge(system, comparison, edge, entity, ledger.kind === 'errors' ? 'failed' : 'waited');
   }
   return narrowService(comparison, entity.name, ledger.kind === 'errors' ? 'errors' : 'duration', []);
@@ -87,6 +87,11 @@ function narrow(system: System, comparison: Comparison, ledger: Ledger, entry: L
 function manyCalls({ entity, baseline, current }: LedgerEntry): Observation {
   const text = `${entity?.from} calls ${entity?.to} ${current.toPrecision(2)} times for each of its requests, ${baseline.toPrecision(2)} before`;
   return { text, metric: 'calls_per_request', baseline, current };
+}
+
+function requestsOf({ entity, baseline, current }: LedgerEntry): Observation {
+  const text = `${entity?.from} sends ${entity?.to} ${current.toPrecision(3)} requests/s, ${baseline.toPrecision(3)} before`;
+  return { text, metric: 'request_rate_per_s', baseline, current };
 }
 
 function narrowService(

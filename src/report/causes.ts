@@ -67,8 +67,8 @@ function rankCauses(walk: Walk, verdicts: readonly Verdict[]): RankedCause[] {
   }
   const ordered = [...groups.values()]
     .map((group) => [
-      ...group.filter((d) => d.verdict.defers !== true),
-      ...group.filter((d) => d.verdict.defers === true),
+      ...group.filter((d) => d.verdict.defers !== true && !isSource(d)),
+      ...group.filter((d) => d.verdict.defers === true || isSource(d)),
     ])
     .sort((a, b) => weightOf(b) - weightOf(a) || (a[0]?.order ?? 0) - (b[0]?.order ?? 0));
   const merged = ordered.filter((group, i) => i === 0 || !isNegligible(group) || ordered.every((g) => isNegligible(g)));
@@ -79,9 +79,16 @@ function weightOf(group: readonly Draft[]): number {
   return group.reduce((sum, draft) => sum + draft.weight, 0);
 }
 
+/** Where more or fewer requests come from: no cause beside the surge or the drop that they are. */
+const TRAFFIC_CLASSES: ReadonlySet<string> = new Set(['traffic_surge', 'traffic_drop']);
+
+function isSource({ suspect, verdict }: Draft): boolean {
+  return suspect.term === 'caller' && verdict.faultClass === 'unknown';
+}
+
 /** Entity and class; a draft that only waits for another entity joins the best cause of that entity, step by step. */
 function groupKey(draft: Draft, drafts: readonly Draft[]): string {
-  let at = draft;
+  let at = isSource(draft) ? (drafts.find((d) => TRAFFIC_CLASSES.has(d.verdict.faultClass)) ?? draft) : draft;
   const seen = new Set<Draft>();
   while (at.verdict.defers === true && !seen.has(at)) {
     seen.add(at);
