@@ -29,7 +29,10 @@ const MIN_REQUESTS = 10;
 /** Score that moves from the machine's services to it; the rest stays, as where it was seen. */
 const MOVED = 0.9;
 
-/** @returns the suspects, with one more for the machine that they have in common, if there is one */
+/**
+ * @returns the suspects, with one more for the machine that they have in common, if there is one; else for the machine that
+ * those of one ledger have in common, as another fault may make up the other ledger
+ */
 export function withMachine(comparison: Comparison, suspects: readonly Suspect[]): readonly Suspect[] {
   const scored = suspects.filter((suspect) => measureOf(suspect.term) !== undefined && suspect.score > 0);
   if (scored.length < 2) return suspects;
@@ -38,6 +41,23 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
     compareNames,
   );
   if (machines.length < 2) return suspects;
+  const failing = scored.filter(({ term }) => term === 'originated');
+  const slow = scored.filter(({ term }) => term !== 'originated');
+  for (const some of [scored, slow, failing]) {
+    if (some !== scored && (some.length < 2 || some.length === scored.length)) continue;
+    const found = machineOf(comparison, units, machines, suspects, some);
+    if (found !== undefined) return found;
+  }
+  return suspects;
+}
+
+function machineOf(
+  comparison: Comparison,
+  units: Units,
+  machines: readonly string[],
+  suspects: readonly Suspect[],
+  scored: readonly Suspect[],
+): readonly Suspect[] | undefined {
   const total = scored.reduce((sum, { score }) => sum + score, 0);
   const grown = scored.map((suspect) => grownParts(suspect, units));
   const shares = grown.map(sharesOf);
@@ -48,10 +68,10 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
     // Both ends of a way are held against their machines: the caller's may hold as much, and carry nobody else.
     .map((one) => ({ ...one, ...affectedOn(one.name, scored, shares, units) }))
     .find(({ affected, name, weight }) => affected !== undefined && isShared(scored, grown, name, weight));
-  if (found?.affected === undefined) return suspects;
+  if (found?.affected === undefined) return undefined;
   const { name, weight, lead, part, affected } = found;
   if (comparison.resources.some((one) => affected.instances.includes(one.entity) && isThrottled(comparison, one)))
-    return suspects;
+    return undefined;
   const blamed: Suspect = {
     entity: machineEntity(name),
     contribution: scored.reduce((sum, suspect) => sum + suspect.contribution * part.get(suspect)!, 0),
