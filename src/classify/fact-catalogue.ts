@@ -174,6 +174,12 @@ const OUT: readonly FactDefinition[] = [
   number('out.callee_latency_rise_us', 'us', 'rise of that duration'),
   text('out.slow_callee', 'that callee'),
   number(
+    'out.failed_of_callee_latency_ratio',
+    'factor',
+    'mean duration of the answers it fails with / of the calls to that callee, now: far below 1, they did not wait for it',
+    0,
+  ),
+  number(
     'out.calls_per_request_ratio',
     'factor',
     'its calls to one callee for each of its requests, now / before: of the callee with the largest rise of calls',

@@ -42,7 +42,7 @@ export function outFacts(scope: Scope, sheet: FactSheet): void {
   }
   setFact(sheet, 'out.retransmits_rise_sigma', sigma?.value ?? null, sigma?.onsetMs ?? null);
 
-  slowCallee(calls, sheet);
+  slowCallee(scope, calls, sheet);
   moreCalls(scope, calls, sheet);
   const received = errorRises(bestSide(calls, 'client'), scope, (leaf) => leaf.callee);
   const returned = errorRises(bestSide(scope.calls, 'server'), scope, errorTypeOf);
@@ -58,7 +58,7 @@ export function outFacts(scope: Scope, sheet: FactSheet): void {
  * The callee that itself takes longer for this caller. Only what the callee's own side saw counts: a caller that is
  * starved sees every callee slow.
  */
-function slowCallee(calls: readonly CallLeaf[], sheet: FactSheet): void {
+function slowCallee(scope: Scope, calls: readonly CallLeaf[], sheet: FactSheet): void {
   const served = calls.filter((leaf) => leaf.side === 'server');
   const worst = largestRise(served, (leaves, span) => {
     const { durationSumUs, count } = sumCalls(leaves, span);
@@ -67,6 +67,13 @@ function slowCallee(calls: readonly CallLeaf[], sheet: FactSheet): void {
   setFact(sheet, 'out.callee_latency_ratio', worst?.ratio ?? null);
   setFact(sheet, 'out.callee_latency_rise_us', worst?.rise ?? null);
   setFact(sheet, 'out.slow_callee', worst?.callee ?? null);
+  const failed = bestSide(scope.calls, 'server').filter(({ current }) => current.errors > 0);
+  const ofCallee = served.filter(({ callee }) => callee === worst?.callee);
+  const [own, below] = [failed, ofCallee].map((leaves) => {
+    const { durationSumUs, count } = sumCalls(leaves, 'current');
+    return over(durationSumUs, count);
+  });
+  setFact(sheet, 'out.failed_of_callee_latency_ratio', over(own ?? null, below ?? null));
 }
 
 /** The callee it calls most often beyond what its own requests account for. */

@@ -4,7 +4,7 @@
  * it waited for: requests queue in the caller for a connection or a worker that the slow callee holds (a pool has a
  * size; by Little's law slower calls fill it). The ledger keeps the wait where it was spent; the blame moves on.
  */
-import type { Comparison } from '../model/comparison.ts';
+import type { CallLeaf, Comparison } from '../model/comparison.ts';
 import { addShares } from '../model/ledger-shares.ts';
 import type { Suspect } from '../model/walk.ts';
 import { edgeEvidence } from './edge-check.ts';
@@ -18,6 +18,10 @@ const SLOWER = 3;
 const FAILING_PER_S = 0.5;
 /** What moves on; the rest stays, for it was spent there. */
 const MOVED = 0.9;
+/** The same of errors that come before the callee could have answered: a breaker that is open, or errors of its own. */
+const MOVED_EARLY = 0.6;
+/** Of the time that the callee takes. */
+const EARLY = 0.5;
 
 /** @returns the suspects with the score and the shares of waiting ones moved to what they waited for */
 export function moveInducedWaiting(system: System, comparison: Comparison, suspects: readonly Suspect[]): Suspect[] {
@@ -33,12 +37,13 @@ export function moveInducedWaiting(system: System, comparison: Comparison, suspe
       .filter((other) => other !== waiting && holds(system, comparison, name, other))
       .sort((a, b) => (scores.get(b) ?? 0) - (scores.get(a) ?? 0))[0];
     if (blamed === undefined) continue;
-    const moved = (scores.get(waiting) ?? 0) * MOVED;
+    const part = waiting.term === 'originated' && failsEarly(system, comparison, name, blamed) ? MOVED_EARLY : MOVED;
+    const moved = (scores.get(waiting) ?? 0) * part;
     scores.set(waiting, (scores.get(waiting) ?? 0) - moved);
     scores.set(blamed, (scores.get(blamed) ?? 0) + moved);
     const spent = shares.get(waiting)!;
-    shares.set(waiting, addShares(spent, spent, -MOVED));
-    shares.set(blamed, addShares(shares.get(blamed)!, spent, MOVED));
+    shares.set(waiting, addShares(spent, spent, -part));
+    shares.set(blamed, addShares(shares.get(blamed)!, spent, part));
     notes.set(blamed, [
       ...(notes.get(blamed) ?? []),
       `${name} waits without working while it holds out for ${blamed.entity.name}: the wait is counted here`,
@@ -52,9 +57,24 @@ export function moveInducedWaiting(system: System, comparison: Comparison, suspe
   }));
 }
 
+/** Whether the calls that fail here took clearly less time than the callee's answers take. */
+function failsEarly(system: System, comparison: Comparison, name: string, other: Suspect): boolean {
+  const failed = comparison.calls.filter(
+    ({ callee, side, current }) => callee === name && side === 'server' && current.errors > 0,
+  );
+  const sum = (pick: (leaf: CallLeaf) => number): number => failed.reduce((all, leaf) => all + pick(leaf), 0);
+  const failedUs = sum(({ current }) => current.durationSumUs) / sum(({ current }) => current.count);
+  const edge = system.edge(name, calleeOf(other) ?? '');
+  return failedUs < EARLY * meanUs((edge?.client ?? edge?.server)?.current);
+}
+
+function calleeOf({ entity, service }: Suspect): string | undefined {
+  return entity.kind === 'edge' ? entity.to : (service ?? entity.name);
+}
+
 /** True when `other` is a callee of the service, or the edge to one, that made it wait on evidence of its own. */
 function holds(system: System, comparison: Comparison, name: string, other: Suspect): boolean {
-  const callee = other.entity.kind === 'edge' ? other.entity.to : (other.service ?? other.entity.name);
+  const callee = calleeOf(other);
   const edge = callee === undefined || callee === name ? undefined : system.edge(name, callee);
   if (edge === undefined || (other.entity.kind === 'edge' && other.entity.from !== name)) return false;
   if (other.term === 'visits' || other.term === 'caller') return false;

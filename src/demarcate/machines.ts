@@ -14,6 +14,8 @@ import { isThrottled } from './work.ts';
 
 /** Share of the suspects' scores that must sit on the machine. */
 const MIN_EXPLAINED = 0.75;
+/** Of what got slow, where something else got slow at the same time. Errors begin at few services: two of them prove less. */
+const MOST_OF_IT = 0.5;
 /** Share of the machine's own services that must be affected: a machine spares nobody for long. */
 const MIN_AFFECTED = 0.6;
 /** One service with more of it than this is the suspect itself. */
@@ -43,9 +45,12 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
   if (machines.length < 2) return suspects;
   const failing = scored.filter(({ term }) => term === 'originated');
   const slow = scored.filter(({ term }) => term !== 'originated');
-  for (const some of [scored, slow, failing]) {
-    if (some !== scored && (some.length < 2 || some.length === scored.length)) continue;
-    const found = machineOf(comparison, units, machines, suspects, some);
+  for (const [some, least] of [
+    [scored, MIN_EXPLAINED],
+    [slow, MOST_OF_IT],
+    [failing, MIN_EXPLAINED],
+  ] as const) {
+    const found = some.length < 2 ? undefined : machineOf(comparison, units, machines, suspects, some, least);
     if (found !== undefined) return found;
   }
   return suspects;
@@ -57,13 +62,14 @@ function machineOf(
   machines: readonly string[],
   suspects: readonly Suspect[],
   scored: readonly Suspect[],
+  least: number,
 ): readonly Suspect[] | undefined {
   const total = scored.reduce((sum, { score }) => sum + score, 0);
   const grown = scored.map((suspect) => grownParts(suspect, units));
   const shares = grown.map(sharesOf);
   const found = machines
     .map((name) => ({ name, weight: weightOn(name, scored, shares) }))
-    .filter(({ weight }) => weight >= MIN_EXPLAINED * total)
+    .filter(({ weight }) => weight >= least * total)
     .sort((a, b) => b.weight - a.weight || compareNames(a.name, b.name))
     // Both ends of a way are held against their machines: the caller's may hold as much, and carry nobody else.
     .map((one) => ({ ...one, ...affectedOn(one.name, scored, shares, units) }))
