@@ -15,7 +15,7 @@ import { walkFrom } from './walk-from.ts';
 const MOST_OF_IT = 0.5;
 /** A suspect of less is not what another symptom could be put down to. */
 const NOTABLE = 0.2;
-/** Times the requests of before; slower for having more to do is no fault of its own. */
+/** Times the requests of before, beyond what the entry gets more; slower for having more to do is no fault of its own. */
 const MORE_REQUESTS = 1.5;
 const MAX_FURTHER = 2;
 /** Ledgers looked at, strongest anomalies first: a bound on cost. */
@@ -24,13 +24,17 @@ const MAX_LEDGERS = 16;
 /** @returns at most two walks, each with what is new; the symptom that covers most of what is open comes first */
 export function furtherWalks(system: System, comparison: Comparison, main: Walk): Walk[] {
   if (main.suspects.length === 0) return [];
-  const walks = changedServices(system, comparison, main.symptom.name).map((chosen) =>
+  // Where all users ask for more, who cannot keep up is a cause; where they wait for it, the first walk has found it.
+  const areSlow = main.ledgers.some(({ kind }) => kind === 'latency');
+  const usual = areSlow ? 1 : Math.max(1, requestRatio(system, main.symptom.name));
+  const isFlooded = (name: string): boolean => requestRatio(system, name) >= MORE_REQUESTS * usual;
+  const walks = changedServices(comparison, main.symptom.name, isFlooded).map((chosen) =>
     walkFrom(system, comparison, chosen),
   );
   const found: Walk[] = [];
   while (found.length < MAX_FURTHER) {
     const named = [main, ...found].flatMap(({ suspects }) => suspects.filter(isNotable));
-    const open = walks.flatMap((walk) => unexplained(system, comparison, walk, named) ?? []);
+    const open = walks.flatMap((walk) => unexplained(comparison, walk, named, isFlooded) ?? []);
     const names = open.map(({ symptom }) => symptom.name);
     const chosen = mostCovering(system, names, names);
     const next = open.find(({ symptom }) => symptom.name === chosen);
@@ -46,7 +50,11 @@ function isNotable({ shares }: Suspect): boolean {
 }
 
 /** Services that got slower or fail more with as many requests as ever, but for the symptom itself. */
-function changedServices(system: System, comparison: Comparison, symptom: string): ChosenSymptom[] {
+function changedServices(
+  comparison: Comparison,
+  symptom: string,
+  isFlooded: (name: string) => boolean,
+): ChosenSymptom[] {
   const kinds = new Map<string, Set<LedgerKind>>();
   const strongest = [...comparison.anomalies].sort(
     (a, b) =>
@@ -56,18 +64,23 @@ function changedServices(system: System, comparison: Comparison, symptom: string
     const kind = LEDGER_OF[anomaly.symptom];
     const { name } = anomaly.entity;
     if (anomaly.entity.kind !== 'service' || name === symptom || kind === undefined || kind === 'traffic') continue;
-    if (isFlooded(system, name)) continue;
+    if (isFlooded(name)) continue;
     kinds.set(name, (kinds.get(name) ?? new Set()).add(kind));
   }
   return [...kinds].slice(0, MAX_LEDGERS).map(([name, own]) => ({ entity: service(name), kinds: [...own] }));
 }
 
 /** The walk with what is new in it; undefined when what is named already accounts for its change, or nothing new does. */
-function unexplained(system: System, comparison: Comparison, walk: Walk, named: readonly Suspect[]): Walk | undefined {
+function unexplained(
+  comparison: Comparison,
+  walk: Walk,
+  named: readonly Suspect[],
+  isFlooded: (name: string) => boolean,
+): Walk | undefined {
   if (walk.abstained) return undefined;
   const isKnown = (suspect: Suspect): boolean => named.some((one) => isSame(comparison, one, suspect));
   const known = walk.suspects.filter(isKnown);
-  const fresh = walk.suspects.filter((suspect) => !isKnown(suspect) && !isFlooded(system, calledOf(suspect)));
+  const fresh = walk.suspects.filter((suspect) => !isKnown(suspect) && !isFlooded(calledOf(suspect)));
   const open = walk.ledgers.filter(({ kind }) => {
     const most = fresh.some(({ shares }) => (shares[kind] ?? 0) >= MOST_OF_IT);
     return most && known.reduce((sum, { shares }) => sum + (shares[kind] ?? 0), 0) < MOST_OF_IT;
@@ -78,10 +91,10 @@ function unexplained(system: System, comparison: Comparison, walk: Walk, named: 
   return { ...walk, ledgers: open, suspects };
 }
 
-/** Whoever sends it more is above it. */
-function isFlooded(system: System, name: string): boolean {
+/** Now / before; whoever sends a service more is above it. */
+function requestRatio(system: System, name: string): number {
   const flows = inbound(system.service(name));
-  return flows !== undefined && flows.current.count >= MORE_REQUESTS * flows.baseline.count;
+  return flows === undefined ? Number.NaN : flows.current.count / flows.baseline.count;
 }
 
 function calledOf({ entity, service: of }: Suspect): string {

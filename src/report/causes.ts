@@ -34,18 +34,38 @@ export function allCauses(
   verdicts: readonly Verdict[],
   further: readonly (readonly Verdict[])[],
 ): RankedCause[] {
-  const causes = rankCauses(walk, verdicts);
-  const more = (walk.further ?? []).flatMap((one, i) => {
-    const [first] = rankCauses(one, further[i] ?? []);
-    const isTold = first !== undefined && first.faultClass !== 'unknown' && (first.contribution ?? 0) >= MOST_OF_IT;
-    return isTold ? [{ ...first, symptom: one.symptom }] : [];
+  const first = rankCauses(walk, verdicts);
+  const found = (walk.further ?? []).flatMap((one, i) => {
+    const [lead] = rankCauses(one, further[i] ?? []);
+    const isTold = lead !== undefined && lead.faultClass !== 'unknown' && (lead.contribution ?? 0) >= MOST_OF_IT;
+    return isTold ? [{ ...lead, symptom: one.symptom }] : [];
   });
-  if (more.length === 0) return causes;
+  if (found.length === 0) return first;
+  const [causes, more] = withSource(walk, first, found);
   const key = ({ entity, faultClass }: RankedCause): string => `${entityKey(entity)}|${faultClass}`;
   const told = causes.slice(0, 2).filter((cause, i) => i === 0 || (cause.contribution ?? 0) >= MOST_OF_IT);
   const fresh = more.filter((cause, i) => [...told, ...more.slice(0, i)].every((other) => key(other) !== key(cause)));
   const rest = causes.slice(told.length).filter((cause) => fresh.every((other) => key(other) !== key(cause)));
   return [...told, ...fresh, ...rest].slice(0, MAX_CAUSES).map((cause, i) => ({ ...cause, rank: i + 1 }));
+}
+
+/** Where the requests come from that a service of a further walk cannot keep up with is part of that cause. */
+function withSource(
+  walk: Walk,
+  causes: readonly RankedCause[],
+  more: readonly RankedCause[],
+): [causes: readonly RankedCause[], more: readonly RankedCause[]] {
+  const [first, ...others] = causes;
+  const callers = new Set(walk.suspects.flatMap(({ entity, term }) => (term === 'caller' ? [entityKey(entity)] : [])));
+  const source = others.find(({ entity, faultClass }) => faultClass === 'unknown' && callers.has(entityKey(entity)));
+  const surge = more.find(({ faultClass }) => TRAFFIC_CLASSES.has(faultClass));
+  if (first === undefined || source === undefined || surge === undefined) return [causes, more];
+  const joined = {
+    ...surge,
+    observations: [...source.observations, ...surge.observations].slice(0, MAX_OBSERVATIONS),
+    suspects: uniqueEntities([...surge.suspects, ...source.suspects]),
+  };
+  return [[first, ...others.filter((one) => one !== source)], more.map((one) => (one === surge ? joined : one))];
 }
 
 function rankCauses(walk: Walk, verdicts: readonly Verdict[]): RankedCause[] {

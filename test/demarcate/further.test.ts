@@ -48,6 +48,11 @@ describe('further walks', () => {
     expect(demarcate(flooded).further).toBeUndefined();
   });
 
+  it('but where all users ask for more, who cannot keep up has one', () => {
+    const surge = slower(draw({ ...TWO, rate: [100, 300] }), ['user', 'db']);
+    expect(demarcate(surge).further?.map(({ suspects }) => suspects[0]?.entity.name)).toEqual(['db']);
+  });
+
   it('three faults give two further walks; of a fourth only its numbers are told', () => {
     const four = {
       ...TWO,

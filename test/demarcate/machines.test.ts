@@ -54,6 +54,23 @@ describe('a machine that several services share', () => {
     expect(first(draw({ ...SLOW, on: { ...ON, index: 'm1', mail: 'm1' } }))).toBe('service cart');
   });
 
+  it('is one of two suspects when something else fails, or got slow, at the same time', () => {
+    const names = (drawn: Drawn): string[] =>
+      demarcate(draw(drawn)).suspects.map(({ entity, term }) => `${entity.kind} ${entity.name} ${term}`);
+    const failing = { ...SLOW, errors: { index: [0, 0.5] as const }, symptom: 'error_rise' as const };
+    const comparison = draw(failing);
+    const latency = { ...comparison.anomalies[0]!, symptom: 'latency_rise' as const };
+    const both = demarcate({ ...comparison, anomalies: [...comparison.anomalies, latency] });
+    expect(both.suspects.map(({ entity }) => `${entity.kind} ${entity.name}`).sort()).toEqual([
+      'machine m1',
+      'service index',
+    ]);
+    const slower = { ...SLOW.self, index: [1_000, 26_000] as const };
+    expect(names({ ...SLOW, self: slower })).toEqual(['machine m1 self', 'service index self']);
+    // What holds less than half of it is not told from several faults.
+    expect(names({ ...SLOW, self: { ...SLOW.self, index: [1_000, 61_000] } })).toContain('service cart self');
+  });
+
   it('is not when nearly all of it is one service', () => {
     expect(first(draw({ ...SLOW, self: { cart: [1_000, 61_000], users: [1_000, 5_000] } }))).toBe('service cart');
   });
