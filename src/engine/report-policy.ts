@@ -32,20 +32,24 @@ export function isProvisional(incident: Incident, window: ClosedWindow): boolean
 }
 
 /**
- * The first report, the final one, a change of state, of the leading cause, another cause beside it, or a confidence that
- * moved visibly. That another cause is no longer there can wait: it may come back.
+ * The first report, the final one, a change of state, a cause that was not told before, or a confidence that moved visibly.
+ * That a second cause is no longer there, or leads now, can wait: it may come back.
  */
 export function isMaterial(previous: Report | undefined, next: Report): boolean {
   if (previous === undefined) return true;
   if (previous.state !== next.state || previous.provisional !== next.provisional) return true;
-  const before = previous.causes[0];
-  const after = next.causes[0];
-  if (headline(before) !== headline(after)) return true;
-  const told = new Set(toldCauses(previous.causes, previous.ledgers).map(headline));
-  if (toldCauses(next.causes, next.ledgers).some((cause) => !told.has(headline(cause)))) return true;
-  return Math.abs((before?.confidence ?? 0) - (after?.confidence ?? 0)) >= CONFIDENCE_STEP;
+  const before = toldCauses(previous.causes, previous.ledgers);
+  const after = toldCauses(next.causes, next.ledgers);
+  const isIn = (told: Told, cause: RankedCause): boolean => told.some((one) => headline(one) === headline(cause));
+  if (after.some((cause) => !isIn(before, cause))) return true;
+  const [led, leads] = [before[0], after[0]];
+  if (led === undefined || leads === undefined) return led !== leads;
+  if (headline(led) !== headline(leads)) return !isIn(after, led);
+  return Math.abs(led.confidence - leads.confidence) >= CONFIDENCE_STEP;
 }
 
-function headline(cause: RankedCause | undefined): string {
-  return cause === undefined ? '' : `${cause.entity.kind}:${cause.entity.name}:${cause.faultClass}`;
+type Told = readonly RankedCause[];
+
+function headline({ entity, faultClass }: RankedCause): string {
+  return `${entity.kind}:${entity.name}:${faultClass}`;
 }

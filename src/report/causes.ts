@@ -16,6 +16,7 @@ const UNKNOWN_WEIGHT = 0.4;
 /** Unknown suspects below this share of the change are not worth a line when something else was found. */
 const NEGLIGIBLE_SHARE = 0.05;
 const MOST_OF_IT = 0.5;
+const TRAFFIC_CLASSES: ReadonlySet<string> = new Set(['traffic_surge', 'traffic_drop']);
 
 interface Draft {
   readonly suspect: Suspect;
@@ -86,29 +87,37 @@ function rankCauses(walk: Walk, verdicts: readonly Verdict[]): RankedCause[] {
     groups.set(key, [...(groups.get(key) ?? []), draft]);
   }
   const ordered = [...groups.values()]
-    .map((group) => [
-      ...group.filter((d) => d.verdict.defers !== true && !isSource(d)),
-      ...group.filter((d) => d.verdict.defers === true || isSource(d)),
-    ])
+    .map((group) => [...group.filter((d) => !isPart(d, drafts)), ...group.filter((d) => isPart(d, drafts))])
     .sort((a, b) => weightOf(b) - weightOf(a) || (a[0]?.order ?? 0) - (b[0]?.order ?? 0));
   const merged = ordered.filter((group, i) => i === 0 || !isNegligible(group) || ordered.every((g) => isNegligible(g)));
   return merged.slice(0, MAX_CAUSES).map((group, i) => toCause(group, i + 1));
+}
+
+/** Leads no cause that others lead. */
+function isPart(draft: Draft, drafts: readonly Draft[]): boolean {
+  return draft.verdict.defers === true || trafficOf(draft, drafts) !== undefined;
 }
 
 function weightOf(group: readonly Draft[]): number {
   return group.reduce((sum, draft) => sum + draft.weight, 0);
 }
 
-/** Where more or fewer requests come from: no cause beside the surge or the drop that they are. */
-const TRAFFIC_CLASSES: ReadonlySet<string> = new Set(['traffic_surge', 'traffic_drop']);
-
-function isSource({ suspect, verdict }: Draft): boolean {
-  return suspect.term === 'caller' && verdict.faultClass === 'unknown';
+/**
+ * Where more or fewer requests come from is no cause beside the surge or the drop that they are. A way that got worse under
+ * more requests is part of the surge as well; fewer may come because they are lost on it.
+ */
+function trafficOf({ suspect, verdict }: Draft, drafts: readonly Draft[]): Draft | undefined {
+  if (suspect.term !== 'caller' || TRAFFIC_CLASSES.has(verdict.faultClass)) return undefined;
+  return drafts.find(
+    (other) =>
+      other.verdict.faultClass === 'traffic_surge' ||
+      (verdict.faultClass === 'unknown' && other.verdict.faultClass === 'traffic_drop'),
+  );
 }
 
 /** Entity and class; a draft that only waits for another entity joins the best cause of that entity, step by step. */
 function groupKey(draft: Draft, drafts: readonly Draft[]): string {
-  let at = isSource(draft) ? (drafts.find((d) => TRAFFIC_CLASSES.has(d.verdict.faultClass)) ?? draft) : draft;
+  let at = trafficOf(draft, drafts) ?? draft;
   const seen = new Set<Draft>();
   while (at.verdict.defers === true && !seen.has(at)) {
     seen.add(at);

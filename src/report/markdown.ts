@@ -100,9 +100,10 @@ function causeSection(cause: RankedCause, report: Report): string {
   const narrowed = [
     cause.instances.length > 0 ? `instances ${listOf(cause.instances, 4)}` : '',
     cause.machines.length > 0 ? `machines ${listOf(cause.machines, 4)}` : '',
-    cause.suspects.length > 1 ? `seen at ${listOf(cause.suspects.map(entityWords), 4)}` : '',
   ].filter((text) => text !== '');
-  if (narrowed.length > 0) lines.push('', `Narrowed to ${narrowed.map(escapeCell).join('; ')}.`);
+  const seen = cause.suspects.length > 1 ? [`Seen at ${listOf(cause.suspects.map(entityWords), 4)}.`] : [];
+  const where = [...(narrowed.length > 0 ? [`Narrowed to ${narrowed.join('; ')}.`] : []), ...seen];
+  if (where.length > 0) lines.push('', where.map(escapeCell).join(' '));
   const evidence = cause.evidence.map(evidenceLine);
   const observations = cause.observations.map(({ text }) => `- ${escapeCell(text)}`);
   if (evidence.length + observations.length > 0)

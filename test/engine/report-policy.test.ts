@@ -24,6 +24,14 @@ describe('a report is worth sending again', () => {
     expect(isMaterial(withCauses(first, second), withCauses(first, { ...second, confidence: 0.5 }))).toBe(false);
   });
 
+  it('not when two causes that are told change places; when the first is gone and the second leads', () => {
+    const leads = { ...second, rank: 1, shares: { errors: 1 } };
+    const { symptom: _symptom, ...lead } = leads;
+    const follows = { ...first, rank: 2, symptom: service('user') };
+    expect(isMaterial(withCauses(first, second), withCauses(lead, follows))).toBe(false);
+    expect(isMaterial(withCauses(first, second), withCauses(lead))).toBe(true);
+  });
+
   it('not for a further suspect of the same change', () => {
     const { symptom: _symptom, ...same } = second;
     expect(isMaterial(withCauses(first), withCauses(first, { ...same, shares: { latency: 0.1 } }))).toBe(false);
