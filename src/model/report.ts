@@ -52,6 +52,8 @@ export interface RankedCause {
   readonly shares: LedgerShares;
   /** Whose change that is, when it is not that of the report's first symptom: a fault of its own. */
   readonly symptom?: Entity;
+  /** Class and evidence are this revision's: what came after no longer shows them. */
+  readonly fromRevision?: number;
   readonly onsetMs: number | null;
   readonly evidence: readonly EvaluatedCondition[];
   readonly observations: readonly Observation[];

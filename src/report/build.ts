@@ -7,6 +7,7 @@ import type { Ledger, Walk } from '../model/walk.ts';
 import { blindSpots } from './blind-spots.ts';
 import { contentId, finite } from './canonical.ts';
 import { allCauses, uniqueEntities } from './causes.ts';
+import { keepShown } from './kept.ts';
 import { metricUnit } from './metric-names.ts';
 import type { ReportInput } from './types.ts';
 import { changesSince, phenomenon, suggestedChecks, summary } from './words.ts';
@@ -18,7 +19,7 @@ const MAX_LEDGER_ENTRIES = 30;
 /** Cost: O(suspects + ledger entries + anomalies). */
 export function buildReport(input: ReportInput): Report {
   const { incident, comparison, walk, verdicts, previous } = input;
-  const causes = allCauses(walk, verdicts, input.furtherVerdicts ?? []);
+  const causes = keepShown(allCauses(walk, verdicts, input.furtherVerdicts ?? []), previous);
   const affected = affectedOf(incident);
   const what = phenomenon(incident, walk, affected);
   const resolvedMs = incident.resolvedMs ?? null;
@@ -29,6 +30,7 @@ export function buildReport(input: ReportInput): Report {
     );
     return verdict?.checks ?? [];
   });
+  const isKept = causes.some(({ fromRevision }) => fromRevision !== undefined);
   const draft = {
     schemaVersion: 1 as const,
     incidentId: incident.id,
@@ -49,7 +51,7 @@ export function buildReport(input: ReportInput): Report {
     attribution: input.attribution ?? [],
     ledgers: ledgersOf(walk).map(toReportLedger),
     blindSpots: [...blindSpots(comparison, walk, causes), ...walk.notes],
-    checks: suggestedChecks(checks, comparison),
+    checks: suggestedChecks(isKept ? [...checks, previous?.checks ?? []] : checks, comparison),
     configHash: input.configHash,
     rulesHash: input.rulesHash,
   };

@@ -104,6 +104,8 @@ function causeSection(cause: RankedCause, report: Report): string {
   const seen = cause.suspects.length > 1 ? [`Seen at ${listOf(cause.suspects.map(entityWords), 4)}.`] : [];
   const where = [...(narrowed.length > 0 ? [`Narrowed to ${narrowed.join('; ')}.`] : []), ...seen];
   if (where.length > 0) lines.push('', where.map(escapeCell).join(' '));
+  if (cause.fromRevision !== undefined)
+    lines.push('', `As revision ${cause.fromRevision} showed it; what came after no longer does.`);
   const evidence = cause.evidence.map(evidenceLine);
   const observations = cause.observations.map(({ text }) => `- ${escapeCell(text)}`);
   if (evidence.length + observations.length > 0)

@@ -153,6 +153,32 @@ describe('report', () => {
     expect(plain.causes.map(({ entity }) => entity.name)).toContain('client -> gateway');
   });
 
+  it('a class that a whole report showed stays when later windows no longer show it, and says since when', async () => {
+    const drawn = await input(
+      WORLD,
+      walk([suspect(service('cart'), 'self', 0.9), suspect(service('db'), 'self', 0.2)]),
+    );
+    const verdicts = (cart: string, db = 'slow_database') => [
+      verdictOf({ suspect: service('cart'), faultClass: cart, title: cart, checks: [`check ${cart}`] }),
+      verdictOf({ suspect: service('db'), faultClass: db, title: db }),
+    ];
+    const first = buildReport({ ...drawn, verdicts: verdicts('process_hang') });
+    const later = { ...drawn, verdicts: verdicts('unknown') };
+    const kept = buildReport({ ...later, previous: first });
+    expect(kept.causes[0]).toMatchObject({ faultClass: 'process_hang', title: 'process_hang', fromRevision: 1 });
+    expect(kept.checks).toContain('check process_hang');
+    expect(toMarkdown(kept)).toContain('As revision 1 showed it; what came after no longer does.');
+    expect(validate(kept), JSON.stringify(validate.errors)).toBe(true);
+    // The next one still names the revision that showed it.
+    expect(buildReport({ ...later, previous: kept }).causes[0]?.fromRevision).toBe(1);
+    // Not what was provisional, not what another class took the place of, not twice.
+    const provisional = { ...first, provisional: true };
+    expect(buildReport({ ...later, previous: provisional }).causes[0]?.faultClass).toBe('unknown');
+    const other = buildReport({ ...drawn, verdicts: verdicts('slow_code'), previous: first });
+    expect(other.causes[0]).toMatchObject({ faultClass: 'slow_code' });
+    expect(other.causes[0]?.fromRevision).toBeUndefined();
+  });
+
   it('publishes every term of a ledger', () => {
     const { entries } = schema.$defs.ledger.properties;
     expect(entries.items.properties.term.enum).toEqual([...LEDGER_TERMS, 'rest']);
