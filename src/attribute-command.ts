@@ -164,8 +164,6 @@ function percent(ratio: number): string {
   return `${(100 * ratio).toFixed(1)} %`;
 }
 
-/** Deviation 2(f−v)/(f+v) -> v/f. */
-
 function bar(share: number, width: number): string {
   const filled = Math.round(Math.max(0, Math.min(1, share)) * width);
   return '█'.repeat(filled) + '░'.repeat(width - filled);

@@ -60,20 +60,19 @@ export function outFacts(scope: Scope, sheet: FactSheet): void {
  */
 function slowCallee(scope: Scope, calls: readonly CallLeaf[], sheet: FactSheet): void {
   const served = calls.filter((leaf) => leaf.side === 'server');
-  const worst = largestRise(served, (leaves, span) => {
-    const { durationSumUs, count } = sumCalls(leaves, span);
-    return over(durationSumUs, count);
-  });
+  const worst = largestRise(served, meanUs);
   setFact(sheet, 'out.callee_latency_ratio', worst?.ratio ?? null);
   setFact(sheet, 'out.callee_latency_rise_us', worst?.rise ?? null);
   setFact(sheet, 'out.slow_callee', worst?.callee ?? null);
   const failed = bestSide(scope.calls, 'server').filter(({ current }) => current.errors > 0);
   const ofCallee = served.filter(({ callee }) => callee === worst?.callee);
-  const [own, below] = [failed, ofCallee].map((leaves) => {
-    const { durationSumUs, count } = sumCalls(leaves, 'current');
-    return over(durationSumUs, count);
-  });
-  setFact(sheet, 'out.failed_of_callee_latency_ratio', over(own ?? null, below ?? null));
+  const ratio = over(meanUs(failed, 'current'), meanUs(ofCallee, 'current'));
+  setFact(sheet, 'out.failed_of_callee_latency_ratio', ratio);
+}
+
+function meanUs(leaves: readonly CallLeaf[], span: Span): number | null {
+  const { durationSumUs, count } = sumCalls(leaves, span);
+  return over(durationSumUs, count);
 }
 
 /** The callee it calls most often beyond what its own requests account for. */
@@ -90,7 +89,7 @@ function moreCalls(scope: Scope, calls: readonly CallLeaf[], sheet: FactSheet): 
 /** The callee of which something rose most, and by how much; ties by name. */
 function largestRise(
   calls: readonly CallLeaf[],
-  read: (leaves: readonly CallLeaf[], span: 'baseline' | 'current') => number | null,
+  read: (leaves: readonly CallLeaf[], span: Span) => number | null,
 ): { readonly ratio: number; readonly rise: number; readonly callee: string } | undefined {
   let most: { ratio: number; rise: number; callee: string } | undefined;
   for (const callee of [...new Set(calls.map((leaf) => leaf.callee))].sort(compareNames)) {
@@ -102,6 +101,7 @@ function largestRise(
   return most;
 }
 
+type Span = 'baseline' | 'current';
 type Caller = { readonly caller: string; readonly callerInstance?: string };
 
 /** The rows of the suspect's own calls; those of its whole service when rows do not name the calling instance. */

@@ -28,10 +28,11 @@ interface Part {
 export function besideTheMean(before: Snapshot, now: Snapshot): Beside {
   const self = new Map<string, number>();
   const network = new Map<string, number>();
+  const charges = chargedBeside(before, now);
   // What got slower and what got faster are followed apart: each to what changed alike.
   for (const sign of [1, -1] as const) {
     const begins = new Map<string, number>();
-    for (const { to, us } of chargedBeside(before, now)) if (us * sign > 0) add(begins, to, us);
+    for (const { to, us } of charges) if (us * sign > 0) add(begins, to, us);
     if (begins.size === 0) continue;
     const shares = sharesFrom(begins.keys(), (name) => partsOf(before, now, name, sign));
     const steps = shares.flatMap(([from, parts]) =>

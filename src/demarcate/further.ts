@@ -5,6 +5,7 @@
 import type { Comparison } from '../model/comparison.ts';
 import { compareNames, entityKey, service } from '../model/entity.ts';
 import type { LedgerKind, Suspect, Walk } from '../model/walk.ts';
+import { calledOf } from './suspects.ts';
 import type { ChosenSymptom } from './symptom.ts';
 import { LEDGER_OF, mostCovering } from './symptom.ts';
 import type { System } from './system.ts';
@@ -80,7 +81,7 @@ function unexplained(
   if (walk.abstained) return undefined;
   const isKnown = (suspect: Suspect): boolean => named.some((one) => isSame(comparison, one, suspect));
   const known = walk.suspects.filter(isKnown);
-  const fresh = walk.suspects.filter((suspect) => !isKnown(suspect) && !isFlooded(calledOf(suspect)));
+  const fresh = walk.suspects.filter((suspect) => !isKnown(suspect) && !isFlooded(calledOf(suspect) ?? ''));
   const open = walk.ledgers.filter(({ kind }) => {
     const most = fresh.some(({ shares }) => (shares[kind] ?? 0) >= MOST_OF_IT);
     return most && known.reduce((sum, { shares }) => sum + (shares[kind] ?? 0), 0) < MOST_OF_IT;
@@ -95,10 +96,6 @@ function unexplained(
 function requestRatio(system: System, name: string): number {
   const flows = inbound(system.service(name));
   return flows === undefined ? Number.NaN : flows.current.count / flows.baseline.count;
-}
-
-function calledOf({ entity, service: of }: Suspect): string {
-  return of ?? (entity.kind === 'edge' ? (entity.to ?? '') : entity.name);
 }
 
 /** Whether two suspects point at one thing: a service, an end of a way, a machine and what is on it. */

@@ -8,6 +8,7 @@ import type { CallLeaf, Comparison } from '../model/comparison.ts';
 import { addShares } from '../model/ledger-shares.ts';
 import type { Suspect } from '../model/walk.ts';
 import { edgeEvidence } from './edge-check.ts';
+import { calledOf } from './suspects.ts';
 import type { System } from './system.ts';
 import { meanUs } from './system.ts';
 import { worked } from './work.ts';
@@ -64,17 +65,13 @@ function failsEarly(system: System, comparison: Comparison, name: string, other:
   );
   const sum = (pick: (leaf: CallLeaf) => number): number => failed.reduce((all, leaf) => all + pick(leaf), 0);
   const failedUs = sum(({ current }) => current.durationSumUs) / sum(({ current }) => current.count);
-  const edge = system.edge(name, calleeOf(other) ?? '');
+  const edge = system.edge(name, calledOf(other) ?? '');
   return failedUs < EARLY * meanUs((edge?.client ?? edge?.server)?.current);
-}
-
-function calleeOf({ entity, service }: Suspect): string | undefined {
-  return entity.kind === 'edge' ? entity.to : (service ?? entity.name);
 }
 
 /** True when `other` is a callee of the service, or the edge to one, that made it wait on evidence of its own. */
 function holds(system: System, comparison: Comparison, name: string, other: Suspect): boolean {
-  const callee = calleeOf(other);
+  const callee = calledOf(other);
   const edge = callee === undefined || callee === name ? undefined : system.edge(name, callee);
   if (edge === undefined || (other.entity.kind === 'edge' && other.entity.from !== name)) return false;
   if (other.term === 'visits' || other.term === 'caller') return false;

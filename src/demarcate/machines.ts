@@ -45,12 +45,16 @@ export function withMachine(comparison: Comparison, suspects: readonly Suspect[]
   if (machines.length < 2) return suspects;
   const failing = scored.filter(({ term }) => term === 'originated');
   const slow = scored.filter(({ term }) => term !== 'originated');
+  const mixed = slow.length > 0 && failing.length > 0 ? scored : [];
+  const parts = new Map(scored.map((suspect) => [suspect, grownParts(suspect, units)]));
   for (const [some, least] of [
-    [scored, MIN_EXPLAINED],
+    [mixed, MIN_EXPLAINED],
     [slow, MOST_OF_IT],
     [failing, MIN_EXPLAINED],
   ] as const) {
-    const found = some.length < 2 ? undefined : machineOf(comparison, units, machines, suspects, some, least);
+    if (some.length < 2) continue;
+    const grown = some.map((suspect) => parts.get(suspect)!);
+    const found = machineOf(comparison, units, machines, suspects, some, grown, least);
     if (found !== undefined) return found;
   }
   return suspects;
@@ -62,10 +66,10 @@ function machineOf(
   machines: readonly string[],
   suspects: readonly Suspect[],
   scored: readonly Suspect[],
+  grown: readonly (readonly Part[])[],
   least: number,
 ): readonly Suspect[] | undefined {
   const total = scored.reduce((sum, { score }) => sum + score, 0);
-  const grown = scored.map((suspect) => grownParts(suspect, units));
   const shares = grown.map(sharesOf);
   const found = machines
     .map((name) => ({ name, weight: weightOn(name, scored, shares) }))

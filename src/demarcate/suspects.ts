@@ -53,6 +53,11 @@ export function suspectsOf(system: System, comparison: Comparison, ledger: Ledge
   });
 }
 
+/** The service that a suspect's calls go to: of an edge the called end. */
+export function calledOf({ entity, service }: Suspect): string | undefined {
+  return entity.kind === 'edge' ? entity.to : (service ?? entity.name);
+}
+
 /** What stands out of its noise; if nothing does, what holds most of a change that detection has shown to be there. */
 function materialEntries(ledger: Ledger): LedgerEntry[] {
   const placed = ledger.entries.filter(({ entity, term }) => entity !== undefined && term !== 'unexplained');

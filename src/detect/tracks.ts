@@ -21,9 +21,6 @@ const ONSET_SHARE = 0.25;
 const STEPS = 8;
 const HISTORY = 0xff;
 
-/** Numbers of an episode in a snapshot. */
-const EPISODE_WIDTH = 10;
-
 const SPECS = {
   bits: { type: Uint8Array },
   active: { type: Uint8Array },
@@ -50,6 +47,20 @@ interface Episode {
   /** Abnormal windows since it was raised. */
   windows: number;
 }
+
+/** In the order of a snapshot, after the series' number. */
+const FIELDS = [
+  'onset',
+  'blur',
+  'detected',
+  'last',
+  'baseline',
+  'current',
+  'score',
+  'volume',
+  'windows',
+] as const satisfies readonly (keyof Episode)[];
+const EPISODE_WIDTH = 1 + FIELDS.length;
 
 export interface TracksState extends ColumnsState {
   /** Per series active now its number and the fields of its Episode, base64 of doubles. */
@@ -224,18 +235,7 @@ export class Tracks {
   save(): TracksState {
     const rows = [...this.#episodes]
       .sort(([a], [b]) => a - b)
-      .flatMap(([i, e]) => [
-        i,
-        e.onset,
-        e.blur,
-        e.detected,
-        e.last,
-        e.baseline,
-        e.current,
-        e.score,
-        e.volume,
-        e.windows,
-      ]);
+      .flatMap(([i, episode]) => [i, ...FIELDS.map((field) => episode[field])]);
     return { ...this.#columns.save(), episodes: toBase64(Float64Array.from(rows)) };
   }
 
@@ -244,21 +244,11 @@ export class Tracks {
     this.#episodes.clear();
     const rows = new Float64Array(fromBase64(state.episodes));
     for (let at = 0; at < rows.length; at += EPISODE_WIDTH) {
-      const [i, onset, blur, detected, last, baseline, current, score, volume, windows] = rows.subarray(
-        at,
-        at + EPISODE_WIDTH,
+      const [i = 0, ...numbers] = rows.subarray(at, at + EPISODE_WIDTH);
+      this.#episodes.set(
+        i,
+        Object.fromEntries(FIELDS.map((field, k) => [field, numbers[k]!])) as Record<keyof Episode, number>,
       );
-      this.#episodes.set(i!, {
-        onset: onset!,
-        blur: blur!,
-        detected: detected!,
-        last: last!,
-        baseline: baseline!,
-        current: current!,
-        score: score!,
-        volume: volume!,
-        windows: windows!,
-      });
     }
   }
 }

@@ -2,7 +2,7 @@
 import type { Incident } from '../model/incident.ts';
 import type { RankedCause, Report } from '../model/report.ts';
 import type { ClosedWindow } from '../model/window.ts';
-import { toldCauses } from '../report/index.ts';
+import { causeKey, toldCauses } from '../report/index.ts';
 
 /** Windows after opening in which every window is analysed: half a minute, when most late evidence arrives. */
 const EAGER_WINDOWS = 6;
@@ -40,16 +40,12 @@ export function isMaterial(previous: Report | undefined, next: Report): boolean 
   if (previous.state !== next.state || previous.provisional !== next.provisional) return true;
   const before = toldCauses(previous.causes, previous.ledgers);
   const after = toldCauses(next.causes, next.ledgers);
-  const isIn = (told: Told, cause: RankedCause): boolean => told.some((one) => headline(one) === headline(cause));
+  const isIn = (told: Told, cause: RankedCause): boolean => told.some((one) => causeKey(one) === causeKey(cause));
   if (after.some((cause) => !isIn(before, cause))) return true;
   const [led, leads] = [before[0], after[0]];
   if (led === undefined || leads === undefined) return led !== leads;
-  if (headline(led) !== headline(leads)) return !isIn(after, led);
+  if (causeKey(led) !== causeKey(leads)) return !isIn(after, led);
   return Math.abs(led.confidence - leads.confidence) >= CONFIDENCE_STEP;
 }
 
 type Told = readonly RankedCause[];
-
-function headline({ entity, faultClass }: RankedCause): string {
-  return `${entity.kind}:${entity.name}:${faultClass}`;
-}

@@ -1,4 +1,5 @@
 /** What each cause accounts for, in words: of the new errors, of the added latency, of the lost traffic. */
+import { entityKey } from '../model/entity.ts';
 import type { RankedCause } from '../model/report.ts';
 import type { LedgerKind } from '../model/walk.ts';
 
@@ -64,6 +65,11 @@ export function otherCauses(
     );
     return best === undefined ? [] : [{ ledger, cause: best }];
   });
+}
+
+/** A cause is one entity and one class, however it was found. */
+export function causeKey({ entity, faultClass }: Pick<RankedCause, 'entity' | 'faultClass'>): string {
+  return `${entityKey(entity)}|${faultClass}`;
 }
 
 /** The first cause, those of what it leaves unexplained, and those that have nothing to do with it: what a reader acts on. */

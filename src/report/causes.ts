@@ -5,6 +5,7 @@ import { addShares } from '../model/ledger-shares.ts';
 import type { RankedCause } from '../model/report.ts';
 import type { Excluded, Verdict } from '../model/verdict.ts';
 import type { LedgerShares, Observation, Suspect, Walk } from '../model/walk.ts';
+import { causeKey } from './accounts.ts';
 import { finite } from './canonical.ts';
 
 const MAX_CAUSES = 10;
@@ -43,10 +44,11 @@ export function allCauses(
   });
   if (found.length === 0) return first;
   const [causes, more] = withSource(walk, first, found);
-  const key = ({ entity, faultClass }: RankedCause): string => `${entityKey(entity)}|${faultClass}`;
   const told = causes.slice(0, 2).filter((cause, i) => i === 0 || (cause.contribution ?? 0) >= MOST_OF_IT);
-  const fresh = more.filter((cause, i) => [...told, ...more.slice(0, i)].every((other) => key(other) !== key(cause)));
-  const rest = causes.slice(told.length).filter((cause) => fresh.every((other) => key(other) !== key(cause)));
+  const fresh = more.filter((cause, i) =>
+    [...told, ...more.slice(0, i)].every((other) => causeKey(other) !== causeKey(cause)),
+  );
+  const rest = causes.slice(told.length).filter((cause) => fresh.every((other) => causeKey(other) !== causeKey(cause)));
   return [...told, ...fresh, ...rest].slice(0, MAX_CAUSES).map((cause, i) => ({ ...cause, rank: i + 1 }));
 }
 
@@ -132,7 +134,7 @@ function groupKey(draft: Draft, drafts: readonly Draft[]): string {
     if (next === undefined) break;
     at = next;
   }
-  return `${entityKey(at.entity)}|${at.verdict.faultClass}`;
+  return causeKey({ entity: at.entity, faultClass: at.verdict.faultClass });
 }
 
 function isNegligible(group: readonly Draft[]): boolean {

@@ -1,5 +1,5 @@
 /** Reports: built from an incident's evidence, as JSON and as Markdown. The public face of the stage. */
-export { toldCauses } from './accounts.ts';
+export { causeKey, toldCauses } from './accounts.ts';
 export { buildReport } from './build.ts';
 export { canonicalJson } from './canonical.ts';
 export { toMarkdown } from './markdown.ts';

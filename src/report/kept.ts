@@ -4,6 +4,7 @@
  */
 import { entityKey } from '../model/entity.ts';
 import type { RankedCause, Report } from '../model/report.ts';
+import { causeKey } from './accounts.ts';
 
 /** @returns the causes; one without a class has the class and the evidence of the last whole report that had one for it */
 export function keepShown(causes: readonly RankedCause[], previous: Report | undefined): RankedCause[] {
@@ -14,12 +15,10 @@ export function keepShown(causes: readonly RankedCause[], previous: Report | und
     const shown = previous.causes.find(
       ({ entity, faultClass }) => faultClass !== 'unknown' && entityKey(entity) === key,
     );
-    return shown === undefined || causes.some((other) => isSame(other, shown)) ? cause : keep(cause, shown, previous);
+    return shown === undefined || causes.some((other) => causeKey(other) === causeKey(shown))
+      ? cause
+      : keep(cause, shown, previous);
   });
-}
-
-function isSame(a: RankedCause, b: RankedCause): boolean {
-  return a.faultClass === b.faultClass && entityKey(a.entity) === entityKey(b.entity);
 }
 
 /** What it accounts for, since when and where is told as of now. */

@@ -1,29 +1,8 @@
 /** Callers that ask one service for different things: what slows one's calls alone stays where it is spent. */
 import { describe, expect, it } from 'vitest';
 import { demarcate } from '../../src/demarcate/index.ts';
-import type { Comparison } from '../../src/model/comparison.ts';
 import { service } from '../../src/model/entity.ts';
-import type { Ledger } from '../../src/model/walk.ts';
-import { draw } from './draw.ts';
-
-/** Calls named `caller callee` take this much longer now, on both sides. */
-function longer(comparison: Comparison, us: Readonly<Record<string, number>>): Comparison {
-  const calls = comparison.calls.map((leaf) => {
-    const added = us[`${leaf.caller} ${leaf.callee}`];
-    if (added === undefined) return leaf;
-    const { count, durationSumUs } = leaf.current;
-    const mean = durationSumUs / count + added;
-    return {
-      ...leaf,
-      current: { ...leaf.current, durationSumUs: count * mean, durationSquareUs2: count * mean * mean },
-    };
-  });
-  return { ...comparison, calls };
-}
-
-function shareOf(ledger: Ledger | undefined, term: string, name?: string): number {
-  return ledger?.entries.find((entry) => entry.term === term && entry.entity?.name === name)?.share ?? 0;
-}
+import { draw, longer, shareOf } from './draw.ts';
 
 describe('callers beside the mean', () => {
   const slow = { 'external web': 80_000, 'web user': 80_000, 'user db': 80_000 };

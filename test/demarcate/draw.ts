@@ -7,6 +7,7 @@
 import type { CallLeaf, CallSums, Comparison, MetricPair, TcpEdge } from '../../src/model/comparison.ts';
 import { service } from '../../src/model/entity.ts';
 import type { Anomaly, Symptom } from '../../src/model/incident.ts';
+import type { Ledger } from '../../src/model/walk.ts';
 
 export interface Drawn {
   readonly graph: string;
@@ -75,6 +76,26 @@ export function draw(drawn: Drawn): Comparison {
     anomalies: [anomaly(entry, drawn.symptom ?? 'latency_rise')],
     health: { collectors: [], lost: {}, eventsReceived: 0, silentCollectors: [], lostRecords: [] },
   };
+}
+
+/** Calls named `caller callee` take this much longer now, on both sides. */
+export function longer(comparison: Comparison, us: Readonly<Record<string, number>>): Comparison {
+  const calls = comparison.calls.map((leaf) => {
+    const added = us[`${leaf.caller} ${leaf.callee}`];
+    if (added === undefined) return leaf;
+    const { count, durationSumUs } = leaf.current;
+    const mean = durationSumUs / count + added;
+    return {
+      ...leaf,
+      current: { ...leaf.current, durationSumUs: count * mean, durationSquareUs2: count * mean * mean },
+    };
+  });
+  return { ...comparison, calls };
+}
+
+/** A term's share of a ledger's change; of a service or an edge by its name. */
+export function shareOf(ledger: Ledger | undefined, term: string, name?: string): number {
+  return ledger?.entries.find((entry) => entry.term === term && entry.entity?.name === name)?.share ?? 0;
 }
 
 export function parse(graph: string): [string, string][] {

@@ -3,9 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { demarcate } from '../../src/demarcate/index.ts';
 import type { CallLeaf, Comparison } from '../../src/model/comparison.ts';
 import { service } from '../../src/model/entity.ts';
-import type { Ledger } from '../../src/model/walk.ts';
 import type { Drawn } from './draw.ts';
-import { draw } from './draw.ts';
+import { draw, longer, shareOf } from './draw.ts';
 
 const LAYERS = 24;
 const WIDTH = 3;
@@ -24,10 +23,6 @@ function mesh(drawn: Omit<Drawn, 'graph' | 'calls'>): Comparison {
   });
 }
 
-function shareOf(ledger: Ledger | undefined, term: string, name?: string): number {
-  return ledger?.entries.find((entry) => entry.term === term && entry.entity?.name === name)?.share ?? 0;
-}
-
 describe('meshes', () => {
   it('errors of the bottom are found through all the ways at once', () => {
     const drawn = mesh({ errors: { db: [0, 0.5] }, symptom: 'error_rise' });
@@ -41,17 +36,7 @@ describe('meshes', () => {
     const slower = 30_000;
     const drawn = mesh({ self: { db: [1_000, 1_000 + slower] } });
     // The time is that of one caller's calls alone: the others of its layer are as fast as ever.
-    const [one] = layer(1);
-    const calls = drawn.calls.map((leaf): CallLeaf => {
-      if (leaf.callee !== one || leaf.caller !== layer(0)[0]) return leaf;
-      const { count, durationSumUs } = leaf.current;
-      const mean = durationSumUs / count + slower;
-      return {
-        ...leaf,
-        current: { ...leaf.current, durationSumUs: count * mean, durationSquareUs2: count * mean * mean },
-      };
-    });
-    const [ledger] = demarcate({ ...drawn, calls }, service('web')).ledgers;
+    const [ledger] = demarcate(longer(drawn, { [`${layer(0)[0]} ${layer(1)[0]}`]: slower }), service('web')).ledgers;
     expect(shareOf(ledger, 'self', 'db')).toBeGreaterThan(0.9);
     expect(Math.abs(ledger!.entries.reduce((sum, { share }) => sum + share, 0) - 1)).toBeLessThan(1e-9);
   });
