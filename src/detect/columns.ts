@@ -18,6 +18,8 @@ export interface ColumnsState {
   readonly size: number;
   /** Column -> base64 of its bytes (little endian). */
   readonly columns: Readonly<Record<string, string>>;
+  /** The same for those that exist of a block's columns, by number. */
+  readonly blocks?: Readonly<Record<string, string>>;
 }
 
 /** Room for this share more than asked for: 1,000,000 series times 300 bytes leave none for doubling. */
@@ -64,6 +66,63 @@ export class Columns<Name extends string> {
     for (const name of Object.keys(this.#specs) as Name[]) {
       this.array[name].set(new this.#specs[name].type(fromBase64(state.columns[name] ?? '')));
     }
+  }
+}
+
+/**
+ * Rows of 32-bit floats cut into blocks, each an array of its own that is made when its first value comes: memory that is
+ * touched little by little, not all of it in the window in which a million series are first seen.
+ */
+export class Blocks {
+  readonly #width: number;
+  readonly #fill: number;
+  readonly #blocks: Float32Array[];
+  #size = 0;
+
+  /** @param width values of a row in each block @param fill what was never written in a block that was made */
+  constructor(count: number, width: number, fill = 0) {
+    this.#width = width;
+    this.#fill = fill;
+    this.#blocks = Array.from({ length: count }, () => new Float32Array(0));
+  }
+
+  /** Rows 0..size-1 may be written. */
+  ensure(size: number): void {
+    if (size > this.#size) this.#size = size;
+  }
+
+  /** To write to: row i begins at i * width. */
+  open(block: number): Float32Array {
+    const array = this.#blocks[block]!;
+    return array.length >= this.#size * this.#width ? array : this.#grow(block, array);
+  }
+
+  /** To read from; rows beyond its end were never written. */
+  view(block: number): Float32Array {
+    return this.#blocks[block]!;
+  }
+
+  #grow(block: number, array: Float32Array): Float32Array {
+    const grown = new Float32Array((this.#size + Math.ceil(this.#size * SPARE)) * this.#width);
+    grown.set(array);
+    if (this.#fill !== 0) grown.fill(this.#fill, array.length);
+    this.#blocks[block] = grown;
+    return grown;
+  }
+
+  /** Blocks that hold something, by number. */
+  save(): Readonly<Record<string, string>> {
+    const saved: Record<string, string> = {};
+    this.#blocks.forEach((array, block) => {
+      if (array.length > 0) saved[block] = toBase64(this.open(block).subarray(0, this.#size * this.#width));
+    });
+    return saved;
+  }
+
+  load(size: number, blocks: Readonly<Record<string, string>>): void {
+    this.ensure(size);
+    for (const [block, text] of Object.entries(blocks))
+      this.open(Number(block)).set(new Float32Array(fromBase64(text)));
   }
 }
 

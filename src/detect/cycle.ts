@@ -3,10 +3,10 @@
  * two windows is kept, abnormal or not, for the last two periods and the present one. A change that both earlier periods
  * showed around this time recurs; what one showed may be a fault.
  *
- * Memory: 4 bytes a bin and slot. Cost: O(1) a window; a new bin clears one column.
+ * Memory: 4 bytes a bin and slot, from the bin's first value on. Cost: O(1) a window; a new bin clears one column.
  */
 import type { ColumnsState } from './columns.ts';
-import { Columns, toBase64 } from './columns.ts';
+import { Blocks, Columns, toBase64 } from './columns.ts';
 
 /** Periods that must have shown a change, and periods kept: today's writes must not clear the oldest. */
 const PERIODS = 2;
@@ -31,7 +31,8 @@ export class Cycle {
   readonly #bins: number;
   /** Columns of a row: bins of every slot. */
   readonly #row: number;
-  readonly #columns: Columns<'extreme' | 'previous'>;
+  readonly #extremes: Blocks;
+  readonly #previous = new Columns({ previous: { type: Float32Array, fill: Number.NaN } });
   /** Row 0 alone: in which period (from 1970) each column was last written. */
   readonly #written: Columns<'written'>;
   #waiting = new Map<string, string>();
@@ -44,17 +45,15 @@ export class Cycle {
     this.#period = period;
     this.#bins = period.periodMs / period.binMs;
     this.#row = this.#bins * SLOTS;
-    this.#columns = new Columns({
-      extreme: { type: Float32Array, width: this.#row, fill: Number.NaN },
-      previous: { type: Float32Array, fill: Number.NaN },
-    });
+    this.#extremes = new Blocks(this.#row, 1, Number.NaN);
     this.#written = new Columns({ written: { type: Int32Array, width: this.#row, fill: -1 } });
     this.#written.ensure(1);
     this.#waitingSince = new Int32Array(this.#row);
   }
 
   ensure(size: number): void {
-    this.#columns.ensure(size);
+    this.#extremes.ensure(size);
+    this.#previous.ensure(size);
   }
 
   /** Whether both periods before came near to this value, one bin earlier or later included. */
@@ -70,7 +69,7 @@ export class Cycle {
 
   /** The window's value, abnormal or not; NaN: unknown. */
   add(i: number, atMs: number, value: number): void {
-    const { extreme, previous } = this.#columns.array;
+    const { previous } = this.#previous.array;
     const { periodMs, binMs } = this.#period;
     const period = Math.floor(atMs / periodMs);
     const column = (period % SLOTS) * this.#bins + Math.floor((atMs % periodMs) / binMs);
@@ -79,27 +78,28 @@ export class Cycle {
     previous[i] = value;
     const lasting = this.rises ? Math.min(before, value) : Math.max(before, value);
     if (Number.isNaN(lasting)) return;
-    const at = i * this.#row + column;
-    const known = extreme[at]!;
-    if (Number.isNaN(known) || (this.rises ? lasting > known : lasting < known)) extreme[at] = lasting;
+    const extremes = this.#extremes.open(column);
+    const known = extremes[i]!;
+    if (Number.isNaN(known) || (this.rises ? lasting > known : lasting < known)) extremes[i] = lasting;
   }
 
   /** The level changed its meaning: what was learned no longer compares. */
   forget(i: number): void {
-    this.#columns.array.extreme.fill(Number.NaN, i * this.#row, (i + 1) * this.#row);
-    this.#columns.array.previous[i] = Number.NaN;
+    for (let column = 0; column < this.#row; column++) {
+      const extremes = this.#extremes.view(column);
+      if (i < extremes.length) extremes[i] = Number.NaN;
+    }
+    this.#previous.array.previous[i] = Number.NaN;
   }
 
   /** What a restart needs beyond the log it reads again: rows by name, as entities get other numbers then. */
   export(names: readonly string[]): CycleRows {
-    const { extreme } = this.#columns.array;
     const rows: Record<string, string> = {};
     const keep = (name: string, row: Float32Array): void => {
       if (row.some((value) => !Number.isNaN(value))) rows[name] = toBase64(row);
     };
     for (const name of this.#waiting.keys()) keep(name, this.#waited(name));
-    for (let i = 0; i < Math.min(names.length, this.#columns.size); i++)
-      keep(names[i]!, extreme.slice(i * this.#row, (i + 1) * this.#row) as Float32Array);
+    for (let i = 0; i < Math.min(names.length, this.#previous.size); i++) keep(names[i]!, this.#rowOf(i));
     return { written: toBase64(this.#written.array.written.subarray(0, this.#row)), rows };
   }
 
@@ -113,8 +113,19 @@ export class Cycle {
   adopt(i: number, name: string): void {
     if (!this.#waiting.has(name)) return;
     this.ensure(i + 1);
-    this.#columns.array.extreme.set(this.#waited(name), i * this.#row);
+    this.#waited(name).forEach((value, column) => {
+      if (!Number.isNaN(value) || i < this.#extremes.view(column).length) this.#extremes.open(column)[i] = value;
+    });
     this.#waiting.delete(name);
+  }
+
+  #rowOf(i: number): Float32Array {
+    const row = new Float32Array(this.#row).fill(Number.NaN);
+    for (let column = 0; column < this.#row; column++) {
+      const extremes = this.#extremes.view(column);
+      if (i < extremes.length) row[column] = extremes[i]!;
+    }
+    return row;
   }
 
   /** A waiting row less the columns that others began anew meanwhile. */
@@ -127,23 +138,24 @@ export class Cycle {
   }
 
   save(): readonly ColumnsState[] {
-    return [this.#columns.save(), this.#written.save()];
+    return [{ ...this.#previous.save(), blocks: this.#extremes.save() }, this.#written.save()];
   }
 
-  load([columns, written]: readonly ColumnsState[]): void {
-    if (columns !== undefined) this.#columns.load(columns);
+  load([previous, written]: readonly ColumnsState[]): void {
+    if (previous !== undefined) {
+      this.#previous.load(previous);
+      this.#extremes.load(previous.size, previous.blocks ?? {});
+    }
     if (written !== undefined) this.#written.load(written);
   }
 
   #clear(column: number, period: number): void {
-    const { extreme } = this.#columns.array;
-    for (let at = column; at < extreme.length; at += this.#row) extreme[at] = Number.NaN;
+    this.#extremes.view(column).fill(Number.NaN);
     this.#written.array.written[column] = period;
   }
 
   /** The extreme of a period's bin and its neighbours (of the periods beside it, at its ends); NaN: nothing is known. */
   #extremeAround(i: number, period: number, bin: number): number {
-    const { extreme } = this.#columns.array;
     const { written } = this.#written.array;
     const bins = this.#bins;
     let found = Number.NaN;
@@ -152,7 +164,7 @@ export class Cycle {
       const of = period + Math.floor((bin + step) / bins);
       const column = (((of % SLOTS) + SLOTS) % SLOTS) * bins + other;
       if (written[column] !== of) continue;
-      const value = extreme[i * this.#row + column]!;
+      const value = this.#extremes.view(column)[i] ?? Number.NaN;
       if (Number.isNaN(found) || (this.rises ? value > found : value < found)) found = value;
     }
     return found;

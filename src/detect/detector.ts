@@ -28,7 +28,7 @@ export function createDetector(config: Partial<DetectConfig> = {}): Detector {
   return new WindowDetector({ ...DEFAULT_DETECT_CONFIG, ...config });
 }
 
-const SNAPSHOT_VERSION = 6;
+const SNAPSHOT_VERSION = 7;
 const RHYTHMS_VERSION = 2;
 /** Two minutes of 5 s windows: longer than any rolling restart keeps one edge busy. */
 const ABSORBED_WINDOWS = 24;

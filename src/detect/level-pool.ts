@@ -4,10 +4,12 @@
  */
 import { medianAndMadInPlace } from '../stats/robust.ts';
 import type { ColumnsState, NumberArray } from './columns.ts';
-import { Columns } from './columns.ts';
+import { Blocks, Columns } from './columns.ts';
 
 /** Five minutes of 5 s windows: long enough for a stable MAD, short enough to follow the day. */
 const HISTORY = 60;
+/** Healthy values of a series that lie together: memory is first touched in parts, a minute and a quarter apart. */
+const BLOCK = 15;
 /** Values kept as they came, healthy or not: the delay line, and the new level when a change is accepted. */
 const RECENT = 16;
 const COMMIT_DELAY = 2;
@@ -19,7 +21,6 @@ const REFRESH_WINDOWS = 6;
 const ALWAYS_REFRESH_BELOW = 24;
 
 const SPECS = {
-  ring: { type: Float32Array, width: HISTORY },
   length: { type: Uint8Array },
   next: { type: Uint8Array },
   recent: { type: Float32Array, width: RECENT },
@@ -34,6 +35,8 @@ const level = { median: 0, spread: 0 };
 
 export class LevelPool {
   readonly #columns = new Columns(SPECS);
+  /** The last HISTORY healthy values, a ring. */
+  readonly #healthy = new Blocks(HISTORY / BLOCK, BLOCK);
   length!: NumberArray;
   median!: NumberArray;
   spread!: NumberArray;
@@ -50,6 +53,7 @@ export class LevelPool {
   }
 
   ensure(size: number): void {
+    this.#healthy.ensure(size);
     if (this.#columns.ensure(size)) this.#fetch();
   }
 
@@ -100,28 +104,35 @@ export class LevelPool {
   }
 
   #learn(i: number, value: number): void {
-    const { ring, length, next } = this.#columns.array;
-    ring[i * HISTORY + next[i]!] = value;
-    next[i] = (next[i]! + 1) % HISTORY;
+    const { length, next } = this.#columns.array;
+    const at = next[i]!;
+    this.#healthy.open(Math.trunc(at / BLOCK))[i * BLOCK + (at % BLOCK)] = value;
+    next[i] = (at + 1) % HISTORY;
     if (length[i]! < HISTORY) length[i] = length[i]! + 1;
   }
 
   #refresh(i: number): void {
-    const { ring, length, median, spread } = this.#columns.array;
+    const { length, median, spread } = this.#columns.array;
     const n = length[i]!;
-    const at = i * HISTORY;
-    for (let k = 0; k < n; k++) scratch[k] = ring[at + k]!;
+    const at = i * BLOCK;
+    for (let from = 0; from < n; from += BLOCK) {
+      const values = this.#healthy.view(from / BLOCK);
+      const count = Math.min(BLOCK, n - from);
+      for (let k = 0; k < count; k++) scratch[from + k] = values[at + k]!;
+    }
     medianAndMadInPlace(scratch, n, level);
     median[i] = level.median;
     spread[i] = level.spread;
   }
 
   save(): ColumnsState {
-    return this.#columns.save();
+    const { size, columns } = this.#columns.save();
+    return { size, columns, blocks: this.#healthy.save() };
   }
 
   load(state: ColumnsState): void {
     this.#columns.load(state);
+    this.#healthy.load(state.size, state.blocks ?? {});
     this.#fetch();
   }
 }
