@@ -3,6 +3,7 @@ import type { MetricPair, ResourceEntity } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import type { Selection } from './compare-parts.ts';
 import { optional, sortBy } from './compare-parts.ts';
+import type { Scope } from './compare-scope.ts';
 import { PairBuilder } from './metric-pairs.ts';
 import { Unpacker } from './packed.ts';
 import type { SeriesStore } from './store.ts';
@@ -50,10 +51,11 @@ class Series {
   }
 }
 
-/** Cost: O(rows + series * windows). */
-export function resourceEntities({ identities }: SeriesStore, selection: Selection): ResourceEntity[] {
+/** Cost: O(rows + series in scope * windows). */
+export function resourceEntities({ identities }: SeriesStore, selection: Selection, scope: Scope): ResourceEntity[] {
   const windows = [...selection.baseline, ...selection.current];
   const count = windows.length;
+  const isHeld = Uint8Array.from(identities.resources, (identity) => (scope.holdsResource(identity) ? 1 : 0));
   const series = new Series(identities.resources.length);
   const unpacker = new Unpacker();
   let values = new Float64Array(0);
@@ -61,8 +63,9 @@ export function resourceEntities({ identities }: SeriesStore, selection: Selecti
     const { rows } = resources;
     const [entity, metric, value] = unpacker.take([resources.entity, resources.metric, resources.value], rows);
     for (let r = 0; r < rows; r++) {
+      if (isHeld[entity![r]!] === 0) continue;
       const at = series.of(entity![r]!, metric![r]!) * count;
-      if (at >= values.length) values = grown(values, Math.max(rows, series.metric.length) * count);
+      if (at >= values.length) values = grown(values, series.metric.length * count);
       values[at + w] = value![r]!;
     }
   });

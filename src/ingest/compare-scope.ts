@@ -1,35 +1,26 @@
 /**
  * What of a large environment belongs into a comparison: the services its anomalies speak of, their callers and callees,
- * and everything between them. Small environments are compared whole.
+ * everything between them, their instances, whoever shares a machine with the first of them, and every machine. Small
+ * environments are compared whole.
  */
 import type { Anomaly } from '../model/incident.ts';
+import type { ResourceIdentity } from '../model/window.ts';
 import { KEY_CALLEE, KEY_CALLER } from '../model/window.ts';
 import type { Identities } from './window-builder.ts';
 
-/** Leaves up to which everything is compared: about half a second. */
-const WHOLE_UP_TO = 100_000;
+export interface Scope {
+  /** Of name ids. */
+  holdsCall(caller: number, callee: number): boolean;
+  holdsResource(identity: ResourceIdentity): boolean;
+}
 
-/** True for a (caller, callee) pair of name ids that belongs into the comparison. */
-export type Scope = (caller: number, callee: number) => boolean;
+const EVERYTHING: Scope = { holdsCall: () => true, holdsResource: () => true };
 
-const EVERYTHING: Scope = () => true;
-
-export function scopeOf(identities: Identities, anomalies: readonly Anomaly[]): Scope {
+/** Cost: O(leaves + resources). */
+export function scopeOf(identities: Identities, anomalies: readonly Anomaly[], wholeLeaves: number): Scope {
   const { calls, tcp, names } = identities;
-  if (calls.size + tcp.size <= WHOLE_UP_TO || anomalies.length === 0) return EVERYTHING;
-  const touched = new Set<number>();
-  const machines = new Set<string>();
-  for (const { entity } of anomalies) {
-    if (entity.kind === 'service') touched.add(names.id(entity.name));
-    else if (entity.kind === 'edge') {
-      touched.add(names.id(entity.from ?? ''));
-      touched.add(names.id(entity.to ?? ''));
-    } else machines.add(entity.name);
-  }
-  for (const resource of identities.resources) {
-    const hit = machines.has(resource.entity) || (resource.machine !== undefined && machines.has(resource.machine));
-    if (hit && resource.service !== undefined) touched.add(names.id(resource.service));
-  }
+  if (calls.size + tcp.size <= wholeLeaves || anomalies.length === 0) return EVERYTHING;
+  const { touched, machines } = touchedBy(anomalies, identities);
   const near = new Set(touched);
   for (let leaf = 0; leaf < calls.size; leaf++) {
     const caller = calls.keys[leaf * calls.width + KEY_CALLER]!;
@@ -37,5 +28,34 @@ export function scopeOf(identities: Identities, anomalies: readonly Anomaly[]): 
     if (touched.has(caller)) near.add(callee);
     if (touched.has(callee)) near.add(caller);
   }
-  return (caller, callee) => touched.has(caller) || touched.has(callee) || (near.has(caller) && near.has(callee));
+  const services = new Set([...near].map((id) => names.name(id)));
+  return {
+    holdsCall: (caller, callee) => touched.has(caller) || touched.has(callee) || (near.has(caller) && near.has(callee)),
+    holdsResource: ({ entityKind, service, machine }) =>
+      entityKind === 'machine' ||
+      (service !== undefined && services.has(service)) ||
+      (machine !== undefined && machines.has(machine)),
+  };
+}
+
+/** Services the anomalies speak of, or that run on machines they speak of; and the machines of all of these. */
+function touchedBy(
+  anomalies: readonly Anomaly[],
+  { names, resources }: Identities,
+): { touched: ReadonlySet<number>; machines: ReadonlySet<string> } {
+  const services = new Set<string>();
+  const entities = new Set<string>();
+  for (const { entity } of anomalies) {
+    if (entity.kind === 'service') services.add(entity.name);
+    else if (entity.kind === 'edge') services.add(entity.from ?? '').add(entity.to ?? '');
+    else entities.add(entity.name);
+  }
+  for (const { entity, machine, service } of resources) {
+    const isTouched = entities.has(entity) || (machine !== undefined && entities.has(machine));
+    if (isTouched && service !== undefined) services.add(service);
+  }
+  const machines = new Set(entities);
+  for (const { machine, service } of resources)
+    if (machine !== undefined && service !== undefined && services.has(service)) machines.add(machine);
+  return { touched: new Set([...services].map((name) => names.id(name))), machines };
 }

@@ -16,7 +16,7 @@ export function slotsOf(directory: Directory, scope: Scope): Slots {
   const of = new Int32Array(directory.size).fill(-1);
   for (let leaf = 0; leaf < directory.size; leaf++) {
     const at = leaf * directory.width;
-    if (!scope(directory.keys[at + KEY_CALLER]!, directory.keys[at + KEY_CALLEE]!)) continue;
+    if (!scope.holdsCall(directory.keys[at + KEY_CALLER]!, directory.keys[at + KEY_CALLEE]!)) continue;
     of[leaf] = leaves.length;
     leaves.push(leaf);
   }

@@ -26,13 +26,14 @@ export function buildComparison(
   incidentStartMs: number,
   nowMs: number,
   options: CompareOptions,
+  wholeLeaves: number,
 ): Comparison {
   const startMs = Math.floor(incidentStartMs / store.windowMs) * store.windowMs;
   const selection = select(store, startMs, nowMs, options.exclude ?? []);
-  const scope = scopeOf(store.identities, options.anomalies ?? []);
+  const scope = scopeOf(store.identities, options.anomalies ?? [], wholeLeaves);
   const calls = callLeaves(store, selection, scope);
   const tcp = tcpEdges(store, selection, scope);
-  const resources = resourceEntities(store, selection);
+  const resources = resourceEntities(store, selection, scope);
   const all = [...store.detail];
   return {
     environment: store.environment,

@@ -10,6 +10,7 @@ export const DEFAULT_INGEST_CONFIG: IngestConfig = {
   detailWindowsMax: 360,
   detailBytes: 512 * 1024 * 1024,
   minuteBlocks: 30,
+  compareWholeLeaves: 100_000,
 };
 
 /** Window length when neither the configuration nor the first batch says one. */

@@ -60,6 +60,6 @@ export class SeriesStore {
   }
 
   compare(incidentStartMs: number, nowMs: number, options: CompareOptions): Comparison {
-    return buildComparison(this, incidentStartMs, nowMs, options);
+    return buildComparison(this, incidentStartMs, nowMs, options, this.#config.compareWholeLeaves);
   }
 }

@@ -43,6 +43,8 @@ export interface IngestConfig {
   readonly detailBytes: number;
   /** One-minute sums kept behind the detail. */
   readonly minuteBlocks: number;
+  /** Leaves up to which a comparison holds everything (half a second); above, what its anomalies touch and lie near. */
+  readonly compareWholeLeaves: number;
 }
 
 export interface IngestCounters {
