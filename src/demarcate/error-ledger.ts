@@ -7,7 +7,7 @@
 
 import type { Entity } from '../model/entity.ts';
 import { edge as edgeEntity, service as serviceEntity } from '../model/entity.ts';
-import type { Ledger, LedgerEntry } from '../model/walk.ts';
+import type { BareEntry, BareLedger } from './noise.ts';
 import { propagate } from './propagate.ts';
 import type { CallEdge, System } from './system.ts';
 import { inbound } from './system.ts';
@@ -16,21 +16,20 @@ import { inbound } from './system.ts';
 const CYCLIC = 1e-9;
 
 /** @returns undefined when the entry has no traffic. Entries add up; `unexplained` is what only goes round. Cost: O(sweeps · edges). */
-export function errorLedger(system: System, entry: string): Ledger | undefined {
+export function errorLedger(system: System, entry: string): BareLedger | undefined {
   const flows = inbound(system.service(entry));
   if (flows === undefined || flows.current.count <= 0) return undefined;
   const baseline = flows.baseline.count > 0 ? flows.baseline.errors / flows.baseline.count : 0;
   const current = flows.current.errors / flows.current.count;
   const change = current - baseline;
   const amounts = originsOf(system, entry, change);
-  const entries: LedgerEntry[] = [...amounts.values()]
+  const entries: BareEntry[] = [...amounts.values()]
     .filter(({ amount }) => amount !== 0)
     .map(({ entity, amount }) => ({
       entity,
       term: 'originated',
       contribution: amount,
       share: change === 0 ? Number.NaN : amount / change,
-      standardError: Math.sqrt(Math.max(baseline, 1e-9) / Math.max(flows.current.count, 1)),
       ...before(system, entity),
     }));
   const rest = change - entries.reduce((sum, item) => sum + item.contribution, 0);
@@ -38,7 +37,6 @@ export function errorLedger(system: System, entry: string): Ledger | undefined {
     term: 'unexplained',
     contribution: rest,
     share: change === 0 ? Number.NaN : rest / change,
-    standardError: Number.NaN,
     baseline: Number.NaN,
     current: Number.NaN,
     ...(Math.abs(rest) > CYCLIC * Math.abs(change) ? { note: 'errors go round a cycle of calls' } : {}),

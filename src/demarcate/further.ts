@@ -5,6 +5,7 @@
 import type { Comparison } from '../model/comparison.ts';
 import { compareNames, entityKey, service } from '../model/entity.ts';
 import type { LedgerKind, Suspect, Walk } from '../model/walk.ts';
+import { withoutStretches } from './stretches.ts';
 import { calledOf } from './suspects.ts';
 import type { ChosenSymptom } from './symptom.ts';
 import { LEDGER_OF, mostCovering } from './symptom.ts';
@@ -29,18 +30,26 @@ export function furtherWalks(system: System, comparison: Comparison, main: Walk)
   const areSlow = main.ledgers.some(({ kind }) => kind === 'latency');
   const usual = areSlow ? 1 : Math.max(1, requestRatio(system, main.symptom.name));
   const isFlooded = (name: string): boolean => requestRatio(system, name) >= MORE_REQUESTS * usual;
-  const walks = changedServices(comparison, main.symptom.name, isFlooded).map((chosen) =>
-    walkFrom(system, comparison, chosen),
-  );
+  const unexplained = (walk: Walk, found: readonly Walk[]): Walk | undefined => {
+    const named = [main, ...found].flatMap(({ suspects }) => suspects.filter(isNotable));
+    return newIn(comparison, walk, named, isFlooded);
+  };
+  // Noise costs most of a ledger: only of those that are chosen.
+  const quick = withoutStretches(system);
+  let rest = changedServices(comparison, main.symptom.name, isFlooded).map((symptom) => ({
+    symptom,
+    walk: walkFrom(quick, comparison, symptom),
+  }));
   const found: Walk[] = [];
   while (found.length < MAX_FURTHER) {
-    const named = [main, ...found].flatMap(({ suspects }) => suspects.filter(isNotable));
-    const open = walks.flatMap((walk) => unexplained(comparison, walk, named, isFlooded) ?? []);
-    const names = open.map(({ symptom }) => symptom.name);
-    const chosen = mostCovering(system, names, names);
-    const next = open.find(({ symptom }) => symptom.name === chosen);
-    if (next === undefined) break;
-    found.push(next);
+    rest = rest.filter(({ walk }) => unexplained(walk, found) !== undefined);
+    const names = rest.map(({ walk }) => walk.symptom.name);
+    const name = mostCovering(system, names, names);
+    const chosen = rest.find(({ walk }) => walk.symptom.name === name);
+    if (chosen === undefined) break;
+    rest = rest.filter((one) => one !== chosen);
+    const next = unexplained(walkFrom(system, comparison, chosen.symptom), found);
+    if (next !== undefined) found.push(next);
   }
   return found;
 }
@@ -72,7 +81,7 @@ function changedServices(
 }
 
 /** The walk with what is new in it; undefined when what is named already accounts for its change, or nothing new does. */
-function unexplained(
+function newIn(
   comparison: Comparison,
   walk: Walk,
   named: readonly Suspect[],

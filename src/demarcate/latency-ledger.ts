@@ -12,24 +12,24 @@
  * a service causes by calling more often are its own entry (`fan-out.ts`).
  */
 import { edge as edgeEntity, service as serviceEntity } from '../model/entity.ts';
-import type { Ledger, LedgerEntry, LedgerTerm } from '../model/walk.ts';
+import type { LedgerTerm } from '../model/walk.ts';
 import { besideTheMean } from './beside.ts';
 import { fanOuts } from './fan-out.ts';
-import { reach, snapshot } from './latency-shares.ts';
+import { snapshot, usualOf } from './latency-shares.ts';
+import type { BareEntry, BareLedger } from './noise.ts';
 import type { System } from './system.ts';
 import { inbound, meanUs } from './system.ts';
 
 /** @returns undefined when the entry has no duration on one of the sides. Cost: O(sweeps · edges). */
-export function latencyLedger(system: System, entry: string): Ledger | undefined {
+export function latencyLedger(system: System, entry: string): BareLedger | undefined {
   const flows = inbound(system.service(entry));
   const baseline = meanUs(flows?.baseline);
   const current = meanUs(flows?.current);
   if (!Number.isFinite(baseline) || !Number.isFinite(current)) return undefined;
-  const reachable = reach(system, entry);
-  const before = snapshot(system, reachable, 'baseline', undefined, entry);
+  const { reachable, before } = usualOf(system, entry);
   const now = snapshot(system, reachable, 'current', before, entry);
   const change = current - baseline;
-  const entries: LedgerEntry[] = [];
+  const entries: BareEntry[] = [];
   const moreCalls = fanOuts(before, now, change);
   const beside = besideTheMean(before, now);
   for (const { edge, before: was, now: is, contribution } of moreCalls) {
@@ -40,7 +40,7 @@ export function latencyLedger(system: System, entry: string): Ledger | undefined
       baseline: was,
       current: is,
     } as const;
-    push(entries, part, change, Number.NaN);
+    push(entries, part, change);
   }
   for (const name of reachable) {
     const a = before.nodes.get(name);
@@ -48,7 +48,6 @@ export function latencyLedger(system: System, entry: string): Ledger | undefined
     const wa = before.weight.get(name) ?? 0;
     const wb = now.weight.get(name) ?? 0;
     const [value, visits] = split(wa, wb, a?.selfUs ?? b?.selfUs ?? 0, b?.selfUs ?? a?.selfUs ?? 0);
-    const variance = a === undefined ? Number.NaN : ((wa + wb) / 2) ** 2 * a.meanVarianceUs2;
     push(
       entries,
       {
@@ -59,7 +58,6 @@ export function latencyLedger(system: System, entry: string): Ledger | undefined
         current: wb * (b?.selfUs ?? 0),
       },
       change,
-      variance,
     );
     let fanOut = moreCalls.reduce((rest, { visits: of }) => rest - (of.get(name) ?? 0), visits);
     for (const { from, to } of system.callees(name)) {
@@ -77,7 +75,6 @@ export function latencyLedger(system: System, entry: string): Ledger | undefined
         entries,
         { entity: edgeEntity(from, to), term: 'network', contribution: way, baseline: xa * na, current: xb * nb },
         change,
-        Number.NaN,
       );
     }
     if (name !== entry || fanOut !== 0)
@@ -85,7 +82,6 @@ export function latencyLedger(system: System, entry: string): Ledger | undefined
         entries,
         { entity: serviceEntity(name), term: 'visits', contribution: fanOut, baseline: wa, current: wb },
         change,
-        Number.NaN,
       );
   }
   const explained = entries.reduce((sum, item) => sum + item.contribution, 0);
@@ -93,7 +89,6 @@ export function latencyLedger(system: System, entry: string): Ledger | undefined
     term: 'unexplained',
     contribution: change - explained,
     share: over(change - explained, change),
-    standardError: Number.NaN,
     baseline: Number.NaN,
     current: Number.NaN,
   });
@@ -101,16 +96,16 @@ export function latencyLedger(system: System, entry: string): Ledger | undefined
 }
 
 interface Part {
-  readonly entity: NonNullable<LedgerEntry['entity']>;
+  readonly entity: NonNullable<BareEntry['entity']>;
   readonly term: LedgerTerm;
   readonly contribution: number;
   readonly baseline: number;
   readonly current: number;
 }
 
-function push(entries: LedgerEntry[], part: Part, change: number, variance: number): void {
+function push(entries: BareEntry[], part: Part, change: number): void {
   if (part.contribution === 0 && part.baseline === 0 && part.current === 0) return;
-  entries.push({ ...part, share: over(part.contribution, change), standardError: Math.sqrt(variance) });
+  entries.push({ ...part, share: over(part.contribution, change) });
 }
 
 /** Midpoint rule: Δ(w·x) = Δx · mean(w) + Δw · mean(x), exactly. */

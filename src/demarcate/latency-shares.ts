@@ -28,7 +28,6 @@ export interface NodeShare {
   readonly selfUs: number;
   readonly overlap: number;
   readonly edges: readonly EdgeShare[];
-  readonly meanVarianceUs2: number;
   readonly requests: number;
 }
 
@@ -42,6 +41,27 @@ export function reach(system: System, entry: string): string[] {
   const seen = new Set([entry]);
   for (const name of seen) for (const { to } of system.callees(name)) seen.add(to);
   return [...seen];
+}
+
+export interface Usual {
+  readonly reachable: readonly string[];
+  readonly before: Snapshot;
+}
+
+/** Graph -> entry -> what was usual: the same in all stretches of a baseline, which share the graph. */
+const known = new WeakMap<System['graph'], Map<string, Usual>>();
+
+/** What the entry reaches, and what was usual there. */
+export function usualOf(system: System, entry: string): Usual {
+  const ofGraph = known.get(system.graph) ?? new Map<string, Usual>();
+  known.set(system.graph, ofGraph);
+  let usual = ofGraph.get(entry);
+  if (usual === undefined) {
+    const reachable = reach(system, entry);
+    usual = { reachable, before: snapshot(system, reachable, 'baseline', undefined, entry) };
+    ofGraph.set(entry, usual);
+  }
+  return usual;
 }
 
 export function snapshot(
@@ -85,7 +105,6 @@ function nodeShare(system: System, name: string, when: When, before: NodeShare |
     edges,
     overlap,
     selfUs: totalUs - overlap * callsUs,
-    meanVarianceUs2: own.meanVarianceUs2,
     requests: own.count,
   };
 }

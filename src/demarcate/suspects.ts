@@ -17,7 +17,7 @@ const MIN_SHARE = 0.05;
 /** With less of a change than this nothing is blamed for it against its noise. */
 const MOST_OF_IT = 0.5;
 /** Standard errors a contribution must exceed, where its noise is known. */
-const MIN_SIGNIFICANCE = 2;
+const MIN_SIGNIFICANCE = 1;
 /** Errors below this share of the calls are nobody's suffering. */
 const MIN_ERROR_SHARE = 0.01;
 /** A change of traffic below this share of it is its daily wobble and nobody's cause. */

@@ -5,6 +5,8 @@
 import { DirectedGraph } from 'graphology';
 import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
+import type { Stretch } from './stretches.ts';
+import { stretchesOf } from './stretches.ts';
 
 /** Sums per second over one span; `durationUs` is the sum of durations per second, NaN when not reported. */
 export interface Flow {
@@ -44,6 +46,14 @@ export interface System {
   callees(name: string): readonly CallEdge[];
   callers(name: string): readonly CallEdge[];
   readonly services: readonly string[];
+  readonly spans: { readonly baseline: SpanLength; readonly current: SpanLength };
+  /** The same system in stretches of the baseline; none when these are unknown. */
+  readonly stretches: readonly Stretch[];
+}
+
+interface SpanLength {
+  readonly windows: number;
+  readonly seconds: number;
 }
 
 interface Sums {
@@ -117,8 +127,17 @@ export function buildSystem(comparison: Comparison): System {
   }
   const edgeOf = (_key: string, attributes: Record<string, unknown>): CallEdge => attributes.edge as CallEdge;
   const byName = (a: CallEdge, b: CallEdge): number => compareNames(a.from, b.from) || compareNames(a.to, b.to);
-  return {
+  let stretches: readonly Stretch[] | undefined;
+  const system: System = {
     graph,
+    spans: {
+      baseline: { windows: comparison.baseline.windows, seconds: baselineS },
+      current: { windows: comparison.current.windows, seconds: currentS },
+    },
+    get stretches() {
+      stretches ??= stretchesOf(system, comparison);
+      return stretches;
+    },
     services: graph.nodes(),
     service: (name) => (graph.hasNode(name) ? (graph.getNodeAttribute(name, 'node') as ServiceNode) : undefined),
     edge: (from, to) =>
@@ -128,6 +147,7 @@ export function buildSystem(comparison: Comparison): System {
     callees: (name) => (graph.hasNode(name) ? graph.mapOutEdges(name, edgeOf).sort(byName) : []),
     callers: (name) => (graph.hasNode(name) ? graph.mapInEdges(name, edgeOf).sort(byName) : []),
   };
+  return system;
 }
 
 function connectFailures(comparison: Comparison): Map<string, Record<string, { baseline: number; current: number }>> {

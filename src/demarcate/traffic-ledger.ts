@@ -1,18 +1,18 @@
 /** The traffic ledger: the change of a service's request rate, by caller. Entries add up by construction. */
 import { edge as edgeEntity } from '../model/entity.ts';
-import type { Ledger, LedgerEntry } from '../model/walk.ts';
+import type { BareEntry, BareLedger } from './noise.ts';
 import type { System } from './system.ts';
 import { inbound } from './system.ts';
 
 /** @returns undefined when the service is unknown */
-export function trafficLedger(system: System, entry: string): Ledger | undefined {
+export function trafficLedger(system: System, entry: string): BareLedger | undefined {
   const flows = inbound(system.service(entry));
   if (flows === undefined) return undefined;
   const baseline = flows.baseline.count;
   const current = flows.current.count;
   const change = current - baseline;
   const share = (value: number): number => (change === 0 ? Number.NaN : value / change);
-  const entries: LedgerEntry[] = system.callers(entry).flatMap(({ from, to, client, server }) => {
+  const entries: BareEntry[] = system.callers(entry).flatMap(({ from, to, client, server }) => {
     const side = system.service(entry)?.server === undefined ? client : server;
     if (side === undefined) return [];
     const contribution = side.current.count - side.baseline.count;
@@ -22,7 +22,6 @@ export function trafficLedger(system: System, entry: string): Ledger | undefined
         term: 'caller' as const,
         contribution,
         share: share(contribution),
-        standardError: Math.sqrt(Math.max(side.baseline.count, 0)),
         baseline: side.baseline.count,
         current: side.current.count,
       },
@@ -33,7 +32,6 @@ export function trafficLedger(system: System, entry: string): Ledger | undefined
     term: 'unexplained',
     contribution: rest,
     share: share(rest),
-    standardError: Number.NaN,
     baseline: Number.NaN,
     current: Number.NaN,
   });

@@ -8,6 +8,8 @@ import { errorLedger } from './error-ledger.ts';
 import { moveInducedWaiting } from './induced.ts';
 import { latencyLedger } from './latency-ledger.ts';
 import { withMachine } from './machines.ts';
+import type { LedgerOf } from './noise.ts';
+import { withNoise } from './noise.ts';
 import { suspectsOf } from './suspects.ts';
 import type { ChosenSymptom } from './symptom.ts';
 import { LEDGER_OF } from './symptom.ts';
@@ -48,10 +50,14 @@ function byScore(a: Suspect, b: Suspect): number {
   return b.score - a.score || compareNames(entityKey(a.entity), entityKey(b.entity));
 }
 
+const LEDGERS_OF: Readonly<Record<LedgerKind, LedgerOf>> = {
+  latency: latencyLedger,
+  errors: errorLedger,
+  traffic: trafficLedger,
+};
+
 function ledgerOf(system: System, kind: LedgerKind, entry: string): Ledger | undefined {
-  if (kind === 'latency') return latencyLedger(system, entry);
-  if (kind === 'errors') return errorLedger(system, entry);
-  return trafficLedger(system, entry);
+  return withNoise(system, entry, LEDGERS_OF[kind]);
 }
 
 /** The same entity named by several entries or ledgers: its best entry leads, scores add at a discount. */

@@ -1,5 +1,5 @@
 /** Calls before and during an incident, leaf by leaf. */
-import type { CallLeaf, CallSums } from '../model/comparison.ts';
+import type { CallLeaf, CallSums, Stretches } from '../model/comparison.ts';
 import type { Tags } from '../model/records.ts';
 import { CALL_KEY_WIDTH, KEY_ERROR_TYPE, KEY_OPERATION, KEY_PROTOCOL, KEY_STATUS, KEY_TAGS } from '../model/window.ts';
 import type { Selection } from './compare-parts.ts';
@@ -7,6 +7,7 @@ import { endsKey, endsOf, optional, sortBy } from './compare-parts.ts';
 import type { Scope } from './compare-scope.ts';
 import type { Slots } from './compare-slots.ts';
 import { slotsOf } from './compare-slots.ts';
+import { StretchSums } from './compare-stretches.ts';
 import { lossFactors, lossyCollectors } from './coverage.ts';
 import type { KeptWindow } from './kept-window.ts';
 import type { MinuteBlock } from './minute-block.ts';
@@ -28,6 +29,7 @@ class LeafSums {
     { leaves, of }: Slots,
     windows: readonly KeptWindow[],
     blocks: readonly MinuteBlock[],
+    stretches?: StretchSums,
   ) {
     this.#leaves = leaves;
     this.#collector = calls.collector;
@@ -40,21 +42,27 @@ class LeafSums {
     for (const block of blocks) {
       const { rows, leaf, count, errors, duration, durationSquare } = block.sums().calls;
       const [leafOf] = unpacker.take([leaf], rows);
+      stretches?.next(block.windows);
       for (let r = 0; r < rows; r++) {
         const slot = of[leafOf![r]!]!;
-        if (slot >= 0) this.#add(slot, count.at(r), errors.at(r), duration.at(r), durationSquare.at(r));
+        if (slot < 0) continue;
+        this.#add(slot, count.at(r), errors.at(r), duration.at(r), durationSquare.at(r));
+        stretches?.add(slot, count.at(r), errors.at(r), duration.at(r));
       }
     }
     for (const window of windows) {
       const { calls } = window;
       const lossy = new Set(lossyCollectors(window).map((collector) => names.id(collector)));
       const [leafOf] = unpacker.take([calls.leaf], calls.rows);
+      stretches?.next(1);
       for (let r = 0; r < calls.rows; r++) {
         const slot = of[leafOf![r]!]!;
         if (slot < 0 || (lossy.size > 0 && lossy.has(this.#collector[leafOf![r]!]!))) continue;
         const count = calls.count.at(r);
+        const errors = calls.errors.at(r);
         const duration = calls.durationSumUs.at(r);
-        this.#add(slot, count, calls.errors.at(r), duration, count > 0 ? (duration * duration) / count : 0);
+        this.#add(slot, count, errors, duration, count > 0 ? (duration * duration) / count : 0);
+        stretches?.add(slot, count, errors, duration);
       }
     }
   }
@@ -86,11 +94,22 @@ class LeafSums {
   }
 }
 
-export function callLeaves(store: SeriesStore, selection: Selection, scope: Scope): CallLeaf[] {
-  const { calls: directory, names } = store.identities;
-  const slots = slotsOf(directory, scope);
-  const baseline = new LeafSums(store.identities, slots, selection.baseline, selection.baselineBlocks);
+/** Leaf by leaf before and during, and edge by edge in stretches of before. Cost: O(rows). */
+export function compareCalls(
+  store: SeriesStore,
+  selection: Selection,
+  scope: Scope,
+): { readonly calls: readonly CallLeaf[]; readonly stretches: Stretches } {
+  const slots = slotsOf(store.identities.calls, scope);
+  const stretches = new StretchSums(store.identities, slots, selection);
+  const { baseline: windows, baselineBlocks: blocks } = selection;
+  const baseline = new LeafSums(store.identities, slots, windows, blocks, stretches);
   const current = new LeafSums(store.identities, slots, selection.current, selection.currentBlocks);
+  return { calls: callLeaves(store, slots, baseline, current), stretches: stretches.result() };
+}
+
+function callLeaves({ identities }: SeriesStore, slots: Slots, baseline: LeafSums, current: LeafSums): CallLeaf[] {
+  const { calls: directory, names } = identities;
   const leaves: CallLeaf[] = [];
   for (let slot = 0; slot < slots.leaves.length; slot++) {
     if (baseline.count[slot] === 0 && current.count[slot] === 0) continue;

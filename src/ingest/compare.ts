@@ -2,7 +2,7 @@
 import type { Comparison, Span, TelemetryHealth, Topology } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import { splitIncomplete } from '../model/window.ts';
-import { callLeaves } from './compare-calls.ts';
+import { compareCalls } from './compare-calls.ts';
 import { tcpEdges } from './compare-metrics.ts';
 import type { Ends, Selection } from './compare-parts.ts';
 import { sortBy } from './compare-parts.ts';
@@ -31,7 +31,7 @@ export function buildComparison(
   const startMs = Math.floor(incidentStartMs / store.windowMs) * store.windowMs;
   const selection = select(store, startMs, nowMs, options.exclude ?? []);
   const scope = scopeOf(store.identities, options.anomalies ?? [], wholeLeaves);
-  const calls = callLeaves(store, selection, scope);
+  const { calls, stretches } = compareCalls(store, selection, scope);
   const tcp = tcpEdges(store, selection, scope);
   const resources = resourceEntities(store, selection, scope);
   const all = [...store.detail];
@@ -41,6 +41,7 @@ export function buildComparison(
     baseline: span(selection.baseline, selection.baselineBlocks, store.windowMs, startMs, startMs),
     current: span(selection.current, selection.currentBlocks, store.windowMs, startMs, startMs + store.windowMs),
     calls,
+    stretches,
     tcp,
     resources,
     topology: topology(store, calls, tcp, resources),

@@ -41,6 +41,26 @@ export interface CallSums {
   readonly durationSquareUs2: number;
 }
 
+/**
+ * The baseline once more, cut into stretches of about equal length, oldest first: what differs between them is noise.
+ * A stretch of 0 windows says nothing.
+ */
+export interface Stretches {
+  readonly windows: readonly number[];
+  readonly edges: readonly EdgeStretches[];
+}
+
+/** Sums of an edge as one side saw it, stretch by stretch. */
+export interface EdgeStretches {
+  readonly caller: string;
+  readonly callee: string;
+  readonly side: Side;
+  readonly count: ArrayLike<number>;
+  readonly errors: ArrayLike<number>;
+  /** NaN: not reported. */
+  readonly durationSumUs: ArrayLike<number>;
+}
+
 /** One metric of an entity or of an edge and side, e.g. retransmits, drops.NETFILTER_DROP, cpuThrottledUs. */
 export interface MetricPair {
   /** Field name of the record; map entries are `drops.REASON`, `connectFailures.refused`. */
@@ -114,6 +134,8 @@ export interface Comparison {
   readonly baseline: Span;
   readonly current: Span;
   readonly calls: readonly CallLeaf[];
+  /** Absent where nobody kept single windows: noise is unknown then. */
+  readonly stretches?: Stretches;
   readonly tcp: readonly TcpEdge[];
   readonly resources: readonly ResourceEntity[];
   readonly topology: Topology;

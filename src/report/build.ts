@@ -126,7 +126,7 @@ function toReportLedger(ledger: Ledger): ReportLedger {
       term: 'rest',
       contribution: sum((e) => e.contribution),
       share: sum((e) => e.share),
-      standardError: null,
+      standardError: finite(Math.sqrt(rest.reduce((total, entry) => total + entry.standardError ** 2, 0))),
       baseline: sum((e) => e.baseline),
       current: sum((e) => e.current),
       note: `${rest.length} small entries together`,
