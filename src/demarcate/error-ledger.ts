@@ -110,6 +110,11 @@ export function received(edge: CallEdge): number {
   return calls + failedConnects(edge);
 }
 
+/** What of it the callee did not return itself: timeouts, resets, failed connects. */
+export function lost(edge: CallEdge): number {
+  return Math.max(0, received(edge) - fromCallee(edge));
+}
+
 export function failedConnects(edge: CallEdge): number {
   return Object.values(edge.connectFailures).reduce(
     (sum, { baseline, current }) => sum + Math.max(0, current - baseline),

@@ -31,8 +31,11 @@ export function withNoise(system: System, entry: string, ledgerOf: LedgerOf): Le
   const least = leastVariance(system, ledger);
   const entries = ledger.entries.map((item): LedgerEntry => {
     const key = keyOf(item);
+    const floor = least(item);
+    // An entry that no stretch had (a new way, more calls) would show no noise there, which is not to have none.
+    const isKnown = floor > 0 || calm.some(({ of }) => of.has(key));
     const variance = varianceOf(calm.map(({ windows, of }) => ({ windows, x: of.get(key) ?? 0 })));
-    return { ...item, standardError: Math.sqrt(Math.max(variance * spans, least(item))) };
+    return { ...item, standardError: isKnown ? Math.sqrt(Math.max(variance * spans, floor)) : Number.NaN };
   });
   return { ...ledger, entries };
 }

@@ -5,7 +5,7 @@ import { compareNames, entityKey, instance as instanceEntity, service as service
 import type { Symptom } from '../model/incident.ts';
 import type { Ledger, LedgerEntry, Observation, Suspect } from '../model/walk.ts';
 import { edgeEvidence, sharedByAllCallees, sharedByAllCallers } from './edge-check.ts';
-import { received } from './error-ledger.ts';
+import { lost, received } from './error-ledger.ts';
 import type { CallEdge, System } from './system.ts';
 import { meanUs } from './system.ts';
 import type { InstanceMeasure } from './vertical.ts';
@@ -133,7 +133,7 @@ function narrowEdge(
   if (evidence.refusedPerS > evidence.timedOutPerS && evidence.refusedPerS > 0) {
     return end(comparison, edge.to, measure, silent, instances, observations);
   }
-  if (sharedByAllCallers(system, edge, (other) => suffers(other, edge))) {
+  if (sharedByAllCallers(system, edge, (other) => suffers(other, edge, measure))) {
     const text = `all callers of ${edge.to} see the same`;
     return end(comparison, edge.to, measure, silent, instances, [...observations, { text }]);
   }
@@ -173,10 +173,13 @@ function end(
   return narrowService(comparison, service, measure, observations);
 }
 
-/** The caller gets clearly more errors over this edge, or half as many of its calls as the one in question, or waits. */
-function suffers(edge: CallEdge, asked: CallEdge): boolean {
-  const share = (one: CallEdge): number =>
-    received(one) / Math.max((one.client ?? one.server)?.current.count ?? 0, 0.2);
+/**
+ * The caller waits, or gets clearly more errors over this edge, or half as many of its calls as the one in question. Where
+ * waiting is asked about, errors that the callee returned itself are another matter.
+ */
+function suffers(edge: CallEdge, asked: CallEdge, measure: InstanceMeasure): boolean {
+  const errors = measure === 'waited' ? lost : received;
+  const share = (one: CallEdge): number => errors(one) / Math.max((one.client ?? one.server)?.current.count ?? 0, 0.2);
   return share(edge) > Math.min(0.05, Math.max(MIN_ERROR_SHARE, share(asked) / 2)) || waits(edge);
 }
 

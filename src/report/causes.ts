@@ -181,7 +181,11 @@ function toCause(group: readonly Draft[], rank: number): RankedCause {
     missing: verdict.missing,
     remedy: verdict.remedy ?? null,
     path: pathFrom(lead.entity, suspect),
-    instances: uniqueNames(group.flatMap((d) => d.suspect.instances ?? [])),
+    // Of an instance that the rule blames, what the suspect had been narrowed to says no more.
+    instances:
+      lead.entity.kind === 'instance'
+        ? [lead.entity.name]
+        : uniqueNames(group.flatMap((d) => d.suspect.instances ?? [])),
     machines: uniqueNames(group.flatMap((d) => d.suspect.machines ?? [])),
     suspects: uniqueEntities(group.map((d) => d.suspect.entity)),
     undecided: uniqueExcluded(verdict.undecided ?? [], verdict.faultClass),

@@ -62,6 +62,14 @@ describe('noise of ledger entries', () => {
     expect(standardError).toBeCloseTo(Math.sqrt(ratio * (2 / requests)), 12);
   });
 
+  it('is unknown of what the baseline never had', () => {
+    const drawn = draw({ graph: 'web -> api -> db', calls: { 'api -> db': [1, 9] } });
+    const walk = demarcate(withStretches(drawn), service('web'));
+    const { contribution, standardError } = entryOf(walk, 'latency', 'calls', 'edge:api -> db');
+    expect(contribution).toBeGreaterThan(1_000);
+    expect(standardError).toBeNaN();
+  });
+
   it('is unknown where no stretches were kept', () => {
     const walk = demarcate(draw({ graph: 'web -> api', self: { api: [1_000, 3_000] } }), service('web'));
     for (const ledger of walk.ledgers) for (const { standardError } of ledger.entries) expect(standardError).toBeNaN();

@@ -131,6 +131,16 @@ describe('the end of an edge', () => {
     expect(names(busy(100_000, 110_000)).sort()).toEqual(['cart -> cache', 'cart -> product']);
   });
 
+  it('is the way, where another caller is answered with errors that come from elsewhere, in time', () => {
+    const drawn = draw({
+      graph: 'web -> api -> db; web -> job -> api',
+      net: { 'web -> api': [100, 30_100] },
+      errors: { db: [0, 0.2] },
+    });
+    expect(names(drawn)).toContain('web -> api');
+    expect(names(drawn)).not.toContain('api');
+  });
+
   it('is the instance whose callers wait', () => {
     const drawn = draw({
       graph: 'web -> api; web -> job -> api',
