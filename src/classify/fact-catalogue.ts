@@ -99,7 +99,12 @@ const EDGE: readonly FactDefinition[] = [
   number('edge.connect_failure_ratio', 'ratio', 'failed connects / all connects, now', 0, 1),
   number('edge.connect_failure_ratio_delta', 'ratio', 'its rise', -1, 1),
   number('edge.calls_ratio', 'factor', 'call rate now / before', 0),
-  number('edge.success_ratio', 'factor', 'rate of successful calls now / before: near 0 when nothing gets through', 0),
+  number(
+    'edge.success_ratio',
+    'factor',
+    'rate of successful calls now / before, for as many requests as its callers get: near 0 when nothing gets through',
+    0,
+  ),
   number('edge.error_ratio', 'ratio', 'failed calls / calls, seen by the caller, now', 0, 1),
   number('edge.error_ratio_delta', 'ratio', 'its rise', -1, 1),
   list('edge.error_types', 'error types whose rate rose, seen by the caller'),
@@ -238,6 +243,7 @@ const RESOURCE: readonly FactDefinition[] = [
   ),
   number('machine.conntrack_used_of_max', 'ratio', 'conntrack entries / maximum, now', 0),
   number('machine.neighbour_cpu_rise_cores', 'cores', 'largest CPU rise of another service on the same machine'),
+  number('machine.neighbour_traffic_ratio', 'factor', 'calls into that service there now / before', 0),
 ];
 
 const DATABASE: readonly FactDefinition[] = [

@@ -61,6 +61,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'machine.disk_errors': 'disk errors',
   'machine.listen_overflows_rise_per_s': 'more accept-queue overflows on its machine',
   'machine.neighbour_cpu_rise_cores': 'more CPU used by a neighbour',
+  'machine.neighbour_traffic_ratio': 'requests of that neighbour against before',
   'db.is_database': 'is a database',
   'db.latency_ratio': 'statement duration against before',
   'db.self_time_share': 'share of the latency change in the database',

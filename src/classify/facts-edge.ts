@@ -213,6 +213,20 @@ export function mainTypes(rises: ReadonlyMap<string, number>): string[] {
   return [...rises].filter(([, rise]) => rise >= 0.01 * total).map(([key]) => key);
 }
 
+/** Requests the callers of these calls get themselves, now / before, at most 1: who is asked less calls less. */
+function askedLess({ comparison, baselineSeconds, currentSeconds }: Scope, made: readonly CallLeaf[]): number {
+  const callers = new Set(made.map(({ caller }) => caller));
+  const asked = bestSide(
+    comparison.calls.filter(({ callee }) => callers.has(callee)),
+    'server',
+  );
+  const ratio = over(
+    over(sumCalls(asked, 'current').count, currentSeconds),
+    over(sumCalls(asked, 'baseline').count, baselineSeconds),
+  );
+  return ratio === null || ratio === 0 ? 1 : Math.min(1, ratio);
+}
+
 function callFacts(scope: Scope, sheet: FactSheet): void {
   const seen = bestSide(scope.calls, 'client');
   const before = sumCalls(seen, 'baseline');
@@ -226,7 +240,7 @@ function callFacts(scope: Scope, sheet: FactSheet): void {
     'edge.calls_ratio',
     over(rate(now.count, scope.currentSeconds), rate(before.count, scope.baselineSeconds)),
   );
-  setFact(sheet, 'edge.success_ratio', over(goodNow, goodBefore));
+  setFact(sheet, 'edge.success_ratio', over(over(goodNow, goodBefore), askedLess(scope, seen)));
   const errorsNow = observed ? over(now.errors, now.count) : null;
   const errorsBefore = observed ? over(before.errors, before.count) : null;
   setFact(sheet, 'edge.error_ratio', errorsNow);

@@ -2,13 +2,20 @@
 import { formatValue } from '../model/format.ts';
 
 const ENDINGS: readonly (readonly [ending: string, unit: string])[] = [
-  ['_per_window', 'per_window'],
   ['_per_s', 'per_s'],
   ['_us', 'us'],
   ['_ratio', 'ratio'],
   ['_bytes', 'bytes'],
   ['_cores', 'cores'],
 ];
+
+const PER_WINDOW = '_per_window';
+
+/** Counts of a window are told as rates: how long a window is concerns nobody who reads a report. */
+export function perSecond(metric: string, windowMs: number): { readonly metric: string; readonly factor: number } {
+  if (!metric.endsWith(PER_WINDOW)) return { metric, factor: 1 };
+  return { metric: `${metric.slice(0, -PER_WINDOW.length)}_per_s`, factor: 1000 / windowMs };
+}
 
 export function metricUnit(metric: string): string {
   if (metric === 'request_rate_per_s') return 'requests_per_s';
@@ -47,8 +54,7 @@ export function metricWords(metric: string): string {
 }
 
 export function showMetric(value: number | null, unit: string): string {
-  if (value === null) return 'unknown';
-  return unit === 'per_window' ? `${formatValue(value, '')} per window` : formatValue(value, unit);
+  return value === null ? 'unknown' : formatValue(value, unit);
 }
 
 /** `×12.3`, `+0.4 %`, or empty when it cannot be said. */

@@ -105,6 +105,20 @@ describe('numbers by hand', () => {
     expect(of(1_000, 0)).toBe(null);
   });
 
+  it('calls that succeed: against what the callers are asked themselves, when that became less', () => {
+    const ratio = (asked: number, made: number): FactValue => {
+      const calls = [
+        call({ caller: 'web', callee: 'gateway', side: 'server', before: [100, 0, 9_000], now: [asked, 0, 9_000] }),
+        call({ caller: 'gateway', callee: 'orders', before: [50, 0, 5_000], now: [made, 0, 5_000] }),
+      ];
+      return facts({ calls }, suspect(toOrders, 'network', 0.9))('edge.success_ratio');
+    };
+    expect(ratio(100, 5)).toBeCloseTo(0.1, 9);
+    expect(ratio(10, 5)).toBeCloseTo(1, 9);
+    expect(ratio(300, 50)).toBeCloseTo(1, 9);
+    expect(ratio(0, 0)).toBe(0);
+  });
+
   it('a drop reason nobody saw is zero when the probe watches, unknown when it does not', () => {
     const watched = facts({ tcp: [lossy] }, suspect(toOrders, 'network', 0.9));
     expect(watched('edge.drops_rise_per_s.NETFILTER_DROP')).toBe(0);
@@ -187,6 +201,11 @@ describe('numbers by hand', () => {
     const get = facts({ resources }, suspect(service('orders'), 'self', 0.9));
     expect(get('machine.cpu_used_ratio')).toBeCloseTo(0.95, 9);
     expect(get('machine.neighbour_cpu_rise_cores')).toBeCloseTo(1.5, 9);
+    expect(get('machine.neighbour_traffic_ratio')).toBe(null);
+    const asked = call({ caller: 'web', callee: 'batch', side: 'server', before: [10, 0, 1], now: [30, 0, 1] });
+    const calls = [{ ...asked, calleeInstance: 'batch-1' }];
+    const busy = facts({ resources, calls }, suspect(service('orders'), 'self', 0.9));
+    expect(busy('machine.neighbour_traffic_ratio')).toBeCloseTo(3, 9);
     expect(facts({ resources }, suspect(machine('m1'), 'self', 0.9))('machine.cpu_used_ratio')).toBeCloseTo(0.95, 9);
     // Of a machine as a suspect, what does not suffer is a neighbour.
     const shared = { ...suspect(machine('m1'), 'self', 0.9), instances: ['orders-1'] };

@@ -288,6 +288,25 @@ describe('report', () => {
   });
 });
 
+describe('numbers for people', () => {
+  it('tells counts of a window as rates', async () => {
+    const { keyMetrics } = await sampleReport();
+    expect(keyMetrics.find(({ metric }) => metric.startsWith('drops'))).toMatchObject({
+      metric: 'drops_per_s',
+      unit: 'per_s',
+      baseline: 0,
+      current: 6,
+    });
+  });
+
+  it('narrows a cause at an instance to that instance', async () => {
+    const refused = verdictOf({ blames: { kind: 'instance', name: 'orders-2' } });
+    const suspects = [{ ...suspect(service('orders'), 'self', 0.9), instances: ['orders-1'] }];
+    const report = buildReport({ ...(await input()), walk: walk(suspects), verdicts: [refused] });
+    expect(report.causes[0]).toMatchObject({ entity: { kind: 'instance', name: 'orders-2' }, instances: ['orders-2'] });
+  });
+});
+
 describe('Markdown', () => {
   it('has every section in reading order', async () => {
     const text = toMarkdown(await sampleReport());
