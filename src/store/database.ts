@@ -1,5 +1,5 @@
 /** Opens the SQLite file, brings its schema up to date, and turns SQLite's errors into ours. */
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { RcaError } from '../model/errors.ts';
@@ -20,7 +20,10 @@ const NOT_A_DATABASE = 26;
 export function openDatabase(path: string, busyTimeoutMs: number = BUSY_TIMEOUT_MS): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
+    if (path !== ':memory:') {
+      mkdirSync(dirname(path), { recursive: true });
+      refuseForeign(path);
+    }
     database = new DatabaseSync(path, { timeout: busyTimeoutMs });
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
     migrate(database, path);
@@ -29,6 +32,24 @@ export function openDatabase(path: string, busyTimeoutMs: number = BUSY_TIMEOUT_
     database?.close();
     throw storeError(error, path);
   }
+}
+
+/** What every SQLite file begins with. */
+const MAGIC = 'SQLite format 3\0';
+
+/** A short file of something else is empty to SQLite, which would write over it. */
+function refuseForeign(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || !found.isFile() || found.size === 0) return;
+  const head = Buffer.alloc(MAGIC.length);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, head, 0, head.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  if (head.toString('latin1') !== MAGIC)
+    throw storeError(Object.assign(new Error('its header is another'), { errcode: NOT_A_DATABASE }), path);
 }
 
 function migrate(database: DatabaseSync, path: string): void {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -171,6 +171,11 @@ describe('a bad file', () => {
     const bad = join(dir, 'bad.db');
     writeFileSync(bad, 'this is not a database, but it is long enough to have a header'.repeat(40));
     expect(() => openStore(bad)).toThrow(/bad\.db is not a SQLite database.*name another file/);
+    // To SQLite a few bytes are an empty database, and it would write over them.
+    const short = join(dir, 'rootwalk.json');
+    writeFileSync(short, '{}\n');
+    expect(() => openStore(short)).toThrow(/rootwalk\.json is not a SQLite database.*name another file/);
+    expect(readFileSync(short, 'utf8')).toBe('{}\n');
   });
 
   it('that is damaged is named when it is read', () => {
