@@ -60,7 +60,10 @@ function withSource(
 ): [causes: readonly RankedCause[], more: readonly RankedCause[]] {
   const [first, ...others] = causes;
   const callers = new Set(walk.suspects.flatMap(({ entity, term }) => (term === 'caller' ? [entityKey(entity)] : [])));
-  const source = others.find(({ entity, faultClass }) => faultClass === 'unknown' && callers.has(entityKey(entity)));
+  const source = others.find(
+    ({ entity, faultClass }) =>
+      (faultClass === 'unknown' || faultClass === 'traffic_surge') && callers.has(entityKey(entity)),
+  );
   const surge = more.find(({ faultClass }) => TRAFFIC_CLASSES.has(faultClass));
   if (first === undefined || source === undefined || surge === undefined) return [causes, more];
   const joined = {
@@ -109,12 +112,12 @@ function weightOf(group: readonly Draft[]): number {
  * more requests is part of the surge as well; fewer may come because they are lost on it.
  */
 function trafficOf({ suspect, verdict }: Draft, drafts: readonly Draft[]): Draft | undefined {
-  if (suspect.term !== 'caller' || TRAFFIC_CLASSES.has(verdict.faultClass)) return undefined;
-  return drafts.find(
-    (other) =>
-      other.verdict.faultClass === 'traffic_surge' ||
-      (verdict.faultClass === 'unknown' && other.verdict.faultClass === 'traffic_drop'),
+  if (suspect.term !== 'caller' || verdict.faultClass === 'traffic_drop') return undefined;
+  const suffering = drafts.find(
+    (other) => other.verdict.faultClass === 'traffic_surge' && other.suspect.term !== 'caller',
   );
+  if (suffering !== undefined || verdict.faultClass !== 'unknown') return suffering;
+  return drafts.find((other) => TRAFFIC_CLASSES.has(other.verdict.faultClass));
 }
 
 /** Entity and class; a draft that only waits for another entity joins the best cause of that entity, step by step. */

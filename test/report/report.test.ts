@@ -119,39 +119,44 @@ describe('report', () => {
     expect(half.summary).not.toContain('Apart');
   });
 
-  it('where a surge comes from belongs to its cause, in the first walk and in a further one', async () => {
-    const client = edge('client', 'gateway');
-    const sends = { text: 'client sends gateway 300 requests/s, 100 before' };
-    const caller = suspect(client, 'caller', 1, { score: 0.9, shares: { traffic: 1 }, observations: [sends] });
-    const db = suspect(service('db'), 'self', 0.96, { score: 0.5 });
-    const unknown = verdictOf({ suspect: client, faultClass: 'unknown', title: 'client -> gateway' });
-    const surge = verdictOf({ suspect: service('db'), faultClass: 'traffic_surge', title: 'db gets more' });
-    const one = await input(WORLD, { ...walk([]), suspects: [caller, db] });
-    const report = buildReport({ ...one, verdicts: [unknown, surge] });
-    expect(report.causes.map(({ entity, faultClass }) => `${entity.name} ${faultClass}`)).toEqual(['db traffic_surge']);
-    expect(report.causes[0]).toMatchObject({
-      shares: { latency: 0.96, traffic: 1 },
-      suspects: [service('db'), client],
-    });
-    expect(report.causes[0]?.observations).toContainEqual(sends);
+  it.each(['unknown', 'traffic_surge'])(
+    'where a surge comes from belongs to its cause, in the first walk and in a further one (%s)',
+    async (source) => {
+      const client = edge('client', 'gateway');
+      const sends = { text: 'client sends gateway 300 requests/s, 100 before' };
+      const caller = suspect(client, 'caller', 1, { score: 0.9, shares: { traffic: 1 }, observations: [sends] });
+      const db = suspect(service('db'), 'self', 0.96, { score: 0.5 });
+      const unknown = verdictOf({ suspect: client, faultClass: source, title: 'client -> gateway' });
+      const surge = verdictOf({ suspect: service('db'), faultClass: 'traffic_surge', title: 'db gets more' });
+      const one = await input(WORLD, { ...walk([]), suspects: [caller, db] });
+      const report = buildReport({ ...one, verdicts: [unknown, surge] });
+      expect(report.causes.map(({ entity, faultClass }) => `${entity.name} ${faultClass}`)).toEqual([
+        'db traffic_surge',
+      ]);
+      expect(report.causes[0]).toMatchObject({
+        shares: { latency: 0.96, traffic: 1 },
+        suspects: [service('db'), client],
+      });
+      expect(report.causes[0]?.observations).toContainEqual(sends);
 
-    const cart = suspect(service('cart'), 'originated', 1);
-    const main = { ...walk([cart, caller], 'errors'), further: [{ ...walk([db]), symptom: service('user') }] };
-    const failing = verdictOf({ suspect: service('cart'), faultClass: 'application_errors', title: 'cart fails' });
-    const two = buildReport({
-      ...(await input(WORLD, main)),
-      verdicts: [failing, unknown],
-      furtherVerdicts: [[surge]],
-    });
-    expect(two.causes.map(({ entity, faultClass }) => `${entity.name} ${faultClass}`)).toEqual([
-      'cart application_errors',
-      'db traffic_surge',
-    ]);
-    expect(two.causes[1]?.observations).toContainEqual(sends);
-    // Without a surge the caller stays what it is.
-    const plain = buildReport({ ...(await input(WORLD, { ...main, further: [] })), verdicts: [failing, unknown] });
-    expect(plain.causes.map(({ entity }) => entity.name)).toContain('client -> gateway');
-  });
+      const cart = suspect(service('cart'), 'originated', 1);
+      const main = { ...walk([cart, caller], 'errors'), further: [{ ...walk([db]), symptom: service('user') }] };
+      const failing = verdictOf({ suspect: service('cart'), faultClass: 'application_errors', title: 'cart fails' });
+      const two = buildReport({
+        ...(await input(WORLD, main)),
+        verdicts: [failing, unknown],
+        furtherVerdicts: [[surge]],
+      });
+      expect(two.causes.map(({ entity, faultClass }) => `${entity.name} ${faultClass}`)).toEqual([
+        'cart application_errors',
+        'db traffic_surge',
+      ]);
+      expect(two.causes[1]?.observations).toContainEqual(sends);
+      // Without a surge the caller stays what it is.
+      const plain = buildReport({ ...(await input(WORLD, { ...main, further: [] })), verdicts: [failing, unknown] });
+      expect(plain.causes.map(({ entity }) => entity.name)).toContain('client -> gateway');
+    },
+  );
 
   it('a class that a whole report showed stays when later windows no longer show it, and says since when', async () => {
     const drawn = await input(
