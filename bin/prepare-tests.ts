@@ -18,6 +18,7 @@ const NEEDED: Readonly<Record<string, string>> = {
   nft: 'nftables',
   nginx: 'nginx-light',
   'redis-server': 'redis-server',
+  mariadbd: 'mariadb-server',
   java: 'openjdk-17-jre-headless',
   mvn: 'maven',
   python3: 'python3',
