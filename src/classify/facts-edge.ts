@@ -1,5 +1,5 @@
 /** Facts of the network: TCP counters and calls over the suspect's edges. */
-import type { CallLeaf, CallSums, MetricPair } from '../model/comparison.ts';
+import type { CallLeaf, CallSums, Comparison, MetricPair } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
@@ -213,17 +213,24 @@ export function mainTypes(rises: ReadonlyMap<string, number>): string[] {
   return [...rises].filter(([, rise]) => rise >= 0.01 * total).map(([key]) => key);
 }
 
-/** Requests the callers of these calls get themselves, now / before, at most 1: who is asked less calls less. */
-function askedLess({ comparison, baselineSeconds, currentSeconds }: Scope, made: readonly CallLeaf[]): number {
+/** Calls into the callers of these calls. */
+export function askedOf({ calls }: Comparison, made: readonly CallLeaf[]): readonly CallLeaf[] {
   const callers = new Set(made.map(({ caller }) => caller));
-  const asked = bestSide(
-    comparison.calls.filter(({ callee }) => callers.has(callee)),
+  return bestSide(
+    calls.filter(({ callee }) => callers.has(callee)),
     'server',
   );
-  const ratio = over(
-    over(sumCalls(asked, 'current').count, currentSeconds),
-    over(sumCalls(asked, 'baseline').count, baselineSeconds),
-  );
+}
+
+/** Calls per second now / before; null when there were none. */
+export function rateRatio({ baselineSeconds, currentSeconds }: Scope, leaves: readonly CallLeaf[]): number | null {
+  const now = over(sumCalls(leaves, 'current').count, currentSeconds);
+  return over(now, over(sumCalls(leaves, 'baseline').count, baselineSeconds));
+}
+
+/** Requests the callers of these calls get themselves, now / before, at most 1: who is asked less calls less. */
+function askedLess(scope: Scope, made: readonly CallLeaf[]): number {
+  const ratio = rateRatio(scope, askedOf(scope.comparison, made));
   return ratio === null || ratio === 0 ? 1 : Math.min(1, ratio);
 }
 
@@ -235,11 +242,7 @@ function callFacts(scope: Scope, sheet: FactSheet): void {
   const rate = (value: number, seconds: number): number | null => (observed && seconds > 0 ? value / seconds : null);
   const goodBefore = rate(before.count - before.errors, scope.baselineSeconds);
   const goodNow = rate(now.count - now.errors, scope.currentSeconds);
-  setFact(
-    sheet,
-    'edge.calls_ratio',
-    over(rate(now.count, scope.currentSeconds), rate(before.count, scope.baselineSeconds)),
-  );
+  setFact(sheet, 'edge.calls_ratio', rateRatio(scope, seen));
   setFact(sheet, 'edge.success_ratio', over(over(goodNow, goodBefore), askedLess(scope, seen)));
   const errorsNow = observed ? over(now.errors, now.count) : null;
   const errorsBefore = observed ? over(before.errors, before.count) : null;

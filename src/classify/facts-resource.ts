@@ -3,7 +3,7 @@ import type { ResourceEntity } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
-import { bestSide, sumCalls } from './facts-edge.ts';
+import { bestSide, rateRatio } from './facts-edge.ts';
 import type { Pair } from './metric-sum.ts';
 import { find, known, minus, over, pairOf, times } from './metric-sum.ts';
 import type { Scope } from './scope.ts';
@@ -149,25 +149,11 @@ function neighbourFacts(scope: Scope, sheet: FactSheet, windowUs: number): void 
       scope.machineNames.has(r.machine ?? on.get(r.entity) ?? ''),
   );
   worst(sheet, 'machine.neighbour_cpu_rise_cores', others, (get) => rise(get('cpuUsedUs'), windowUs));
-  setFact(
-    sheet,
-    'machine.neighbour_traffic_ratio',
-    trafficRatio(scope, sheet.get('machine.neighbour_cpu_rise_cores')?.witness),
+  const neighbour = sheet.get('machine.neighbour_cpu_rise_cores')?.witness;
+  const into = scope.comparison.calls.filter(
+    ({ calleeInstance }) => calleeInstance !== undefined && calleeInstance === neighbour,
   );
-}
-
-/** Calls into an instance now / before; null when none are known. */
-function trafficRatio(
-  { comparison, baselineSeconds, currentSeconds }: Scope,
-  instance: string | null | undefined,
-): number | null {
-  const into = bestSide(
-    comparison.calls.filter(({ calleeInstance }) => calleeInstance === instance),
-    'server',
-  );
-  const rate = (span: 'baseline' | 'current', seconds: number): number | null =>
-    over(sumCalls(into, span).count, seconds);
-  return into.length === 0 ? null : over(rate('current', currentSeconds), rate('baseline', baselineSeconds));
+  setFact(sheet, 'machine.neighbour_traffic_ratio', rateRatio(scope, bestSide(into, 'server')));
 }
 
 function rise(pair: Pair, divisor: number): Reading {

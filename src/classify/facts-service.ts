@@ -4,7 +4,7 @@ import { compareNames } from '../model/entity.ts';
 import type { Ledger, LedgerEntry, LedgerKind, LedgerTerm } from '../model/walk.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
-import { bestSide, errorRises, errorTypeOf, mainTypes, shareOf, sumCalls } from './facts-edge.ts';
+import { askedOf, bestSide, errorRises, errorTypeOf, mainTypes, shareOf, sumCalls } from './facts-edge.ts';
 import { known, minus, over, sumOf } from './metric-sum.ts';
 import type { Scope } from './scope.ts';
 
@@ -108,11 +108,7 @@ function inboundCalls(scope: Scope): readonly CallLeaf[] {
 
 /** Calls of those callers that have requests of their own, for each of these, now / before. */
 function perCallerRequest({ comparison }: Scope, inbound: readonly CallLeaf[]): number | null {
-  const callers = new Set(inbound.map(({ caller }) => caller));
-  const asked = bestSide(
-    comparison.calls.filter(({ callee }) => callers.has(callee)),
-    'server',
-  );
+  const asked = askedOf(comparison, inbound);
   const known = new Set(asked.map(({ callee }) => callee));
   const made = inbound.filter(({ caller }) => known.has(caller));
   const per = (span: 'baseline' | 'current'): number | null =>

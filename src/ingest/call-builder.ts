@@ -16,12 +16,12 @@ import {
   KEY_STATUS,
   KEY_TAGS,
 } from '../model/window.ts';
+import { edgeKey } from './edge-key.ts';
 import { Doubles, exact, RowIndex, Words } from './growable.ts';
 import { SketchLog } from './sketch-log.ts';
 import type { Identities } from './window-builder.ts';
 
 const key = new Uint32Array(CALL_KEY_WIDTH);
-const edgeKey = new Uint32Array(3);
 
 export class CallBuilder {
   readonly #identities: Identities;
@@ -95,11 +95,7 @@ export class CallBuilder {
     const { calls, edges, edgeOf } = this.#identities;
     const known = edgeOf.get(leaf);
     if (known >= 0) return known;
-    const at = leaf * CALL_KEY_WIDTH;
-    edgeKey[0] = calls.keys[at + KEY_CALLER]!;
-    edgeKey[1] = calls.keys[at + KEY_CALLEE]!;
-    edgeKey[2] = calls.keys[at + KEY_SIDE]!;
-    const edge = edges.intern(edgeKey, 1);
+    const edge = edges.intern(edgeKey(calls, leaf), 1);
     edgeOf.set(leaf, edge);
     return edge;
   }

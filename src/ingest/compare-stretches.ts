@@ -1,11 +1,11 @@
 /** The baseline of an incident cut into stretches of about equal length: how they differ is its noise. */
 import type { EdgeStretches, Stretches } from '../model/comparison.ts';
 import type { Side } from '../model/records.ts';
-import { KEY_CALLEE, KEY_CALLER, KEY_SIDE } from '../model/window.ts';
 import type { Selection } from './compare-parts.ts';
 import { sortBy } from './compare-parts.ts';
 import type { Slots } from './compare-slots.ts';
 import { Directory } from './directory.ts';
+import { EDGE_KEY_WIDTH, edgeKey } from './edge-key.ts';
 import type { Identities } from './window-builder.ts';
 
 /** Enough to know a spread to a quarter of it, few enough for a ledger of each. */
@@ -14,7 +14,7 @@ const STRETCHES = 8;
 /** Sums of calls per edge, side and stretch. Rows of a collector in a window of which it lost records are in none. */
 export class StretchSums {
   readonly #identities: Identities;
-  readonly #edges = new Directory(3, 64);
+  readonly #edges = new Directory(EDGE_KEY_WIDTH, 64);
   /** Slot -> edge. */
   readonly #edgeOf: Uint32Array;
   readonly #windows: number[] = new Array<number>(STRETCHES).fill(0);
@@ -27,15 +27,7 @@ export class StretchSums {
 
   constructor(identities: Identities, { leaves }: Slots, { baseline, baselineBlocks }: Selection) {
     this.#identities = identities;
-    const { keys, width } = identities.calls;
-    const key = new Uint32Array(3);
-    this.#edgeOf = Uint32Array.from(leaves, (leaf) => {
-      const at = leaf * width;
-      key[0] = keys[at + KEY_CALLER]!;
-      key[1] = keys[at + KEY_CALLEE]!;
-      key[2] = keys[at + KEY_SIDE]!;
-      return this.#edges.intern(key, 0);
-    });
+    this.#edgeOf = Uint32Array.from(leaves, (leaf) => this.#edges.intern(edgeKey(identities.calls, leaf), 0));
     this.#all = baseline.length + baselineBlocks.reduce((sum, block) => sum + block.windows, 0);
     this.#count = new Float64Array(this.#edges.size * STRETCHES);
     this.#errors = new Float64Array(this.#edges.size * STRETCHES);
@@ -61,7 +53,7 @@ export class StretchSums {
     const of = (values: Float64Array, edge: number): Float64Array =>
       values.subarray(edge * STRETCHES, (edge + 1) * STRETCHES);
     const edges = Array.from({ length: this.#edges.size }, (_, edge): EdgeStretches => {
-      const [caller, callee, side] = this.#edges.keys.subarray(edge * 3, edge * 3 + 3);
+      const [caller, callee, side] = this.#edges.keys.subarray(edge * EDGE_KEY_WIDTH, (edge + 1) * EDGE_KEY_WIDTH);
       return {
         caller: names.name(caller!),
         callee: names.name(callee!),

@@ -9,6 +9,7 @@ import { Arrivals } from './arrivals.ts';
 import { CallBuilder } from './call-builder.ts';
 import { Dictionaries } from './dictionaries.ts';
 import { Directory } from './directory.ts';
+import { EDGE_KEY_WIDTH } from './edge-key.ts';
 import { RowIndex } from './growable.ts';
 import { NameTable } from './names.ts';
 import { ResourceBuilder } from './resource-builder.ts';
@@ -21,7 +22,7 @@ export class Identities {
   readonly calls = new Directory(CALL_KEY_WIDTH);
   readonly tcp = new Directory(TCP_KEY_WIDTH);
   /** caller, callee, side. */
-  readonly edges = new Directory(3);
+  readonly edges = new Directory(EDGE_KEY_WIDTH);
   readonly resources: ResourceIdentity[] = [];
   /** Kind of entity -> name -> number. */
   readonly #resourceIds = { instance: new Map<string, number>(), machine: new Map<string, number>() };

@@ -8,7 +8,7 @@ import { blindSpots } from './blind-spots.ts';
 import { contentId, finite } from './canonical.ts';
 import { allCauses, uniqueEntities } from './causes.ts';
 import { keepShown } from './kept.ts';
-import { metricUnit, perSecond } from './metric-names.ts';
+import { metricUnit, withRates } from './metric-names.ts';
 import type { ReportInput } from './types.ts';
 import { changesSince, phenomenon, suggestedChecks, summary } from './words.ts';
 
@@ -18,7 +18,8 @@ const MAX_LEDGER_ENTRIES = 30;
 
 /** Cost: O(suspects + ledger entries + anomalies). */
 export function buildReport(input: ReportInput): Report {
-  const { incident, comparison, walk, verdicts, previous } = input;
+  const { comparison, walk, verdicts, previous } = input;
+  const incident = withRates(input.incident, comparison.windowMs);
   const causes = keepShown(allCauses(walk, verdicts, input.furtherVerdicts ?? []), previous);
   const affected = affectedOf(incident);
   const what = phenomenon(incident, walk, affected);
@@ -44,7 +45,7 @@ export function buildReport(input: ReportInput): Report {
     resolvedMs,
     phenomenon: what,
     summary: summary(what, walk, causes, resolvedMs),
-    keyMetrics: keyMetrics(incident, comparison.windowMs),
+    keyMetrics: keyMetrics(incident),
     causes,
     propagation: causes[0]?.path ?? [],
     affected,
@@ -67,20 +68,19 @@ function ledgersOf(walk: Walk): Ledger[] {
 }
 
 /** Distinct entity and metric, service symptoms first as the incident orders them. */
-function keyMetrics(incident: Incident, windowMs: number): KeyMetric[] {
+function keyMetrics(incident: Incident): KeyMetric[] {
   const seen = new Set<string>();
   const metrics: KeyMetric[] = [];
   for (const anomaly of incident.anomalies) {
     const key = `${entityKey(anomaly.entity)}|${anomaly.metric}`;
     if (seen.has(key)) continue;
     seen.add(key);
-    const { metric, factor } = perSecond(anomaly.metric, windowMs);
     metrics.push({
       entity: anomaly.entity,
-      metric,
-      unit: metricUnit(metric),
-      baseline: finite(anomaly.baseline * factor),
-      current: finite(anomaly.current * factor),
+      metric: anomaly.metric,
+      unit: metricUnit(anomaly.metric),
+      baseline: finite(anomaly.baseline),
+      current: finite(anomaly.current),
       onsetMs: anomaly.onsetMs,
     });
     if (metrics.length === MAX_KEY_METRICS) break;

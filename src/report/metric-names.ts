@@ -1,5 +1,6 @@
 /** Metric names as words and units. A metric's name ends in its unit. */
 import { formatValue } from '../model/format.ts';
+import type { Incident } from '../model/incident.ts';
 
 const ENDINGS: readonly (readonly [ending: string, unit: string])[] = [
   ['_per_s', 'per_s'],
@@ -12,9 +13,14 @@ const ENDINGS: readonly (readonly [ending: string, unit: string])[] = [
 const PER_WINDOW = '_per_window';
 
 /** Counts of a window are told as rates: how long a window is concerns nobody who reads a report. */
-export function perSecond(metric: string, windowMs: number): { readonly metric: string; readonly factor: number } {
-  if (!metric.endsWith(PER_WINDOW)) return { metric, factor: 1 };
-  return { metric: `${metric.slice(0, -PER_WINDOW.length)}_per_s`, factor: 1000 / windowMs };
+export function withRates(incident: Incident, windowMs: number): Incident {
+  const factor = 1000 / windowMs;
+  const anomalies = incident.anomalies.map((anomaly) => {
+    if (!anomaly.metric.endsWith(PER_WINDOW)) return anomaly;
+    const metric = `${anomaly.metric.slice(0, -PER_WINDOW.length)}_per_s`;
+    return { ...anomaly, metric, baseline: anomaly.baseline * factor, current: anomaly.current * factor };
+  });
+  return { ...incident, anomalies };
 }
 
 export function metricUnit(metric: string): string {
