@@ -18,8 +18,10 @@ const MIN_EXPLAINED = 0.75;
 const MOST_OF_IT = 0.5;
 /** Share of the machine's own services that must be affected: a machine spares nobody for long. */
 const MIN_AFFECTED = 0.6;
-/** One service with more of it than this is the suspect itself. */
+/** One service with more of it than this is the suspect itself, unless so many got slower by the same factor. */
 const MAX_OF_ONE = 0.8;
+const SAME_FACTOR = 1.4;
+const SAME_FACTOR_SERVICES = 3;
 /** An instance, or the way between two, is affected when what it shows grew by this factor, and by this much a request. */
 const AFFECTED_RATIO = 1.5;
 const AFFECTED_US = 500;
@@ -77,7 +79,10 @@ function machineOf(
     .sort((a, b) => b.weight - a.weight || compareNames(a.name, b.name))
     // Both ends of a way are held against their machines: the caller's may hold as much, and carry nobody else.
     .map((one) => ({ ...one, ...affectedOn(one.name, scored, shares, units) }))
-    .find(({ affected, name, weight }) => affected !== undefined && isShared(scored, grown, name, weight));
+    .find(
+      ({ affected, name, weight }) =>
+        affected !== undefined && (affected.alike || isShared(scored, grown, name, weight)),
+    );
   if (found?.affected === undefined) return undefined;
   const { name, weight, lead, part, affected } = found;
   if (comparison.resources.some((one) => affected.instances.includes(one.entity) && isThrottled(comparison, one)))
@@ -179,15 +184,19 @@ function isShared(
   return [...byService.values()].every((own) => own <= MAX_OF_ONE * weight);
 }
 
+interface Affected {
+  readonly services: string[];
+  readonly instances: string[];
+  readonly spared: string;
+  /** Several services got slower by the same factor: a slower machine, not one of them beside its victims. */
+  readonly alike: boolean;
+}
+
 /** The machine's services when most of them are affected and what does not touch it mostly is not. */
-function affectedServices(
-  units: readonly Unit[],
-  machine: string,
-  measure: Measure,
-): { readonly services: string[]; readonly instances: string[]; readonly spared: string } | undefined {
+function affectedServices(units: readonly Unit[], machine: string, measure: Measure): Affected | undefined {
   const here = new Map<string, boolean>();
   const instances = new Set<string>();
-  const rises: number[] = [];
+  const rises: Rise[] = [];
   const others: Rise[] = [];
   for (const unit of units) {
     const rise = riseOf(unit);
@@ -201,9 +210,9 @@ function affectedServices(
     here.set(end.service, verdict || here.get(end.service) === true);
     if (!verdict) continue;
     instances.add(end.instance);
-    rises.push(rise.by);
+    rises.push(rise);
   }
-  const usual = rises.length === 0 ? 0 : median(rises);
+  const usual = rises.length === 0 ? 0 : median(rises.map(({ by }) => by));
   const elsewhere = others.length;
   const spared = others.filter((rise) => !isAffected(rise, measure, NOTICED * usual)).length;
   const services = [...here].filter(([, verdict]) => verdict).map(([name]) => name);
@@ -213,7 +222,15 @@ function affectedServices(
     services: services.sort(compareNames),
     instances: [...instances].sort(compareNames),
     spared: sparedWords(measure, spared),
+    alike: measure === 'self' && services.length >= SAME_FACTOR_SERVICES && areAlike(rises),
   };
+}
+
+/** Most of them; what calls several at once has no own time to divide by. */
+function areAlike(rises: readonly Rise[]): boolean {
+  const usual = median(rises.map(({ ratio }) => ratio));
+  const alike = rises.filter(({ ratio }) => ratio <= SAME_FACTOR * usual && usual <= SAME_FACTOR * ratio);
+  return alike.length >= Math.max(SAME_FACTOR_SERVICES, MIN_AFFECTED * rises.length);
 }
 
 function sparedWords(measure: Measure, count: number): string {

@@ -9,7 +9,7 @@ import { lost, received } from './error-ledger.ts';
 import type { CallEdge, System } from './system.ts';
 import { meanUs } from './system.ts';
 import type { InstanceMeasure } from './vertical.ts';
-import { concentratedInstance, instanceShares, silentInstances } from './vertical.ts';
+import { concentratedInstance, instanceShares, ownShares, silentInstances } from './vertical.ts';
 import { worked } from './work.ts';
 
 /** Entries below this share of the change are not suspects. */
@@ -85,7 +85,9 @@ function narrow(system: System, comparison: Comparison, ledger: Ledger, entry: L
         ? { entity, observations: [requestsOf(entry)] }
         : narrowEdge(system, comparison, edge, entity, ledger.kind === 'errors' ? 'failed' : 'waited');
   }
-  return narrowService(comparison, entity.name, ledger.kind === 'errors' ? 'errors' : 'duration', []);
+  const measure = ledger.kind === 'errors' ? 'errors' : 'duration';
+  const isOwn = entry.term === 'self' || entry.term === 'originated';
+  return narrowService(comparison, entity.name, measure, [], isOwn ? measure : undefined);
 }
 
 /** Who calls is at fault, whoever is called. */
@@ -104,11 +106,14 @@ function narrowService(
   name: string,
   measure: InstanceMeasure,
   observations: readonly Observation[],
+  own?: 'duration' | 'errors',
 ): Narrowed {
   const shares = instanceShares(comparison, name, measure);
-  const one = concentratedInstance(shares);
+  const whole = concentratedInstance(shares);
+  const one = whole ?? (own === undefined ? undefined : concentratedInstance(ownShares(comparison, name, own)));
   if (one === undefined) return { entity: serviceEntity(name), service: name, observations };
-  const text = `${Math.round(one.share * 100)} % of the change of ${name} sits on ${one.instance}; its siblings are as before`;
+  const what = whole === undefined ? `what ${name} does itself` : name;
+  const text = `${Math.round(one.share * 100)} % of the change of ${what} sits on ${one.instance}; its siblings are as before`;
   return {
     entity: instanceEntity(one.instance),
     service: name,

@@ -53,6 +53,39 @@ export function instanceShares(comparison: Comparison, name: string, measure: In
     }
     sums.set(key, sum);
   }
+  return sharesOf(sums);
+}
+
+/**
+ * The same of what each instance does itself: its requests' time, or errors, less that of its own calls. Where a callee is
+ * slow or fails as well, all instances show that.
+ * @returns empty when the service's own calls are not seen
+ */
+export function ownShares(comparison: Comparison, name: string, measure: 'duration' | 'errors'): InstanceShare[] {
+  const sums = new Map<string, Sums>();
+  let calls = 0;
+  for (const leaf of comparison.calls) {
+    const asked = leaf.side === 'server' && leaf.callee === name;
+    const asks = leaf.side === 'client' && leaf.caller === name;
+    const instance = asked ? leaf.calleeInstance : asks ? leaf.callerInstance : undefined;
+    if (instance === undefined) continue;
+    const machine = asked ? leaf.calleeMachine : leaf.callerMachine;
+    const sum = sums.get(instance) ?? { beforeCount: 0, before: 0, nowCount: 0, now: 0, machine };
+    const sign = asked ? 1 : -1;
+    const of = (when: 'baseline' | 'current'): number =>
+      leaf[when].count === 0 ? 0 : measure === 'errors' ? leaf[when].errors : leaf[when].durationSumUs;
+    sum.before += sign * of('baseline');
+    sum.now += sign * of('current');
+    if (asked) {
+      sum.beforeCount += leaf.baseline.count;
+      sum.nowCount += leaf.current.count;
+    } else calls++;
+    sums.set(instance, sum);
+  }
+  return calls === 0 ? [] : sharesOf(sums);
+}
+
+function sharesOf(sums: ReadonlyMap<string, Sums>): InstanceShare[] {
   const growth = [...sums].map(([instance, sum]) => {
     const usual = sum.beforeCount > 0 ? sum.before / sum.beforeCount : 0;
     const grown = Math.max(0, sum.now - usual * sum.nowCount);

@@ -75,6 +75,18 @@ describe('a machine that several services share', () => {
     expect(first(draw({ ...SLOW, self: { cart: [1_000, 61_000], users: [1_000, 5_000] } }))).toBe('service cart');
   });
 
+  it('is, however much of it is one service, when all of them got slower by the same factor', () => {
+    const on = { ...ON, mail: 'm1' };
+    const slower = (...[cart, users, mail]: readonly [number, number, number]): Drawn => ({
+      graph: GRAPH,
+      on,
+      self: { cart: [10_000, 10_000 * cart], users: [500, 500 * users], mail: [500, 500 * mail] },
+    });
+    expect(first(draw(slower(8, 7, 9)))).toBe('machine m1');
+    // One of them beside those that it disturbs.
+    expect(first(draw(slower(20, 4, 6)))).toBe('service cart');
+  });
+
   it('is not when one of its instances is stopped by its own quota', () => {
     const drawn = draw(SLOW);
     const throttled = {

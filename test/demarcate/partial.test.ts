@@ -5,6 +5,7 @@ import { concentratedInstance, instanceShares } from '../../src/demarcate/vertic
 import type { CallLeaf, Comparison } from '../../src/model/comparison.ts';
 import { edge, service } from '../../src/model/entity.ts';
 import type { Anomaly } from '../../src/model/incident.ts';
+import type { Drawn } from './draw.ts';
 import { draw, pair } from './draw.ts';
 
 function about(comparison: Comparison, ...anomalies: readonly Partial<Anomaly>[]): Comparison {
@@ -81,6 +82,47 @@ describe('without a collector', () => {
   it('names of instances that callers made up count for nothing', () => {
     const shares = instanceShares(rows(['10.0.0.7', '10.0.0.8', '10.0.0.9'], ['api-1', 'api-2']), 'api', 'duration');
     expect(shares.map(({ instance }) => instance)).toEqual(['api-1', 'api-2']);
+  });
+});
+
+describe('one instance beside another fault', () => {
+  const graph = 'web -> api -> db';
+  /** Two instances of `api`, each asked as often, with what happened to either. */
+  const two = (first: Drawn, second: Drawn): Comparison => {
+    const drawn = draw({ graph, ...first });
+    const tagged = (one: Drawn, name: string): CallLeaf[] =>
+      draw({ graph, ...one }).calls.map((leaf) => ({
+        ...leaf,
+        ...(leaf.callee === 'api' ? { calleeInstance: name } : {}),
+        ...(leaf.caller === 'api' ? { callerInstance: name } : {}),
+      }));
+    return { ...drawn, calls: [...tagged(first, 'api-1'), ...tagged(second, 'api-2')] };
+  };
+  const named = (comparison: Comparison): string[] =>
+    demarcate(comparison).suspects.map(({ entity }) => `${entity.kind} ${entity.name}`);
+
+  it('is told from siblings that wait for the same slow callee', () => {
+    const slow = { db: [1_000, 21_000] as const };
+    const comparison = two({ self: { ...slow, api: [1_000, 31_000] } }, { self: slow });
+    // Of all of its time less than half more is on api-1.
+    expect(concentratedInstance(instanceShares(comparison, 'api', 'duration'))).toBeUndefined();
+    expect(named(comparison).sort()).toEqual(['instance api-1', 'service db']);
+    expect(demarcate(comparison).suspects.flatMap(({ observations }) => observations)).toContainEqual(
+      expect.objectContaining({
+        text: '100 % of the change of what api does itself sits on api-1; its siblings are as before',
+      }),
+    );
+  });
+
+  it('is told from siblings that pass on the same errors', () => {
+    const failing = { db: [0, 0.3] as const };
+    const comparison = two({ errors: { ...failing, api: [0, 0.4] }, symptom: 'error_rise' }, { errors: failing });
+    expect(named(comparison).sort()).toEqual(['instance api-1', 'service db']);
+  });
+
+  it('is not named when both instances got slower themselves', () => {
+    const self = { db: [1_000, 21_000], api: [1_000, 21_000] } as const;
+    expect(named(two({ self }, { self })).sort()).toEqual(['service api', 'service db']);
   });
 });
 
