@@ -90,11 +90,13 @@ export class TcpCell {
   rttMinUs = Infinity;
   activeConnections = 0;
   acceptQueueOverflows = 0;
+  readonly clientEndpoints = new EndpointSample();
   readonly drops = new Map<string, number>();
   readonly connectFailures = new Map<string, number>();
 
   /** @param knowsOverflows  whether listeners are watched: without that, none counted is not none */
   record(edge: Edge, knowsOverflows: boolean): TcpRecord {
+    const endpoints = this.clientEndpoints.texts;
     return {
       ...edgeFields(edge),
       calleePort: edge.calleePort,
@@ -116,8 +118,42 @@ export class TcpCell {
         ? { acceptQueueOverflows: this.acceptQueueOverflows }
         : {}),
       activeConnections: this.activeConnections,
+      ...(endpoints.length === 0 ? {} : { clientEndpoints: endpoints }),
     };
   }
+}
+
+/** Of an edge's connections whose other end is not known, this many are told. */
+const MAX_ENDPOINTS = 6;
+
+/**
+ * Those with the smallest hashes: the other end's collector, asked for a few of the same connections, picks the same.
+ * Cost: O(1).
+ */
+export class EndpointSample {
+  readonly #kept: { readonly hash: number; readonly text: string }[] = [];
+
+  add(text: string): void {
+    const hash = textHash(text);
+    const kept = this.#kept;
+    const last = kept[kept.length - 1];
+    if (kept.length === MAX_ENDPOINTS && last !== undefined && hash > last.hash) return;
+    if (kept.some((one) => one.text === text)) return;
+    kept.push({ hash, text });
+    kept.sort((a, b) => a.hash - b.hash || (a.text < b.text ? -1 : 1));
+    if (kept.length > MAX_ENDPOINTS) kept.pop();
+  }
+
+  get texts(): string[] {
+    return this.#kept.map(({ text }) => text);
+  }
+}
+
+/** FNV-1a, 32 bits. */
+function textHash(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
 }
 
 export function increase(map: Map<string, number>, name: string, by: number): void {

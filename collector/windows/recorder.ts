@@ -1,6 +1,7 @@
 /** Turns what the tracker reports into sums of windows: resolves the edge, then adds. */
 import type { ConnFrame, ConnReason, FlowFrame, ListenerStatsFrame, TcpTotals } from '../frames/types.ts';
 import type { Edge, EdgeResolver } from '../naming/edges.ts';
+import { EXTERNAL } from '../naming/edges.ts';
 import type { Connection } from '../tracker/connection.ts';
 import type { Call } from '../tracker/layer7.ts';
 import type { TrackerSink, TrafficDelta } from '../tracker/tracker.ts';
@@ -85,6 +86,7 @@ export class Recorder implements TrackerSink {
   onTraffic(connection: Connection, delta: TrafficDelta, totals: TcpTotals, atMs: number): void {
     const cell = this.#cell(connection, atMs);
     if (cell === undefined) return;
+    this.#tellEndpoint(connection, cell, atMs);
     cell.bytesOut += delta.bytesSent;
     cell.bytesIn += delta.bytesReceived;
     cell.segmentsOut += delta.segmentsOut;
@@ -167,7 +169,9 @@ export class Recorder implements TrackerSink {
     for (const connection of connections) {
       if (!Number.isNaN(connection.closedMs) || connection.connecting || connection.tuple === undefined) continue;
       const cell = this.#cell(connection, atMs);
-      if (cell !== undefined) cell.activeConnections++;
+      if (cell === undefined) continue;
+      cell.activeConnections++;
+      this.#tellEndpoint(connection, cell, atMs);
     }
   }
 
@@ -214,6 +218,18 @@ export class Recorder implements TrackerSink {
       }
     }
     return this.#aggregator.tcp(atMs, edge);
+  }
+
+  /** The other end is on another host, or nobody's: its collector may know the connection by its client's end. */
+  #tellEndpoint(connection: Connection, cell: TcpCell, atMs: number): void {
+    const { tuple } = connection;
+    const edge = this.#resolve(connection, atMs);
+    if (tuple === undefined || edge === undefined) return;
+    const isClient = edge.side === 'client';
+    const [service, instance] = isClient ? [edge.callee, edge.calleeInstance] : [edge.caller, edge.callerInstance];
+    if (service === EXTERNAL || instance !== undefined) return;
+    const [address, port] = isClient ? [tuple.localAddress, tuple.localPort] : [tuple.remoteAddress, tuple.remotePort];
+    cell.clientEndpoints.add(`${address}:${port}`);
   }
 
   #excluded(connection: Connection): boolean {

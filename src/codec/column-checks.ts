@@ -76,6 +76,14 @@ export function checkEntries(entries: Entries, rows: number, strings: number, na
   countColumn(known(value, `${name}_value`), value.length, `${name}_value`);
 }
 
+export function checkEndpoints(row: Uint32Array, texts: readonly string[], rows: number): void {
+  sized(texts, row.length, 'endpoint');
+  for (let i = 0; i < row.length; i++) {
+    if (row[i]! >= rows || texts[i] === '')
+      throw new CodecProblem('bad_encoding', `endpoint[${i}]: empty, or its row is out of range`);
+  }
+}
+
 /** Texts that were found to be tags; dropped when there are many. */
 const goodTags = new Set<string>();
 const MAX_GOOD_TAGS = 10_000;

@@ -54,3 +54,4 @@ export const TCP_HAS_DROPS = 24;
 export const TCP_HAS_FAILURES = 25;
 export const TCP_DROPS = { row: 26, key: 27, value: 28 } as const;
 export const TCP_FAILURES = { row: 29, key: 30, value: 31 } as const;
+export const TCP_ENDPOINTS = { row: 32, text: 33 } as const;

@@ -8,6 +8,7 @@ import { TCP_FIELDS } from '../model/columns.ts';
 import type { Entries } from './column-checks.ts';
 import {
   absentNames,
+  checkEndpoints,
   checkEntries,
   checkHistograms,
   checkTags,
@@ -25,6 +26,7 @@ import {
   CALL_NUMBERS,
   CALL_SIDE,
   TCP_DROPS,
+  TCP_ENDPOINTS,
   TCP_FAILURES,
   TCP_FIRST_VALUE,
   TCP_HAS_DROPS,
@@ -129,6 +131,8 @@ export function decodeTcpColumns(header: Header, body: WireReader): TcpColumns {
   let hasFailures = new Uint8Array(rows);
   const drops: Entries = { row: new Uint32Array(0), key: new Uint32Array(0), value: new Float64Array(0) };
   const failures: Entries = { row: new Uint32Array(0), key: new Uint32Array(0), value: new Float64Array(0) };
+  let endpointRow: Uint32Array = new Uint32Array(0);
+  const endpoint: string[] = [];
   while (body.next()) {
     const { field } = body;
     const name = TCP_NAME_OF[field];
@@ -146,10 +150,13 @@ export function decodeTcpColumns(header: Header, body: WireReader): TcpColumns {
     else if (field === TCP_FAILURES.row) failures.row = body.packedUint32();
     else if (field === TCP_FAILURES.key) failures.key = body.packedUint32();
     else if (field === TCP_FAILURES.value) failures.value = body.packedDouble();
+    else if (field === TCP_ENDPOINTS.row) endpointRow = body.packedUint32();
+    else if (field === TCP_ENDPOINTS.text) endpoint.push(body.rareText());
     else body.skip();
   }
   checkEntries(drops, rows, strings.length, 'drop');
   checkEntries(failures, rows, strings.length, 'failure');
+  checkEndpoints(endpointRow, endpoint, rows);
   const name = (key: string): Uint32Array => names[key] ?? absentNames(rows, key);
   return {
     ...header,
@@ -171,6 +178,8 @@ export function decodeTcpColumns(header: Header, body: WireReader): TcpColumns {
     failureRow: failures.row,
     failureKey: failures.key,
     failureValue: failures.value,
+    endpointRow,
+    endpoint,
   };
 }
 

@@ -9,6 +9,7 @@ import {
   CALL_SIDE,
   ENVELOPE_FIELD,
   TCP_DROPS,
+  TCP_ENDPOINTS,
   TCP_FAILURES,
   TCP_FIRST_VALUE,
   TCP_HAS_DROPS,
@@ -97,6 +98,12 @@ export function encodeTcp(batch: Batch<'tcp'>): Uint8Array {
   });
   encodeMaps(body, dictionary, records, (record) => record.drops, TCP_HAS_DROPS, TCP_DROPS);
   encodeMaps(body, dictionary, records, (record) => record.connectFailures, TCP_HAS_FAILURES, TCP_FAILURES);
+  const endpoints = records.flatMap(({ clientEndpoints = [] }, row) => clientEndpoints.map((text) => ({ row, text })));
+  body.packed(
+    TCP_ENDPOINTS.row,
+    Uint32Array.from(endpoints, ({ row }) => row),
+  );
+  for (const { text } of endpoints) body.string(TCP_ENDPOINTS.text, text);
   return envelope(batch, dictionary, ENVELOPE_FIELD.tcp, body.finish());
 }
 

@@ -1,6 +1,6 @@
 /**
  * The fields of every record: one table from which validation, the JSON Schemas and their descriptions come.
- * Kinds: `name` non-empty text; `text` any text; `count` finite number >= 0; `number` finite; `counts` and `texts` maps;
+ * Kinds: `name` non-empty text, `names` a list of these; `text` any text; `count` finite number >= 0; `number` finite; `counts` and `texts` maps;
  * `histogram`; `probes`; or a list of allowed words.
  */
 import type { RecordType } from '../model/records.ts';
@@ -14,6 +14,7 @@ export type FieldKind =
   | 'counts'
   | 'numbers'
   | 'texts'
+  | 'names'
   | 'histogram'
   | 'probes'
   | readonly string[];
@@ -75,6 +76,10 @@ export const FIELDS: Readonly<Record<RecordType, Readonly<Record<string, Field>>
     zeroWindows: count('zero-window events'),
     acceptQueueOverflows: count('connections lost to a full accept queue'),
     activeConnections: count('connections open at the end of the window'),
+    clientEndpoints: may(
+      'names',
+      'client ends (address:port) of a few connections whose other end this side cannot name; joined with those the other side tells',
+    ),
   },
   resource: {
     entityKind: need(['instance', 'machine'], 'what the record speaks of'),

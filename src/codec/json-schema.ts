@@ -102,6 +102,8 @@ function shape({ kind }: Field): Json {
       return { type: 'object', additionalProperties: COUNT };
     case 'numbers':
       return { type: 'object', additionalProperties: { type: 'number' } };
+    case 'names':
+      return { type: 'array', items: NAME };
     case 'texts':
       return { type: 'object', additionalProperties: { type: 'string' } };
     case 'histogram':

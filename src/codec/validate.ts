@@ -147,6 +147,12 @@ function checkField(value: unknown, field: Field, path: string): void {
           throw new CodecProblem('bad_type', `${path}.${key}: expected text, found ${kindOf(item)}`);
       }
       return;
+    case 'names':
+      if (!Array.isArray(value)) throw new CodecProblem('bad_type', `${path}: expected a list, found ${kindOf(value)}`);
+      value.forEach((item: unknown, index) => {
+        checkName(item, `${path}[${index}]`);
+      });
+      return;
     case 'histogram':
       checkHistogram(value, path);
       return;

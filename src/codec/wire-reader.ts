@@ -68,6 +68,14 @@ export class WireReader {
     return textOf(this.#buffer, this.#view, at, length);
   }
 
+  /** A text that will hardly come again: past the cache. */
+  rareText(): string {
+    this.#expect(2);
+    const length = this.varint();
+    const at = this.#take(length);
+    return this.#buffer.toString('utf8', at, at + length);
+  }
+
   /**
    * The text just met and those that follow with the same tag, with their numbers in the cache of texts.
    * @param likely numbers that will mostly do

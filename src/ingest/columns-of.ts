@@ -155,5 +155,7 @@ export function tcpColumns(batch: Batch<'tcp'>): TcpColumns {
     failureRow: failures.row,
     failureKey: failures.key,
     failureValue: failures.value,
+    endpointRow: Uint32Array.from(records.flatMap(({ clientEndpoints = [] }, r) => clientEndpoints.map(() => r))),
+    endpoint: records.flatMap(({ clientEndpoints = [] }) => clientEndpoints),
   };
 }

@@ -33,6 +33,8 @@ export class TcpBuilder {
   readonly #has: Words;
   readonly #drops = new SparseSums();
   readonly #failures = new SparseSums();
+  /** Client ends of connections told beside their leaf's counters. */
+  readonly endpoints: { readonly text: string; readonly leaf: number }[] = [];
 
   /** @param rows expected rows, from the window before */
   constructor(directory: Directory, rows: number) {
@@ -51,6 +53,9 @@ export class TcpBuilder {
     // Mostly every row is a new one, and the columns are copied one by one.
     if (this.#leaf.length - before === batch.rows) this.#copy(batch, before);
     else this.#merge(batch, rows, before);
+    const { endpointRow, endpoint } = batch;
+    for (let i = 0; i < endpointRow.length; i++)
+      this.endpoints.push({ text: endpoint[i]!, leaf: this.#leaf.data[rows[endpointRow[i]!]!]! });
     for (let i = 0; i < dropRow.length; i++) {
       this.#drops.add(rows[dropRow[i]!]!, ids[dropKey[i]!]!, dropValue[i]!);
     }

@@ -11,7 +11,9 @@ import { Dictionaries } from './dictionaries.ts';
 import { Directory } from './directory.ts';
 import { EDGE_KEY_WIDTH } from './edge-key.ts';
 import { RowIndex } from './growable.ts';
+import { Joins } from './joins.ts';
 import { NameTable } from './names.ts';
+import { RenamedLeaves, renamedCalls, renamedHistograms, renamedRelation, renamedTcp } from './renamed.ts';
 import { ResourceBuilder } from './resource-builder.ts';
 import type { SketchLog } from './sketch-log.ts';
 import { TcpBuilder } from './tcp-builder.ts';
@@ -27,6 +29,9 @@ export class Identities {
   /** Kind of entity -> name -> number. */
   readonly #resourceIds = { instance: new Map<string, number>(), machine: new Map<string, number>() };
   readonly dictionaries = new Dictionaries(this.names);
+  readonly joins = new Joins(this.names);
+  readonly namedCalls = new RenamedLeaves(this.calls, this.joins);
+  readonly namedTcp = new RenamedLeaves(this.tcp, this.joins);
   /** Call leaf -> its edge, once a sketch asked for it. */
   readonly edgeOf = new RowIndex();
   /** Sketch logs of closed windows, to be used again. */
@@ -115,13 +120,30 @@ export class WindowBuilder {
     this.#samples.push(record);
   }
 
+  #named({ calls, histograms, tcp }: Tables): Tables {
+    const { joins, namedCalls, namedTcp, edges } = this.#identities;
+    return {
+      calls: renamedCalls(calls, namedCalls),
+      histograms: renamedHistograms(histograms, joins, edges),
+      tcp: renamedTcp(tcp, namedTcp),
+    };
+  }
+
+  #relations(): ClosedWindow['topology'] {
+    const { joins, names } = this.#identities;
+    const found = [...this.#topology];
+    const named = joins.isEmpty ? found : [...new Set(found.map((entry) => renamedRelation(entry, joins, names)))];
+    return named.sort(compareNames).map((entry) => entry.split('\0') as [string, string, string]);
+  }
+
   /** Windows of an environment are closed in order. */
   close(accounts: Accounts): ClosedWindow {
-    const { names, calls, tcp, expected } = this.#identities;
-    const callTable = this.#calls.table();
-    const tcpTable = this.#tcp.table();
-    expected.calls = roomy(callTable.rows);
-    expected.tcp = roomy(tcpTable.rows);
+    const { names, calls, tcp, expected, joins } = this.#identities;
+    const tables = { calls: this.#calls.table(), histograms: this.#calls.histograms(), tcp: this.#tcp.table() };
+    expected.calls = roomy(tables.calls.rows);
+    expected.tcp = roomy(tables.tcp.rows);
+    joins.learn(this.#tcp.endpoints, tcp, this.startMs);
+    const named = joins.isEmpty ? tables : this.#named(tables);
     return {
       environment: this.#environment,
       startMs: this.startMs,
@@ -129,11 +151,9 @@ export class WindowBuilder {
       names,
       callDirectory: calls,
       tcpDirectory: tcp,
-      calls: callTable,
-      histograms: this.#calls.histograms(),
-      tcp: tcpTable,
+      ...named,
       resources: this.#resources.table(this.#identities.resources),
-      topology: [...this.#topology].sort(compareNames).map((entry) => entry.split('\0') as [string, string, string]),
+      topology: this.#relations(),
       changes: canonical(this.#changes),
       health: canonical(this.#health),
       logs: canonical(this.#logs),
@@ -143,6 +163,8 @@ export class WindowBuilder {
     };
   }
 }
+
+type Tables = Pick<ClosedWindow, 'calls' | 'histograms' | 'tcp'>;
 
 function roomy(rows: number): number {
   return Math.max(256, Math.ceil(rows * 1.05));

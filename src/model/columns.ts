@@ -88,4 +88,7 @@ export interface TcpColumns extends ColumnBatchHeader {
   readonly failureRow: Uint32Array;
   readonly failureKey: Uint32Array;
   readonly failureValue: Float64Array;
+  /** `clientEndpoints` of all rows: row, text (not in `strings`: few of them come again). */
+  readonly endpointRow: Uint32Array;
+  readonly endpoint: readonly string[];
 }

@@ -72,6 +72,11 @@ export interface TcpRecord {
   readonly zeroWindows?: number;
   readonly acceptQueueOverflows?: number;
   readonly activeConnections?: number;
+  /**
+   * Where this side does not know the other end: the client's ends, `10.0.0.5:43210`, of a few of its connections. The
+   * other end's collector tells the same ones, and so the two are joined (src/ingest/joins.ts).
+   */
+  readonly clientEndpoints?: readonly string[];
 }
 
 /** Resources of one instance or one machine. Gauges are the window's last value unless named otherwise. */

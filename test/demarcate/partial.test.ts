@@ -85,12 +85,14 @@ describe('without a collector', () => {
   });
 });
 
+type Happened = Omit<Drawn, 'graph'>;
+
 describe('one instance beside another fault', () => {
   const graph = 'web -> api -> db';
   /** Two instances of `api`, each asked as often, with what happened to either. */
-  const two = (first: Drawn, second: Drawn): Comparison => {
+  const two = (first: Happened, second: Happened): Comparison => {
     const drawn = draw({ graph, ...first });
-    const tagged = (one: Drawn, name: string): CallLeaf[] =>
+    const tagged = (one: Happened, name: string): CallLeaf[] =>
       draw({ graph, ...one }).calls.map((leaf) => ({
         ...leaf,
         ...(leaf.callee === 'api' ? { calleeInstance: name } : {}),

@@ -1,0 +1,209 @@
+/**
+ * The two ends of a call on two hosts. A collector sees the other end as an address: `web -> 10.0.0.7:8080` on the
+ * caller's host, `10.0.0.5 -> cart` on the callee's. Of a few of these connections both tell the client's end (address and
+ * port, which a destination NAT such as that of a Kubernetes service leaves as they are): where both tell the same one, the
+ * address is given the name the other side knows.
+ *
+ * What was learnt in a window holds for it and those after it, whatever the order in which its batches came. Several
+ * services of one host that call the same callee share an address there, and keep it.
+ */
+import type { LeafDirectory, Names } from '../model/window.ts';
+import {
+  KEY_CALLEE,
+  KEY_CALLEE_INSTANCE,
+  KEY_CALLEE_MACHINE,
+  KEY_CALLER,
+  KEY_CALLER_INSTANCE,
+  KEY_CALLER_MACHINE,
+  KEY_SIDE,
+} from '../model/window.ts';
+
+/** Ids of names; 0: not known, or several. */
+interface Named {
+  readonly service: number;
+  readonly instance: number;
+  readonly machine: number;
+}
+
+interface Candidate extends Named {
+  lastMs: number;
+}
+
+/** Who was behind an address in the last minutes, and who that makes it. */
+interface Address {
+  readonly candidates: Map<string, Candidate>;
+  named: Named | undefined;
+}
+
+/** A connection's client end, and the TCP leaf of the side that told it. */
+export interface ToldEndpoint {
+  readonly text: string;
+  readonly leaf: number;
+}
+
+/** Who has not been seen behind an address for so long, while others were, is no longer there. */
+const REMEMBERED_MS = 5 * 60_000;
+
+export class Joins {
+  /** Rises when a name was learnt or changed. */
+  version = 0;
+  readonly #names: Names;
+  /** Callee's name in its callers' records -> who that is. */
+  readonly #callees = new Map<number, Address>();
+  /** Callee's service -> caller's name in its records -> who that is. */
+  readonly #callers = new Map<number, Map<number, Address>>();
+
+  constructor(names: Names) {
+    this.#names = names;
+  }
+
+  /** Nothing was joined yet. */
+  get isEmpty(): boolean {
+    return this.version === 0;
+  }
+
+  /** @param told  of one window, in any order. Cost: O(told). */
+  learn(told: readonly ToldEndpoint[], { keys, width }: LeafDirectory, windowStartMs: number): void {
+    if (told.length === 0) return;
+    const clientOf = (leaf: number): Named => ({
+      service: keys[leaf * width + KEY_CALLER]!,
+      instance: keys[leaf * width + KEY_CALLER_INSTANCE]!,
+      machine: keys[leaf * width + KEY_CALLER_MACHINE]!,
+    });
+    const serverOf = (leaf: number): Named => ({
+      service: keys[leaf * width + KEY_CALLEE]!,
+      instance: keys[leaf * width + KEY_CALLEE_INSTANCE]!,
+      machine: keys[leaf * width + KEY_CALLEE_MACHINE]!,
+    });
+    const connections = bySide(told, (leaf) => keys[leaf * width + KEY_SIDE] === 0);
+    const callees = new Set<Address>();
+    const callers = new Set<Address>();
+    for (const { client, server } of connections.values()) {
+      if (client === undefined || server === undefined) continue;
+      const callee = serverOf(server);
+      const asked = keys[client * width + KEY_CALLEE]!;
+      if (asked !== callee.service) callees.add(note(place(this.#callees, asked), windowStartMs, callee));
+      const asking = keys[server * width + KEY_CALLER]!;
+      if (asking === clientOf(client).service) continue;
+      callers.add(place(this.#callersOf(callee.service), asking));
+    }
+    for (const address of callees) this.#settle(address, windowStartMs, newest);
+    // Whoever calls it from such an address, also over connections that only one side told.
+    for (const [text, { client }] of connections) {
+      if (client === undefined) continue;
+      const [, callee] = this.edge(0, keys[client * width + KEY_CALLEE]!);
+      const address = this.#callers.get(callee)?.get(this.#names.id(text.slice(0, text.lastIndexOf(':'))));
+      if (address !== undefined) callers.add(note(address, windowStartMs, clientOf(client)));
+    }
+    for (const address of callers) this.#settle(address, windowStartMs, all);
+  }
+
+  /** Puts names in the place of addresses. @returns false when there is nothing to put */
+  rename(key: Uint32Array): boolean {
+    const isClient = key[KEY_SIDE] === 0;
+    if (isClient) {
+      const named = key[KEY_CALLEE_INSTANCE] === 0 ? this.#callees.get(key[KEY_CALLEE]!)?.named : undefined;
+      if (named === undefined) return false;
+      key[KEY_CALLEE] = named.service;
+      key[KEY_CALLEE_INSTANCE] = named.instance;
+      if (named.machine !== 0) key[KEY_CALLEE_MACHINE] = named.machine;
+      return true;
+    }
+    const named = key[KEY_CALLER_INSTANCE] === 0 ? this.#caller(key[KEY_CALLER]!, key[KEY_CALLEE]!) : undefined;
+    if (named === undefined) return false;
+    key[KEY_CALLER] = named.service;
+    key[KEY_CALLER_INSTANCE] = named.instance;
+    if (named.machine !== 0) key[KEY_CALLER_MACHINE] = named.machine;
+    return true;
+  }
+
+  /** The services of an edge, by the ids that either side's records have. */
+  edge(caller: number, callee: number): readonly [caller: number, callee: number] {
+    const to = this.#callees.get(callee)?.named?.service ?? callee;
+    return [this.#caller(caller, to)?.service ?? caller, to];
+  }
+
+  #caller(name: number, callee: number): Named | undefined {
+    return this.#callers.get(callee)?.get(name)?.named;
+  }
+
+  #callersOf(callee: number): Map<number, Address> {
+    let callers = this.#callers.get(callee);
+    if (callers === undefined) {
+      callers = new Map();
+      this.#callers.set(callee, callers);
+    }
+    return callers;
+  }
+
+  #settle(address: Address, nowMs: number, ofWhich: (candidates: readonly Candidate[]) => readonly Candidate[]): void {
+    const { candidates } = address;
+    for (const [key, { lastMs }] of candidates) if (lastMs < nowMs - REMEMBERED_MS) candidates.delete(key);
+    const named = only([...candidates.values()], ofWhich);
+    const was = address.named;
+    if (was?.service === named?.service && was?.instance === named?.instance && was?.machine === named?.machine) return;
+    address.named = named;
+    this.version++;
+  }
+}
+
+function place(map: Map<number, Address>, name: number): Address {
+  let address = map.get(name);
+  if (address === undefined) {
+    address = { candidates: new Map(), named: undefined };
+    map.set(name, address);
+  }
+  return address;
+}
+
+function note(address: Address, nowMs: number, named: Named): Address {
+  const key = `${named.service}/${named.instance}/${named.machine}`;
+  const known = address.candidates.get(key);
+  if (known === undefined) address.candidates.set(key, { ...named, lastMs: nowMs });
+  else known.lastMs = nowMs;
+  return address;
+}
+
+/** An address that was given away is its new owner's at once; */
+function newest(candidates: readonly Candidate[]): readonly Candidate[] {
+  const lastMs = Math.max(...candidates.map((one) => one.lastMs));
+  return candidates.filter((one) => one.lastMs === lastMs);
+}
+
+/** but where several services call from it, none of them is the caller. */
+function all(candidates: readonly Candidate[]): readonly Candidate[] {
+  return candidates;
+}
+
+/** The one service of some of the candidates, with the instance and machine that all of its candidates have in common. */
+function only(
+  candidates: readonly Candidate[],
+  ofWhich: (candidates: readonly Candidate[]) => readonly Candidate[],
+): Named | undefined {
+  const services = new Set(ofWhich(candidates).map(({ service }) => service));
+  const [service] = services;
+  if (service === undefined || services.size > 1) return undefined;
+  const own = candidates.filter((one) => one.service === service);
+  const same = (pick: (one: Named) => number): number => {
+    const first = pick(own[0]!);
+    return own.every((one) => pick(one) === first) ? first : 0;
+  };
+  return { service, instance: same(({ instance }) => instance), machine: same(({ machine }) => machine) };
+}
+
+interface Sides {
+  client?: number | undefined;
+  server?: number | undefined;
+}
+
+/** Client end -> the leaf of either side; none where a side told two: one is what it was taken for before it was known. */
+function bySide(told: readonly ToldEndpoint[], isClient: (leaf: number) => boolean): ReadonlyMap<string, Sides> {
+  const leaves = new Map<string, { readonly client: Set<number>; readonly server: Set<number> }>();
+  for (const { text, leaf } of told) {
+    const found = leaves.get(text) ?? { client: new Set(), server: new Set() };
+    (isClient(leaf) ? found.client : found.server).add(leaf);
+    leaves.set(text, found);
+  }
+  const one = (set: ReadonlySet<number>): number | undefined => (set.size === 1 ? [...set][0] : undefined);
+  return new Map([...leaves].map(([text, { client, server }]) => [text, { client: one(client), server: one(server) }]));
+}
