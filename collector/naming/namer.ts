@@ -1,9 +1,10 @@
 /** Names of processes, endpoints and machines: the naming file first, then what the host shows. */
 import type { ListenerFrame } from '../frames/types.ts';
+import { containerId, containerName } from './container.ts';
 import type { Naming } from './naming-file.ts';
 import { EMPTY_NAMING } from './naming-file.ts';
 import { readProcess } from './process-info.ts';
-import { containerId, serviceName } from './service-name.ts';
+import { serviceName } from './service-name.ts';
 
 export interface Identity {
   readonly service: string;
@@ -225,6 +226,8 @@ export class Namer {
     const info = readProcess(this.procRoot, pid);
     if (info === undefined) return undefined;
     const machine = this.machine(info.netns || netns);
+    const named = containerName(info, this.procRoot, machine);
+    if (named !== undefined) return { ...named, machine };
     const service = serviceName(info, this.procRoot);
     const container = containerId(info.cgroup);
     return {

@@ -1,6 +1,7 @@
 /** The name of a service from what its process looks like: systemd unit, else executable and command line. */
 import { readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { containerId } from './container.ts';
 import type { ProcessInfo } from './process-info.ts';
 
 /** File names that say nothing about what they serve; the directory does. */
@@ -22,13 +23,9 @@ const GENERIC = new Set([
   'manage',
   '__main__',
 ]);
+/** Directories of the system: whose program lies there says nothing. */
+const SYSTEM = new Set(['usr', 'local', 'sbin', 'opt', 'srv', 'home', 'root', 'var', 'tmp', 'code', 'workspace']);
 const NODE_FLAGS_WITH_VALUE = new Set(['-r', '--require', '--import', '--loader', '--env-file', '-C', '--conditions']);
-const CONTAINER = /(?:^|[/-])([0-9a-f]{64})(?:\.scope)?(?:\/|$)/;
-
-/** Container id (first 12 digits) in a cgroup path of docker, containerd, CRI-O or podman. */
-export function containerId(cgroup: string): string | undefined {
-  return CONTAINER.exec(cgroup)?.[1]?.slice(0, 12);
-}
 
 /** systemd unit that owns a cgroup: `nginx` of /system.slice/nginx.service. Sessions and user managers are none. */
 export function systemdUnit(cgroup: string): string | undefined {
@@ -128,7 +125,16 @@ export function serviceName(info: ProcessInfo, procRoot = '/proc'): string {
     const script = firstArgument(args, new Set());
     name = script === undefined ? undefined : scriptName(script, info, procRoot);
   }
-  return clean(name) || clean(executable) || clean(info.comm) || `pid-${info.pid}`;
+  return clean(name) || clean(programName(executable, info)) || clean(info.comm) || `pid-${info.pid}`;
+}
+
+/** A program called `server` has the name of its directory, where that says more. */
+function programName(executable: string, { executable: path }: ProcessInfo): string {
+  if (!GENERIC.has(executable)) return executable;
+  for (let dir = dirname(path); dir !== '/' && dir !== '.'; dir = dirname(dir)) {
+    if (!GENERIC.has(basename(dir)) && !SYSTEM.has(basename(dir))) return basename(dir);
+  }
+  return executable;
 }
 
 /**

@@ -2,12 +2,13 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { containerId, containerName, workloadOf } from '../../../collector/naming/container.ts';
 import { isPrivate } from '../../../collector/naming/edges.ts';
 import { Namer } from '../../../collector/naming/namer.ts';
 import { NamingFile, parseNaming } from '../../../collector/naming/naming-file.ts';
 import type { ProcessInfo } from '../../../collector/naming/process-info.ts';
 import { cgroupPath, readProcess } from '../../../collector/naming/process-info.ts';
-import { containerId, serviceName, systemdUnit } from '../../../collector/naming/service-name.ts';
+import { serviceName, systemdUnit } from '../../../collector/naming/service-name.ts';
 import { listener, tuple } from '../frames-of.ts';
 
 const HEX = '0123456789abcdef'.repeat(4);
@@ -45,6 +46,77 @@ const info = (commandLine: readonly string[], more: Partial<ProcessInfo> = {}): 
   ...more,
 });
 
+describe('names of containers', () => {
+  const UID = '0f4a6f5e-5f0b-4f0e-9d3c-2b1a7c6d5e4f';
+  const CRI = `/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${UID.replaceAll('-', '_')}.slice/cri-containerd-${HEX}.scope`;
+  const named = (cgroup: string, pid = 20): unknown =>
+    containerName(info(['server'], { pid, cgroup }), join(root, 'proc'), 'm1');
+
+  it.each([
+    ['cart-7d9f8b6c5-x2x4z', 'cart'],
+    ['shop-cart-5b8c7d9f6d-2bcdf', 'shop-cart'],
+    ['node-agent-x2x4z', 'node-agent'],
+    ['backup-28934567-bcdfg', 'backup'],
+    ['redis-0', 'redis'],
+    ['redis-cluster-12', 'redis-cluster'],
+    ['etcd', 'etcd'],
+    ['web-frontend', 'web-frontend'],
+  ])('%s is of %s', (pod, workload) => expect(workloadOf(pod)).toBe(workload));
+
+  it('of a pod is its namespace and workload, by what the kubelet keeps, in either layout of control groups', () => {
+    write(`proc/1/root/var/log/pods/shop_cart-7d9f8b6c5-x2x4z_${UID}/cart/0.log`, '');
+    const cart = { service: 'shop/cart', instance: 'cart-7d9f8b6c5-x2x4z' };
+    expect(named(CRI)).toEqual(cart);
+    expect(named(`/kubepods/besteffort/pod${UID}/${HEX}`)).toEqual(cart);
+  });
+
+  it('of a proxy beside it has the proxy’s name added', () => {
+    const id = HEX.replace('0', 'f');
+    write(`proc/1/root/var/log/containers/cart-7d9f8b6c5-x2x4z_shop_istio-proxy-${id}.log`, '');
+    write(`proc/1/root/var/log/containers/cart-7d9f8b6c5-x2x4z_shop_cart-${HEX}.log`, '');
+    expect(named(CRI.replace(HEX, id))).toEqual({
+      service: 'shop/cart/istio-proxy',
+      instance: 'cart-7d9f8b6c5-x2x4z/istio-proxy',
+    });
+    expect(named(CRI)).toMatchObject({ service: 'shop/cart' });
+  });
+
+  it('of a pod nothing is kept about is what it sees of itself, and of none at all the process’s', () => {
+    const other = CRI.replace('0f4a6f5e', 'aaaaaaaa');
+    expect(named(other)).toBeUndefined();
+    write('proc/20/environ', 'PATH=/bin\0HOSTNAME=user-0\0');
+    expect(named(other)).toEqual({ service: 'user', instance: 'user-0' });
+    write('proc/20/root/var/run/secrets/kubernetes.io/serviceaccount/namespace', 'shop');
+    expect(named(other)).toEqual({ service: 'shop/user', instance: 'user-0' });
+  });
+
+  it('of docker and podman are those of compose, swarm or the container, with the machine', () => {
+    const config = (id: string, name: string, labels: object): void =>
+      write(
+        `proc/1/root/var/lib/docker/containers/${id}/config.v2.json`,
+        JSON.stringify({ Name: name, Config: { Labels: labels } }),
+      );
+    const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((digit) => digit.repeat(64)) as [string, string, string, string];
+    config(a, '/shop-cart-1', { 'com.docker.compose.project': 'shop', 'com.docker.compose.service': 'cart' });
+    config(b, '/shop_cart.2.xyz', { 'com.docker.swarm.service.name': 'shop_cart' });
+    config(c, '/cart', {});
+    write(
+      'proc/1/root/var/lib/containers/storage/overlay-containers/containers.json',
+      JSON.stringify([{ id: d, names: ['mail'] }]),
+    );
+    expect(named(`/docker/${a}`)).toEqual({ service: 'shop/cart', instance: 'shop-cart-1@m1' });
+    expect(named(`/system.slice/docker-${b}.scope`)).toEqual({ service: 'shop_cart', instance: 'shop_cart.2.xyz@m1' });
+    expect(named(`/docker/${c}`)).toEqual({ service: 'cart', instance: 'cart@m1' });
+    expect(named(`/libpod_parent/libpod-${d}`)).toEqual({ service: 'mail', instance: 'mail@m1' });
+    expect(named(`/docker/${'e'.repeat(64)}`)).toBeUndefined();
+  });
+
+  it('of a program that says nothing is its directory’s, unless that is the system’s', () => {
+    expect(serviceName(info(['server'], { executable: '/opt/checkout/bin/server' }))).toBe('checkout');
+    expect(serviceName(info(['server'], { executable: '/usr/local/bin/server' }))).toBe('server');
+  });
+});
+
 describe('service names', () => {
   it.each([
     [['redis-server', '*:6379'], 'redis-server'],
@@ -61,6 +133,7 @@ describe('service names', () => {
     [['node', '-e', 'while (true);'], 'node'],
     [['python3.11', '-c', 'import x'], 'python'],
     [['my server'], 'my_server'],
+    [['server'], 'server'],
   ])('%j is %s', (commandLine, name) => expect(serviceName(info(commandLine))).toBe(name));
 
   it('takes the name a program was called by when the kernel knows it under that name too', () => {
