@@ -31,6 +31,16 @@ interface Running {
 export interface LabOptions {
   readonly seed: number;
   readonly log: (line: string) => void;
+  /** Collectors that share the machines. */
+  readonly collectors: number;
+}
+
+/** The machines that one collector watches. */
+export interface WatchedHost {
+  readonly name: string;
+  /** Who listens there and which process is what; rewritten when a process starts or ends. */
+  readonly namingFile: string;
+  readonly machines: readonly Machine[];
 }
 
 const STOP_PATIENCE_MS = 4_000;
@@ -76,8 +86,15 @@ export class Lab {
     }
   }
 
-  get namingFile(): string {
-    return join(this.dir, 'naming.json');
+  /** What each collector watches: the machines in turns, each with what a deployment there would know, and no more. */
+  get hosts(): readonly WatchedHost[] {
+    const count = Math.min(this.options.collectors, this.machines.size);
+    const all = [...this.machines.values()];
+    return Array.from({ length: count }, (_, k) => ({
+      name: count === 1 ? `lab${this.id}` : `lab${this.id}-${k + 1}`,
+      namingFile: join(this.dir, count === 1 ? 'naming.json' : `naming-${k + 1}.json`),
+      machines: all.filter((_machine, i) => i % count === k),
+    }));
   }
 
   machine(name: string): Machine {
@@ -310,6 +327,10 @@ export class Lab {
   }
 
   #writeNaming(): void {
-    writeJsonAtomically(this.namingFile, namingDocument([...this.machines.values()], this.#placed()));
+    const placed = this.#placed();
+    for (const { namingFile, machines } of this.hosts) {
+      const here = placed.filter(({ machine }) => machines.includes(machine));
+      writeJsonAtomically(namingFile, namingDocument(machines, here));
+    }
   }
 }

@@ -44,12 +44,12 @@ function commandLine(args: readonly string[]): string[] {
   return ['setpriv', '--pdeathsig', 'KILL', process.execPath, '--disable-warning=ExperimentalWarning', script, ...args];
 }
 
-function configOf(context: SystemContext): ConfigInput {
-  const { brokers, bus, environment, netns, namingFile, outDir, webhook } = context;
+function configOf(context: SystemContext, host: number): ConfigInput {
+  const { brokers, bus, environment, hosts, outDir, webhook } = context;
   return {
     environment,
     bus: { kind: bus, ...(bus === 'kafka' ? { brokers } : {}) },
-    collector: { name: `lab${context.labId}`, namingFile, netns },
+    collector: hosts[host]!,
     engine: { output: join(outDir, 'incidents'), database: join(outDir, 'rootwalk.db') },
     webhooks: [{ name: 'lab', url: webhook.url, secrets: [webhook.secret], allowPrivateAddresses: true }],
   };
@@ -81,8 +81,12 @@ export class RootwalkSystem implements SystemUnderTest {
   async start(context: SystemContext): Promise<void> {
     this.#context = context;
     mkdirSync(context.outDir, { recursive: true });
-    const config = join(context.outDir, 'rootwalk.json');
-    writeFileSync(config, `${JSON.stringify(configOf(context), null, 2)}\n`);
+    const configs = context.hosts.map((_, host) => {
+      const file = join(context.outDir, host === 0 ? 'rootwalk.json' : `rootwalk-${host + 1}.json`);
+      writeFileSync(file, `${JSON.stringify(configOf(context, host), null, 2)}\n`);
+      return file;
+    });
+    const config = configs[0]!;
     if (context.bus === 'embedded') {
       await this.#launch({ name: 'up', args: ['up', '-c', config], readyWord: 'reports go to' });
       return;
@@ -91,7 +95,11 @@ export class RootwalkSystem implements SystemUnderTest {
     for (const command of [
       { name: 'engine', args: ['engine', '-c', config], readyWord: 'engine is running' },
       { name: 'record', args: ['record', '-c', config, '--out', recording], readyWord: 'recording;' },
-      { name: 'collect', args: ['collect', '-c', config], readyWord: 'collector is running' },
+      ...configs.map((file, host) => ({
+        name: host === 0 ? 'collect' : `collect-${host + 1}`,
+        args: ['collect', '-c', file],
+        readyWord: 'collector is running',
+      })),
     ]) {
       await this.#launch(command);
     }

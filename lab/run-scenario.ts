@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly outDir: string;
   readonly seed: number;
   readonly bus: BusKind;
+  /** How many share the machines: each knows the names of its own alone. */
+  readonly collectors: number;
   /** Absent: services, load and faults only. */
   readonly system?: SystemFactory;
   readonly signal: AbortSignal;
@@ -107,13 +109,15 @@ async function attach(
   const stop = (): Promise<void> => system.stop();
   stops.push(stop);
   await system.start({
-    labId: lab.id,
     environment: 'lab',
     bus: options.bus,
     brokers: broker?.brokers ?? [],
     webhook: { url: receiver.url, secret },
-    namingFile: lab.namingFile,
-    netns: [...lab.machines.values()].map(({ netnsInode }) => netnsInode),
+    hosts: lab.hosts.map(({ name, namingFile, machines }) => ({
+      name,
+      namingFile,
+      netns: machines.map(({ netnsInode }) => netnsInode),
+    })),
     outDir: options.outDir,
     accepted: () => receiver.accepted(),
     log: options.log,
@@ -167,7 +171,11 @@ async function measure(lab: Lab, options: RunOptions, stops: (() => Promise<void
  */
 export async function runScenario(options: RunOptions): Promise<RunResult> {
   mkdirSync(options.outDir, { recursive: true });
-  const lab = await Lab.up(options.topology, { seed: options.seed, log: options.log });
+  const lab = await Lab.up(options.topology, {
+    seed: options.seed,
+    log: options.log,
+    collectors: options.collectors,
+  });
   options.log(`lab ${lab.id} is up: ${lab.machines.size} machines, ${options.topology.services.length} services`);
   const stops: (() => Promise<void>)[] = [];
   try {

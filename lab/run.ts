@@ -19,6 +19,7 @@ interface LabFlags {
   readonly out: string;
   readonly repeat: number;
   readonly bus: BusKind;
+  readonly collectors: number;
   readonly onlyServices?: boolean;
   readonly timeScale: number;
   readonly warmUp?: number;
@@ -40,6 +41,12 @@ function whole(text: string): number {
   return value;
 }
 
+function atLeastOne(text: string): number {
+  const value = whole(text);
+  if (value < 1) throw new InvalidArgumentError('expected a whole number, 1 or more');
+  return value;
+}
+
 function seconds(text: string): number {
   const match = /^(\d+(?:\.\d+)?)s?$/.exec(text);
   if (match === null) throw new InvalidArgumentError('expected seconds, such as 60 or 60s');
@@ -53,6 +60,12 @@ export function labCommand(): Command {
     .option('--out <dir>', 'folder for reports, recording, load.json, truth.json and score.json', 'lab-results')
     .option('--repeat <n>', 'runs of each scenario', positive, 1)
     .addOption(new Option('--bus <kind>', 'bus between collector and engine').choices([...BUS_KINDS]).default('kafka'))
+    .option(
+      '--collectors <n>',
+      'collectors that share the machines, each with the names of its own alone (Kafka)',
+      atLeastOne,
+      1,
+    )
     .option('--only-services', 'topology, load and faults alone; prints load statistics')
     .option('--time-scale <factor>', 'factor on every time of the scenario', positive, 1)
     .option('--warm-up <seconds>', 'instead of the scenario’s', seconds)
@@ -90,6 +103,9 @@ async function run(flags: LabFlags): Promise<void> {
   if (flags.scenario === undefined) {
     throw new RcaError('RCA_BAD_CONFIG', `lab: which scenario? --scenario ${scenarioNames().join(' | ')} | FILE | all`);
   }
+  if (flags.collectors > 1 && flags.bus === 'embedded') {
+    throw new RcaError('RCA_BAD_CONFIG', 'lab: several collectors need a bus between them. Mend: --bus kafka');
+  }
   const names = flags.scenario.flatMap((name) => (name === 'all' ? scenarioNames() : [name]));
   const read = names.map((name) => readScenario(name));
   const { signal } = abortOnSignals();
@@ -106,7 +122,7 @@ async function run(flags: LabFlags): Promise<void> {
       });
       console.log(`\n${scenario.name}, run ${i + 1} of ${flags.repeat}: ${scenario.description}`);
       const result = await runScenario({
-        ...{ scenario: retimed, topology, outDir, bus: flags.bus, signal },
+        ...{ scenario: retimed, topology, outDir, bus: flags.bus, collectors: flags.collectors, signal },
         seed: (flags.seed ?? scenario.seed ?? 1) + i,
         ...(flags.onlyServices === true ? {} : { system: () => new RootwalkSystem() }),
         log: (line) => console.log(`  ${new Date().toISOString().slice(11, 19)} ${line}`),

@@ -116,7 +116,7 @@ const REACHES: readonly Reach[] = [
     known: ({ services }) => services.flatMap(({ instances }) => instances),
   },
   {
-    kinds: ['slow-code', 'repeated-calls', 'memory-leak'],
+    kinds: ['memory-leak'],
     key: 'instance',
     needs: (kind) => `${kind} needs a service on node`,
     known: ({ services }) => services.filter(({ runtime }) => runtime === 'node').flatMap(({ instances }) => instances),

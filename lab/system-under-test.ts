@@ -12,7 +12,6 @@ export const BUS_KINDS = ['kafka', 'embedded'] as const;
 export type BusKind = (typeof BUS_KINDS)[number];
 
 export interface SystemContext {
-  readonly labId: number;
   /** `deployment.environment.name` of the lab's telemetry. */
   readonly environment: string;
   readonly bus: BusKind;
@@ -20,10 +19,14 @@ export interface SystemContext {
   readonly brokers: readonly string[];
   /** Where reports are to be sent, signed with this secret (Standard Webhooks). */
   readonly webhook: { readonly url: string; readonly secret: string };
-  /** Who listens where and which process is what; rewritten when a process starts or ends. */
-  readonly namingFile: string;
-  /** Inodes of the network namespaces that stand for machines. */
-  readonly netns: readonly number[];
+  /** What each collector watches. */
+  readonly hosts: readonly {
+    readonly name: string;
+    /** Who listens where and which process is what there; rewritten when a process starts or ends. */
+    readonly namingFile: string;
+    /** Inodes of the network namespaces that stand for its machines. */
+    readonly netns: readonly number[];
+  }[];
   /** For everything the system writes. */
   readonly outDir: string;
   /** Everything the webhook receiver has accepted so far: right signature, answered 2xx. */

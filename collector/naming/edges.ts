@@ -31,7 +31,7 @@ export const EXTERNAL = 'external';
 const EAGER_ATTEMPTS = 10;
 const RETRY_MS = 500;
 /** Addresses that may stand as names of unknown ends. */
-const MAX_ADDRESS_NAMES = 500;
+const MAX_ADDRESS_NAMES = 2_000;
 const MAX_EDGES = 100_000;
 
 /** RFC 1918, carrier-grade NAT, link-local, loopback, unique local. */

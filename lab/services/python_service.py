@@ -66,7 +66,7 @@ VERSION = os.environ.get("SERVICE_VERSION", "0")
 CALL_TIMEOUT_S = CONFIG["callTimeoutMs"] / 1000
 LOCAL = threading.local()
 BRANCHES = ThreadPoolExecutor(max_workers=16)
-COUNTS = {"requests": 0, "failuresInjected": 0}
+COUNTS = {"requests": 0, "failuresInjected": 0, "workInjected": 0}
 IN_FLIGHT = {"now": 0}
 TURNS = {}
 LOCK = threading.Lock()
@@ -82,7 +82,9 @@ def say(line):
 
 
 CONTROL = WatchedJson(
-    CONFIG["controlFile"], {"failures": []}, lambda: say({"failuresInjected": COUNTS["failuresInjected"]})
+    CONFIG["controlFile"],
+    {"failures": []},
+    lambda: say({name: COUNTS[name] for name in ("failuresInjected", "workInjected")}),
 )
 
 
@@ -219,7 +221,11 @@ def do_redis(step, values):
         run(step["orElse"], values)
 
 
-def run(steps, values):
+def run(steps, values, work=None):
+    """Does the steps; `work` is what is done beyond them."""
+    times = 1 if work is None else work["times"]
+    if work is not None and work["cpuMs"] > 0:
+        burn(work["cpuMs"])
     for step in steps:
         if "cpuMs" in step:
             burn(step["cpuMs"])
@@ -228,12 +234,18 @@ def run(steps, values):
         elif "parallel" in step:
             for branch in [BRANCHES.submit(run, steps, values) for steps in step["parallel"]]:
                 branch.result()
-        elif "call" in step:
-            do_call(step, values)
-        elif "sql" in step:
-            do_sql(step, values)
         else:
-            do_redis(step, values)
+            for _ in range(times):
+                ask(step, values)
+
+
+def ask(step, values):
+    if "call" in step:
+        do_call(step, values)
+    elif "sql" in step:
+        do_sql(step, values)
+    else:
+        do_redis(step, values)
 
 
 def padded(size):
@@ -285,8 +297,12 @@ class Handler(BaseHTTPRequestHandler):
                     COUNTS["failuresInjected"] += 1
                 self.answer(failure["status"], '{"error":"internal error"}')
                 return
+        work = next((more for more in CONTROL.value.get("work", []) if more["route"] == name), None)
+        if work is not None:
+            with LOCK:
+                COUNTS["workInjected"] += 1
         try:
-            run(route["do"], values)
+            run(route["do"], values, work)
         except StepError as error:
             self.answer(error.status, json.dumps({"error": str(error)}))
             return
