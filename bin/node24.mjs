@@ -2,6 +2,7 @@
 // Runs a script on the pinned Node 24, whatever Node started this file. Plain old JavaScript on purpose.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,7 +18,10 @@ export function findNode() {
   return null;
 }
 
-/** Runs `script args…` on Node 24, forwards SIGINT/SIGTERM, and exits with its code. */
+/**
+ * Runs `script args…` on Node 24 and exits with its code. Signals are passed on, since most senders (systemd, docker, kill)
+ * know only this process; a terminal signals both, and the script takes the two for one (src/commands/lifetime.ts).
+ */
 export function runOnNode24(script, args) {
   const node = findNode();
   if (node === null) {
@@ -28,7 +32,7 @@ export function runOnNode24(script, args) {
   }
   const child = spawn(node, ['--disable-warning=ExperimentalWarning', script, ...args], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  child.on('exit', (code, signal) => process.exit(signal ? 128 + (signal === 'SIGINT' ? 2 : 15) : (code ?? 1)));
+  child.on('exit', (code, signal) => process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1)));
 }
 
 if (process.argv[1] && fileURLToPath(import.meta.url) === process.argv[1]) {

@@ -1,6 +1,7 @@
 /** `rootwalk lab`: real services, real faults, scored reports. */
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { onFirstSignal } from '../src/commands/lifetime.ts';
 import { RcaError } from '../src/model/errors.ts';
 import { cleanupLeftovers, labsOnHost } from './cleanup.ts';
 import { readScenario, retime, scenarioNames } from './data.ts';
@@ -83,13 +84,10 @@ export function labCommand(): Command {
 /** Ctrl-C aborts the run, which cleans up; a second one ends at once, and the reaper cleans up. */
 function abortOnSignals(): AbortController {
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(130);
-      console.error(`rootwalk: ${signal}: ending the lab`);
-      controller.abort(new RcaError('RCA_ENVIRONMENT', `lab: ended by ${signal}`));
-    });
-  }
+  onFirstSignal((signal) => {
+    console.error(`rootwalk: ${signal}: ending the lab`);
+    controller.abort(new RcaError('RCA_ENVIRONMENT', `lab: ended by ${signal}`));
+  });
   return controller;
 }
 

@@ -4,12 +4,16 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import type { Collector } from '../../collector/collector.ts';
 import { busPublisher } from '../../collector/publisher.ts';
+import type { Bus } from '../bus/index.ts';
 import { openBus } from '../engine/open-bus.ts';
+import type { EngineService } from '../engine/service.ts';
 import { startEngineService } from '../engine/service.ts';
+import { RcaError } from '../model/errors.ts';
 import { toMarkdown } from '../report/index.ts';
 import { collectorFlags, withCollectorOptions } from './collect.ts';
 import { publishDemo } from './demo.ts';
 import { engineFlags } from './engine.ts';
+import type { Ending } from './lifetime.ts';
 import { inOrder, untilSignal } from './lifetime.ts';
 import type { CommonOptions } from './options.ts';
 import { configFrom } from './options.ts';
@@ -17,7 +21,7 @@ import { describeProbes, startCollector } from './run-collector.ts';
 import { oneLine } from './show-report.ts';
 
 interface UpOptions extends CommonOptions {
-  readonly demo?: boolean | string;
+  readonly demo?: true | string;
   readonly once?: boolean;
   readonly collector: boolean;
   readonly rules?: string;
@@ -44,6 +48,11 @@ export function upCommand(): Command {
 }
 
 async function run(options: UpOptions): Promise<void> {
+  if (options.once && !options.demo)
+    throw new RcaError(
+      'RCA_BAD_CONFIG',
+      '--once ends when the report of the demo stands. Mend: add --demo, or drop --once',
+    );
   const config = configFrom(
     { ...options, bus: 'embedded' },
     { engine: engineFlags(options), collector: collectorFlags(options as Parameters<typeof collectorFlags>[0]) },
@@ -65,30 +74,45 @@ async function run(options: UpOptions): Promise<void> {
       ending.release();
     },
   });
-  const collector = options.collector
-    ? await observe(config, busPublisher(bus, config.bus.topicPrefix, config.collector.encoding), say)
-    : undefined;
-  if (options.demo) {
-    const file = typeof options.demo === 'string' ? options.demo : defaultRecording();
-    if (file === undefined) say(`no recording in ${DATASETS} to replay; give one: --demo FILE`);
-    else {
-      say(`replaying ${file} in the environment "demo"`);
-      const published = await publishDemo(bus, config.bus.topicPrefix, file);
-      await settled(() => service.stats().messages, published);
-      // A second run stores nothing new: the same recording gives the same report.
-      const demo = service.latestReport('demo');
-      console.log(demo === undefined ? 'the recording led to no report' : `\n${toMarkdown(demo)}`);
-      if (options.once) ending.release();
-    }
+  let collector: Collector | undefined;
+  try {
+    if (options.collector)
+      collector = await observe(config, busPublisher(bus, config.bus.topicPrefix, config.collector.encoding), say);
+    if (options.demo) await replayDemo(options.demo, bus, config.bus.topicPrefix, service, ending, say);
+    if (options.once) ending.release();
+    if (!ending.isOver()) say(`reports go to ${config.engine.output}/; Ctrl-C ends`);
+    await ending.signalled;
+  } finally {
+    say('ending');
+    await inOrder(
+      () => collector?.stop(),
+      () => service.stop(),
+      () => bus.close(),
+    );
   }
-  say(`reports go to ${config.engine.output}/; Ctrl-C ends`);
-  await ending.signalled;
-  say('ending');
-  await inOrder(
-    () => collector?.stop(),
-    () => service.stop(),
-    () => bus.close(),
-  );
+}
+
+/** Plays the recording and prints its last report; leaves off when the end is asked for or the engine has failed. */
+async function replayDemo(
+  recording: string | true,
+  bus: Bus,
+  topicPrefix: string,
+  service: EngineService,
+  ending: Ending,
+  say: (line: string) => void,
+): Promise<void> {
+  const file = recording === true ? defaultRecording() : recording;
+  if (file === undefined) {
+    say(`no recording in ${DATASETS} to replay; give one: --demo FILE`);
+    return;
+  }
+  say(`replaying ${file} in the environment "demo"`);
+  const published = await publishDemo(bus, topicPrefix, file);
+  await settled(() => service.stats().messages, published, ending);
+  if (ending.isOver()) return;
+  // A second run stores nothing new: the same recording gives the same report.
+  const demo = service.latestReport('demo');
+  console.log(demo === undefined ? 'the recording led to no report' : `\n${toMarkdown(demo)}`);
 }
 
 /** Watches this host where kernel and rights allow; else says what is missing and goes on without. */
@@ -108,12 +132,12 @@ async function observe(
   }
 }
 
-/** Waits until the engine has taken at least so many messages and stands still. */
-async function settled(messages: () => number, atLeast: number): Promise<void> {
+/** Waits until the engine has taken at least so many messages and stands still, or the end is asked for. */
+async function settled(messages: () => number, atLeast: number, ending: Ending): Promise<void> {
   let before = -1;
-  while (messages() < atLeast || messages() !== before) {
+  while (!ending.isOver() && (messages() < atLeast || messages() !== before)) {
     before = messages();
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    await Promise.race([ending.signalled, new Promise((resolve) => setTimeout(resolve, SETTLE_MS))]);
   }
 }
 
