@@ -1,6 +1,7 @@
 /** The meaning of rules of the right shape: facts, operators, values, names, and conditions that can never hold. */
 import { formatValue } from '../model/format.ts';
 import { nearestName } from '../model/nearest.ts';
+import { checkSentences } from './check-sentences.ts';
 import type { Reporter } from './check-shape.ts';
 import type { Domain } from './domain.ts';
 import { fullDomain, implies, isEmpty, narrow } from './domain.ts';
@@ -18,8 +19,9 @@ export function checkCondition(condition: Condition, path: string, named: NamedC
   checkReach(condition, path, named, new Map(), report, 0);
 }
 
-/** Judges a rule: its conditions, and exclusions that would always win. */
+/** Judges a rule: its sentences, its conditions, and exclusions that would always win. */
 export function checkRule(rule: Rule, path: string, named: NamedConditions, report: Reporter): void {
+  checkSentences(rule, path, report);
   checkCondition(rule.needs, `${path}.needs`, named, report);
   rule.supports.forEach((support, i) => {
     checkCondition(support.when, `${path}.supports[${i}].when`, named, report);

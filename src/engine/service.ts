@@ -11,6 +11,7 @@ import { openStore } from '../store/index.ts';
 import { rulesOf } from './create.ts';
 import type { EngineStats } from './runtime.ts';
 import { startEngine } from './runtime.ts';
+import { checkWebhookClasses, unusedClasses } from './webhook-classes.ts';
 
 export interface ServiceOptions {
   readonly config: Config;
@@ -34,6 +35,7 @@ export interface EngineService {
 export async function startEngineService(options: ServiceOptions): Promise<EngineService> {
   const { config, bus, log } = options;
   const rules = rulesOf(config);
+  for (const line of checkWebhookClasses(config.webhooks, classesOf(rules))) log(line);
   mkdirSync(dirname(config.engine.database), { recursive: true });
   const store = openStore(config.engine.database);
   const worker = createDeliveryWorker({
@@ -66,7 +68,7 @@ export async function startEngineService(options: ServiceOptions): Promise<Engin
     ...(options.onReport === undefined ? {} : { onReport: options.onReport }),
   });
   worker.start();
-  const stopWatching = watchRules(rules, log);
+  const stopWatching = watchRules(rules, config.webhooks, log);
   return {
     stats: () => engine.stats(),
     latestReport(environment) {
@@ -82,10 +84,14 @@ export async function startEngineService(options: ServiceOptions): Promise<Engin
   };
 }
 
+function classesOf(rules: RuleSet): string[] {
+  return rules.tree().families.flatMap((family) => family.rules.map((rule) => rule.class));
+}
+
 const SETTLE_MS = 200;
 
 /** Reloads the rules when a file of theirs changes; a bad reload leaves the tree in force and says why. */
-function watchRules(rules: RuleSet, log: (line: string) => void): () => void {
+function watchRules(rules: RuleSet, webhooks: Config['webhooks'], log: (line: string) => void): () => void {
   let timer: NodeJS.Timeout | undefined;
   const watcher = watch(rules.dir, () => {
     clearTimeout(timer);
@@ -94,7 +100,10 @@ function watchRules(rules: RuleSet, log: (line: string) => void): () => void {
       const problems = rules.reload();
       if (problems.length > 0)
         log(`the rules in ${rules.dir} are not valid, the old tree stays in force:\n${describeProblems(problems)}`);
-      else if (rules.hash() !== before) log(`rules reloaded (${rules.hash()})`);
+      else if (rules.hash() !== before) {
+        log(`rules reloaded (${rules.hash()})`);
+        for (const { text } of unusedClasses(webhooks, classesOf(rules))) log(text);
+      }
     }, SETTLE_MS);
   });
   watcher.on('error', (error) => log(`cannot watch ${rules.dir}: ${error.message}`));

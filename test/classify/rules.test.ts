@@ -309,6 +309,27 @@ const BAD: readonly Bad[] = [
     mend: /unit/,
   },
   {
+    what: 'a placeholder that nothing fills in',
+    content: family([rule(LEAF, { title: 'Lost between {suspct} and {callee}' })]),
+    path: '$.rules[0].title',
+    message: /nothing fills in \{suspct\}/,
+    mend: /did you mean \{suspect\}\? known: \{suspect\}, \{blamed\}, .*\{db\.top_table\}/,
+  },
+  {
+    what: 'a fact that is not known, in a check',
+    content: family([rule(LEAF, { checks: ['Look', 'At {db.top_tabel}'] })]),
+    path: '$.rules[0].checks[1]',
+    message: /nothing fills in \{db\.top_tabel\}/,
+    mend: /\{db\.top_table\}/,
+  },
+  {
+    what: 'a list in a sentence',
+    content: family([rule(LEAF, { summary: '{suspect.symptoms}' })]),
+    path: '$.rules[0].summary',
+    message: /\{suspect\.symptoms\} is a list/,
+    mend: /number or a string/,
+  },
+  {
     what: 'a key written twice',
     content: '{"schemaVersion":1,"id":"f","title":"F",\n"title":"G","rules":[]}',
     path: '$',
