@@ -15,6 +15,7 @@ export interface CollectorOptions
     | 'environment'
     | 'name'
     | 'namingFile'
+    | 'onNamingProblem'
     | 'windowMs'
     | 'flushDelayMs'
     | 'cpuLimitRatio'

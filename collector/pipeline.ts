@@ -39,6 +39,8 @@ export interface PipelineOptions {
   readonly onShed?: (isShedding: boolean) => void;
   /** CPU µs and resident bytes of this process; injectable for tests. */
   readonly usage?: () => { readonly cpuUs: number; readonly memoryBytes: number };
+  /** The naming file was changed into one that cannot be used, or is gone; the names read before stay in force. */
+  readonly onNamingProblem?: (problem: string) => void;
   /** One batch per type and window; empty ones are left out. */
   readonly onBatch: (batch: AnyBatch) => void;
 }
@@ -190,7 +192,10 @@ export class CollectorPipeline {
   }
 
   #refreshNames(): void {
+    const before = this.namingFile.problem;
     if (this.namingFile.refresh()) this.namer.use(this.namingFile.naming);
+    const { problem } = this.namingFile;
+    if (problem !== '' && problem !== before) this.#options.onNamingProblem?.(problem);
   }
 
   #sample(nowMs: number): readonly ResourceRecord[] {

@@ -90,6 +90,26 @@ export function parseNaming(text: string, path: string): Naming {
   return naming as unknown as Naming;
 }
 
+/**
+ * Reads a naming file that must be there: at the start nothing else is in force.
+ *
+ * @throws {RcaError} RCA_BAD_CONFIG when it cannot be read, or naming every wrong entry at once
+ */
+export function readNaming(path: string): Naming {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new RcaError(
+      'RCA_BAD_CONFIG',
+      `naming file ${path} cannot be read: ${(cause as Error).message}. Mend: write it first ({ "version": 1 } names nothing yet), or leave collector.namingFile (--naming-file) out`,
+      { path },
+      cause,
+    );
+  }
+  return parseNaming(text, path);
+}
+
 /** Reads the file and notices changes by size and modification time. */
 export class NamingFile {
   readonly path: string | undefined;

@@ -6,7 +6,7 @@ import type { AnyBatch } from '../model/records.ts';
 import { inOrder, untilSignal } from './lifetime.ts';
 import type { CommonOptions } from './options.ts';
 import { configFrom, withBusOptions } from './options.ts';
-import { describeProbes, startCollector } from './run-collector.ts';
+import { checkNaming, describeProbes, startCollector } from './run-collector.ts';
 
 interface CollectOptions extends CommonOptions {
   readonly name?: string;
@@ -58,6 +58,7 @@ export function collectCommand(): Command {
     .addHelpText('after', '\nExample:\n  rootwalk collect --bus kafka --brokers localhost:9092 --environment shop')
     .action(async (options: CollectOptions) => {
       const config = configFrom(options, { collector: collectorFlags(options) });
+      checkNaming(config);
       const ending = untilSignal();
       const bus = options.print === undefined ? await openBus(config.bus) : undefined;
       const print = (batch: AnyBatch): Promise<void> => {

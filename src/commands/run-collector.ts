@@ -1,8 +1,14 @@
 /** The collector as a configuration asks for it, on a bus. */
 import type { Collector } from '../../collector/collector.ts';
 import { runCollector } from '../../collector/collector.ts';
+import { readNaming } from '../../collector/naming/naming-file.ts';
 import type { Config } from '../config.ts';
 import type { AnyBatch } from '../model/records.ts';
+
+/** @throws {RcaError} RCA_BAD_CONFIG when the naming file is not there or broken; once running, its old names stay in force */
+export function checkNaming({ collector }: Config): void {
+  if (collector.namingFile !== null) readNaming(collector.namingFile);
+}
 
 export function startCollector(config: Config, publish: (batch: AnyBatch) => Promise<void>): Promise<Collector> {
   const { name, namingFile, netns, captureBytes, cpuLimitRatio, memoryLimitBytes } = config.collector;
@@ -20,6 +26,7 @@ export function startCollector(config: Config, publish: (batch: AnyBatch) => Pro
     excludePorts,
     ...(name === null ? {} : { name }),
     ...(namingFile === null ? {} : { namingFile }),
+    onNamingProblem: (problem) => console.error(`rootwalk: ${problem}; the names read before stay in force`),
   });
 }
 

@@ -17,7 +17,7 @@ import type { Ending } from './lifetime.ts';
 import { inOrder, untilSignal } from './lifetime.ts';
 import type { CommonOptions } from './options.ts';
 import { configFrom } from './options.ts';
-import { describeProbes, startCollector } from './run-collector.ts';
+import { checkNaming, describeProbes, startCollector } from './run-collector.ts';
 import { oneLine } from './show-report.ts';
 
 interface UpOptions extends CommonOptions {
@@ -57,6 +57,7 @@ async function run(options: UpOptions): Promise<void> {
     { ...options, bus: 'embedded' },
     { engine: engineFlags(options), collector: collectorFlags(options as Parameters<typeof collectorFlags>[0]) },
   );
+  if (options.collector) checkNaming(config);
   const say = (line: string): void => console.error(`rootwalk: ${line}`);
   const ending = untilSignal();
   const bus = await openBus(config.bus);

@@ -38,17 +38,20 @@ const EDGE = {
 
 let dir = '';
 let batches: AnyBatch[] = [];
+let namingProblems: string[] = [];
 
 function pipeline(): CollectorPipeline {
   const file = join(dir, 'naming.json');
   writeFileSync(file, JSON.stringify(NAMING));
   batches = [];
+  namingProblems = [];
   const made = new CollectorPipeline({
     environment: 'test',
     name: 'host',
     namingFile: file,
     procRoot: join(dir, 'no-proc'),
     cgroupRoot: join(dir, 'no-cgroup'),
+    onNamingProblem: (problem) => namingProblems.push(problem),
     onBatch: (batch) => batches.push(batch),
   });
   made.advance(T0);
@@ -368,6 +371,15 @@ describe('collector pipeline', () => {
       ['listener_opened', 'node@m2', undefined],
       ['process_exit', 'order-1', 9],
     ]);
+  });
+
+  it('says once that the naming file broke, and keeps the names', () => {
+    const made = pipeline();
+    writeFileSync(join(dir, 'naming.json'), '{');
+    for (const frame of [...opened, ...exchange(T0 + 100, 1, 1)]) made.frame(frame);
+    for (let nowMs = T0 + 500; nowMs <= T0 + 20_000; nowMs += 500) made.advance(nowMs);
+    expect(namingProblems).toEqual([expect.stringMatching(/naming\.json: expected JSON/)]);
+    expect(calls()).toMatchObject([EDGE, EDGE]);
   });
 
   it('tells the kernel side to leave payload alone while the breaker is open, and counts what went by', () => {

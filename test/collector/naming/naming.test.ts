@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { containerId, containerName, workloadOf } from '../../../collector/naming/container.ts';
 import { isPrivate } from '../../../collector/naming/edges.ts';
 import { Namer } from '../../../collector/naming/namer.ts';
-import { NamingFile, parseNaming } from '../../../collector/naming/naming-file.ts';
+import { NamingFile, parseNaming, readNaming } from '../../../collector/naming/naming-file.ts';
 import type { ProcessInfo } from '../../../collector/naming/process-info.ts';
 import { cgroupPath, readProcess } from '../../../collector/naming/process-info.ts';
 import { serviceName, systemdUnit } from '../../../collector/naming/service-name.ts';
@@ -174,6 +174,15 @@ describe('naming file', () => {
     expect(() => parseNaming(bad, 'n.json')).toThrow(
       'naming file n.json: version: expected 1, found 2; endpoints[0].port: expected a number; processes[0]: expected an object',
     );
+  });
+
+  it('must be there, and whole, at the start', () => {
+    const path = join(root, 'start.json');
+    expect(() => readNaming(path)).toThrow(/naming file .*start\.json cannot be read: .*Mend: /);
+    writeFileSync(path, '{');
+    expect(() => readNaming(path)).toThrow(/start\.json: expected JSON/);
+    writeFileSync(path, '{"version":1,"processes":[{"pid":10,"service":"gateway"}]}');
+    expect(readNaming(path).processes).toHaveLength(1);
   });
 
   it('is read again when it changes, and survives a broken version', () => {
