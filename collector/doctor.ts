@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { LOADER_PATH } from './build.ts';
 import { LoaderProcess } from './frames/loader-process.ts';
+import type { Capability, LoaderRights, Rights } from './rights.ts';
+import { askLoader, has, names, neededToLoad, rightsOf, setcap } from './rights.ts';
 import { installCommands, missingRequirements } from './toolchain.ts';
 
 /** `missing`: the collector cannot run; `degraded`: it runs and sees less. */
@@ -27,12 +29,12 @@ export interface HostView {
   readonly missingTools: readonly string[];
   readonly installCommands: readonly string[];
   readonly loaderBuilt: boolean;
+  readonly loaderRights: LoaderRights;
 }
-
-const CAP = { SYS_PTRACE: 19, SYS_ADMIN: 21, SYS_RESOURCE: 24, PERFMON: 38, BPF: 39 } as const;
 
 export function thisHost(): HostView {
   const missing = missingRequirements();
+  const loaderBuilt = existsSync(LOADER_PATH);
   return {
     read: (path) => {
       try {
@@ -45,7 +47,8 @@ export function thisHost(): HostView {
     arch: process.arch,
     missingTools: missing.map((each) => each.name),
     installCommands: installCommands(missing),
-    loaderBuilt: existsSync(LOADER_PATH),
+    loaderBuilt,
+    loaderRights: loaderBuilt ? askLoader(LOADER_PATH) : undefined,
   };
 }
 
@@ -53,18 +56,20 @@ export function thisHost(): HostView {
 export function checkHost(host: HostView = thisHost()): readonly HostCheck[] {
   const release = host.read('/proc/sys/kernel/osrelease')?.trim() ?? '';
   const version = versionOf(release);
+  const rights = rightsOf(host.read('/proc/self/status') ?? '', host.loaderRights);
+  const needed = neededToLoad(!atLeast(version, 5, 11));
   const config = host.read('/proc/config.gz') ?? host.read(`/boot/config-${release}`);
   return [
     kernelCheck(release, version),
     architectureCheck(host),
     btfCheck(host),
     lockdownCheck(host),
-    capabilityCheck(host, version),
+    capabilityCheck(rights, needed),
     toolchainCheck(host),
     dropReasonCheck(host, version),
     kprobeCheck(host, version),
     fentryCheck(config),
-    tracefsCheck(host),
+    tracefsCheck(host, rights, needed),
     jitCheck(host),
     clockCheck(config),
     cgroupCheck(host),
@@ -171,30 +176,41 @@ function lockdownCheck(host: HostView): HostCheck {
   };
 }
 
-function capabilityCheck(host: HostView, version: readonly [number, number]): HostCheck {
-  const mask = /^CapEff:\s*([0-9a-f]+)/m.exec(host.read('/proc/self/status') ?? '')?.[1] ?? '0';
-  const has = (bit: number): boolean => ((BigInt(`0x${mask}`) >> BigInt(bit)) & 1n) === 1n;
-  const lacking = [
-    ...(has(CAP.BPF) || has(CAP.SYS_ADMIN) ? [] : ['CAP_BPF']),
-    ...(has(CAP.PERFMON) || has(CAP.SYS_ADMIN) ? [] : ['CAP_PERFMON']),
-    ...(has(CAP.SYS_RESOURCE) || atLeast(version, 5, 11) ? [] : ['CAP_SYS_RESOURCE']),
-  ];
-  if (lacking.length > 0) {
+function capabilityCheck(rights: Rights, needed: readonly Capability[]): HostCheck {
+  const { loader, own, bounding, noNewPrivileges } = rights;
+  const outside = needed.filter((each) => !has(bounding, each));
+  const missing = { name: 'capabilities', state: 'missing', consequence: 'probes cannot be loaded' } as const;
+  if (loader === 'refused' && outside.length === 0) {
     return {
-      name: 'capabilities',
-      state: 'missing',
-      found: `without ${lacking.join(', ')}`,
-      consequence: 'probes cannot be loaded',
-      mend: `run as root, or: setcap cap_bpf,cap_perfmon,cap_sys_resource+ep ${LOADER_PATH}`,
+      ...missing,
+      found: 'the kernel does not start the loader: its file has capabilities that nothing on this host may have',
+      mend: setcap(LOADER_PATH, needed),
     };
   }
-  if (has(CAP.SYS_PTRACE)) return ok('capabilities', 'CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE');
+  const mask = typeof loader === 'bigint' ? loader : own;
+  const admin = has(mask, 'sys_admin');
+  const lacking = needed.filter((each) => !has(mask, each) && !(admin && each !== 'sys_resource'));
+  if (lacking.length > 0 || loader === 'refused') {
+    return {
+      ...missing,
+      found: `the loader is without ${names(lacking)}`,
+      mend:
+        outside.length > 0
+          ? `${names(outside)}: not in the bounding set, so nothing inside can have it; give it from outside (docker run --cap-add, CapabilityBoundingSet= of systemd)`
+          : noNewPrivileges
+            ? 'run as root: with no_new_privs, as here, capabilities of files do not count'
+            : `run as root, or: ${setcap(LOADER_PATH, needed)}`,
+    };
+  }
+  if (has(own, 'sys_ptrace')) return ok('capabilities', `${names(needed)}, CAP_SYS_PTRACE`);
   return {
     name: 'capabilities',
     state: 'degraded',
-    found: 'without CAP_SYS_PTRACE',
-    consequence: 'executables and file descriptors of other users are not seen: services may have no name',
-    mend: 'run as root, or add CAP_SYS_PTRACE',
+    found: `the loader has ${names(needed)}; rootwalk itself is without CAP_SYS_PTRACE`,
+    consequence: 'executables and namespaces of other users are not seen: services may have no name',
+    mend: has(bounding, 'sys_ptrace')
+      ? 'run as root, or start rootwalk with CAP_SYS_PTRACE (AmbientCapabilities= of systemd)'
+      : 'CAP_SYS_PTRACE is not in the bounding set: give it from outside (docker run --cap-add SYS_PTRACE)',
   };
 }
 
@@ -242,15 +258,34 @@ function fentryCheck(config: string | undefined): HostCheck {
   );
 }
 
-function tracefsCheck(host: HostView): HostCheck {
+function tracefsCheck(host: HostView, rights: Rights, needed: readonly Capability[]): HostCheck {
   if (host.exists('/sys/kernel/tracing/events') || host.exists('/sys/kernel/debug/tracing/events')) {
     return ok('tracefs', 'mounted');
+  }
+  const mount = /^\S+ (\S+) tracefs /m.exec(host.read('/proc/self/mounts') ?? '')?.[1];
+  const { loader, own, bounding } = rights;
+  const mask = typeof loader === 'bigint' ? loader : own;
+  if (mount !== undefined && (has(mask, 'dac_read_search') || has(mask, 'dac_override'))) {
+    return ok('tracefs', `mounted at ${mount}; the loader can read it`);
+  }
+  const consequence = 'kills by the OOM killer are not seen as such (oom:mark_victim)';
+  if (mount !== undefined) {
+    const capable = has(bounding, 'dac_read_search')
+      ? `, or: ${setcap(LOADER_PATH, [...needed, 'dac_read_search'])}`
+      : '';
+    return {
+      name: 'tracefs',
+      state: 'degraded',
+      found: `mounted at ${mount}, but not readable for this user`,
+      consequence,
+      mend: `run as root${capable}`,
+    };
   }
   return {
     name: 'tracefs',
     state: 'degraded',
     found: 'not mounted',
-    consequence: 'kills by the OOM killer are not seen as such (oom:mark_victim)',
+    consequence,
     mend: 'mount -t tracefs none /sys/kernel/tracing',
   };
 }

@@ -170,6 +170,23 @@ static int verify(struct probes *probes, const struct options *options, const st
 	return err;
 }
 
+/* For "rootwalk doctor": what a process has that was started from this file, by this user, here. */
+static int write_capabilities(void)
+{
+	FILE *status = fopen("/proc/self/status", "r");
+	char line[256];
+	int err = 1;
+
+	if (!status)
+		return 1;
+	while (err && fgets(line, sizeof(line), status)) {
+		if (!strncmp(line, "CapEff:", 7))
+			err = fputs(line, stdout) < 0;
+	}
+	fclose(status);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_signal };
@@ -181,6 +198,8 @@ int main(int argc, char **argv)
 
 	if (parse_options(&options, argc, argv))
 		return 2;
+	if (options.capabilities)
+		return write_capabilities();
 	verbose = options.verbose;
 	libbpf_set_print(on_libbpf);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
@@ -207,8 +226,8 @@ int main(int argc, char **argv)
 	}
 	err = probes_start(&probes, &options, &kernel);
 	if (err) {
-		fprintf(stderr, "rootwalk-loader: cannot create the BPF maps: %s. Mend: run as root, or give CAP_BPF, "
-				"CAP_PERFMON and CAP_SYS_RESOURCE.\n", strerror(-err));
+		fprintf(stderr, "rootwalk-loader: cannot create the BPF maps: %s. Mend: run as root, or give CAP_BPF "
+				"and CAP_PERFMON (before Linux 5.11 CAP_SYS_RESOURCE too).\n", strerror(-err));
 		probes_stop(&probes);
 		return 1;
 	}

@@ -24,6 +24,7 @@ enum {
 	OPT_DISABLE,
 	OPT_BPF_STATS,
 	OPT_VERIFY,
+	OPT_CAPABILITIES,
 	OPT_VERBOSE,
 	OPT_HELP,
 };
@@ -42,6 +43,7 @@ static const struct option long_options[] = {
 	{ "disable", required_argument, NULL, OPT_DISABLE },
 	{ "bpf-stats", no_argument, NULL, OPT_BPF_STATS },
 	{ "verify", no_argument, NULL, OPT_VERIFY },
+	{ "capabilities", no_argument, NULL, OPT_CAPABILITIES },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -49,7 +51,8 @@ static const struct option long_options[] = {
 
 static const char usage[] =
 	"rootwalk-loader: loads the probes and writes frames (bpf/include/wire.h) to standard output.\n"
-	"Ends when standard input is closed. Needs CAP_BPF, CAP_PERFMON, CAP_SYS_RESOURCE or root.\n"
+	"Ends when standard input is closed. Needs root, or CAP_BPF and CAP_PERFMON\n"
+	"(before Linux 5.11 CAP_SYS_RESOURCE too).\n"
 	"\n"
 	"  --interval-ms N    statistics every N ms, aligned to the epoch (1000)\n"
 	"  --poll-ms N        empty the ring buffers every N ms (5)\n"
@@ -64,6 +67,7 @@ static const char usage[] =
 	"  --disable PROBE    leave a probe out; may be repeated\n"
 	"  --bpf-stats        measure the run time of the probes\n"
 	"  --verify           load each program alone, fallbacks too, report and end\n"
+	"  --capabilities     write this process's capabilities (CapEff of /proc/PID/status) and end\n"
 	"  --verbose          libbpf's messages on standard error\n";
 
 static int number(const char *name, const char *text, unsigned long low, unsigned long high, unsigned long *value)
@@ -162,6 +166,9 @@ static int apply(struct options *o, int option, const char *name, const char *te
 		return 0;
 	case OPT_VERIFY:
 		o->verify = true;
+		return 0;
+	case OPT_CAPABILITIES:
+		o->capabilities = true;
 		return 0;
 	case OPT_VERBOSE:
 		o->verbose = true;

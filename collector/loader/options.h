@@ -27,6 +27,7 @@ struct options {
 	size_t disabled_count;
 	bool bpf_stats;
 	bool verify;
+	bool capabilities;
 	bool verbose;
 };
 
