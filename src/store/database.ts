@@ -11,6 +11,7 @@ const BUSY_TIMEOUT_MS = 5_000;
 const BUSY = 5;
 const LOCKED = 6;
 const READONLY = 8;
+const IO_ERROR = 10;
 const CORRUPT = 11;
 const FULL = 13;
 const CANNOT_OPEN = 14;
@@ -70,7 +71,8 @@ function migrate(database: DatabaseSync, path: string): void {
     }
     database.exec('COMMIT');
   } catch (error) {
-    database.exec('ROLLBACK');
+    // Some errors, a full disk among them, have ended the transaction already.
+    if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
 }
@@ -115,6 +117,7 @@ const EXPLAIN: Readonly<Record<number, readonly [what: string, mend: string]>> =
   [BUSY]: ['is locked by another process', 'stop the other rootwalk, or give this one its own engine.database'],
   [LOCKED]: ['is locked by another statement', 'stop the other rootwalk, or give this one its own engine.database'],
   [READONLY]: ['cannot be written', 'check the rights of the file and its folder'],
+  [IO_ERROR]: ['cannot be read or written', 'see whether the disk is full (df) or broken (dmesg)'],
   [CORRUPT]: [
     'is damaged',
     'move it away (a new one is made; reports come again from the bus) or restore a backup; sqlite3 FILE ".recover" saves what is left',
