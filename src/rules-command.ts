@@ -75,6 +75,9 @@ async function explain(file: string, options: { readonly rules: string; readonly
   } catch (cause) {
     throw new RcaError('RCA_BAD_INPUT', `cannot read the report ${file}: ${(cause as Error).message}`, {}, cause);
   }
+  if (!Array.isArray(report?.causes) || typeof report.incidentId !== 'string') {
+    throw new RcaError('RCA_BAD_INPUT', `${file} is no report: expected <incident>.json of engine.output`);
+  }
   for (const line of await explainReport(report, Number(options.cause), treeOf(options.rules))) console.log(line);
 }
 

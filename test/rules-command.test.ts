@@ -63,4 +63,12 @@ describe('rootwalk rules', () => {
     expect(out).toMatch(/these rules: unknown/);
     expect(out).toContain('no  rise of the retransmit ratio: 4.48 % (needs > 50 %)');
   });
+
+  it('explain: says what is no report, and which causes a report has', async () => {
+    const other = rootwalk('explain', join(ROOT, 'package.json'));
+    expect(other).toMatchObject({ code: 1, err: expect.stringMatching(/package\.json is no report: expected/) });
+    const file = join(dir, 'remedies', 'report.json');
+    writeFileSync(file, JSON.stringify(await sampleReport()));
+    expect(rootwalk('explain', file, '--cause', '9').err).toMatch(/no cause 9; its causes: 1/);
+  });
 });

@@ -17,8 +17,14 @@ const MARKS: Readonly<Record<Evidence3, string>> = { present: 'yes', absent: 'no
  * @throws {RcaError} RCA_BAD_INPUT when the report has no such cause or the cause carries no facts
  */
 export async function explainReport(report: Report, rank: number, tree: FaultTree): Promise<string[]> {
-  const cause = report.causes?.find((c) => c.rank === rank);
-  if (cause === undefined) throw new RcaError('RCA_BAD_INPUT', `the report has no cause ${rank}`);
+  const cause = report.causes.find((c) => c.rank === rank);
+  if (cause === undefined) {
+    const ranks = report.causes.map((each) => each.rank).join(', ');
+    throw new RcaError(
+      'RCA_BAD_INPUT',
+      `the report has no cause ${rank}; its causes: ${ranks === '' ? 'none' : ranks}`,
+    );
+  }
   if (cause.facts === undefined) {
     throw new RcaError('RCA_BAD_INPUT', `cause ${rank} carries no facts: only the first causes of a stored report do`);
   }

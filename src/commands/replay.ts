@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { pipelineOf, rulesOf } from '../engine/create.ts';
 import { replayMessages } from '../engine/replay.ts';
+import { RcaError } from '../model/errors.ts';
 import { readJsonLines, readRecording } from '../recording/index.ts';
 import { canonicalJson, toMarkdown } from '../report/index.ts';
 import { engineFlags } from './engine.ts';
@@ -29,6 +30,8 @@ export function replayCommand(): Command {
     .action(async (file: string, options: ReplayOptions) => {
       const config = configFrom(options, { engine: engineFlags(options) });
       const messages = file.endsWith('.jsonl') ? readJsonLines(file) : readRecording(file);
+      if (messages.length === 0)
+        throw new RcaError('RCA_BAD_INPUT', `${file}: it holds no messages: nothing to replay`);
       const result = await replayMessages(pipelineOf(config, rulesOf(config)), messages);
       const reports = options.all ? result.reports : result.last;
       for (const report of reports)
@@ -38,5 +41,10 @@ export function replayCommand(): Command {
       console.error(
         `rootwalk: ${messages.length} messages, ${result.windows} windows, ${result.last.length} incidents, ${result.deadLetters.length} dead letters`,
       );
+      if (result.windows === 0)
+        throw new RcaError(
+          'RCA_BAD_INPUT',
+          `${file}: none of its messages could be used; the dead letters above say why, docs/bus.md says what is expected`,
+        );
     });
 }

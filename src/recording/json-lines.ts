@@ -1,10 +1,14 @@
 /** A file of JSON events, one message a line (what `kcat -P -l` would send), as a recording. */
-import { readFileSync } from 'node:fs';
 import type { BusMessage } from '../bus/index.ts';
+import { readInput } from './input-file.ts';
 
-/** The bus time of a line is the end of its window, so that a replay is the same every time; 0 when it has none. */
+/**
+ * The bus time of a line is the end of its window, so that a replay is the same every time; 0 when it has none.
+ * @throws {RcaError} RCA_BAD_INPUT when the file cannot be read
+ */
 export function readJsonLines(file: string): readonly BusMessage[] {
-  return readFileSync(file, 'utf8')
+  return readInput(file)
+    .toString('utf8')
     .split('\n')
     .flatMap((line, index) =>
       line.trim() === ''

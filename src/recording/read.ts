@@ -6,6 +6,7 @@ import type { BusMessage } from '../bus/index.ts';
 import { RcaError } from '../model/errors.ts';
 import type { Manifest } from './format.ts';
 import { decodeEntry, MAGIC } from './format.ts';
+import { readInput } from './input-file.ts';
 
 export function manifestPath(file: string): string {
   return `${file}.manifest.json`;
@@ -24,8 +25,7 @@ export function readManifest(file: string): Manifest | undefined {
 export function readRecording(file: string): readonly BusMessage[] {
   const fail = (what: string, cause?: unknown): RcaError =>
     new RcaError('RCA_BAD_INPUT', `${file}: ${what}`, { file }, cause);
-  if (!existsSync(file)) throw fail('no such file');
-  const compressed = readFileSync(file);
+  const compressed = readInput(file);
   const manifest = readManifest(file);
   const sha256 = createHash('sha256').update(compressed).digest('hex');
   if (manifest !== undefined && manifest.sha256 !== sha256) {
