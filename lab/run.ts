@@ -14,6 +14,7 @@ import type { FaultScore } from './score.ts';
 import { isOneIncident, summarise } from './score.ts';
 import type { BusKind } from './system-under-test.ts';
 import { BUS_KINDS } from './system-under-test.ts';
+import { warmUpWarning } from './warm-up.ts';
 
 interface LabFlags {
   readonly scenario?: readonly string[];
@@ -119,6 +120,8 @@ async function run(flags: LabFlags): Promise<void> {
         ...(coolDown === undefined ? {} : { coolDownS: coolDown }),
       });
       console.log(`\n${scenario.name}, run ${i + 1} of ${flags.repeat}: ${scenario.description}`);
+      const warning = flags.onlyServices === true ? undefined : warmUpWarning(retimed, timeScale);
+      if (warning !== undefined) console.error(`rootwalk: ${warning}`);
       const result = await runScenario({
         ...{ scenario: retimed, topology, outDir, bus: flags.bus, collectors: flags.collectors, signal },
         seed: (flags.seed ?? scenario.seed ?? 1) + i,

@@ -7,6 +7,7 @@ import { readScenario, readTopology, retime, scenarioNames } from '../../lab/dat
 import { loadPoints } from '../../lab/run-scenario.ts';
 import type { Problem } from '../../lab/schema-check.ts';
 import { pathFits } from '../../lab/topology-check.ts';
+import { warmUpWarning } from '../../lab/warm-up.ts';
 import { RcaError } from '../../src/model/errors.ts';
 
 const shop = fileURLToPath(new URL('../../lab/topologies/shop.json', import.meta.url));
@@ -182,6 +183,15 @@ describe('times', () => {
     expect([half.warmUpS, half.lengthS, half.coolDownS]).toEqual([5, 30, 15]);
     expect(half.events.map(({ atS }) => atS)).toEqual([2.5, 15]);
     expect(retime(readScenario('packet-loss').scenario, { timeScale: 0.5 }).faults[0]?.lengthS).toBe(30);
+  });
+
+  it('a warm-up in which the engine cannot learn is said, with what to give instead', () => {
+    const { scenario } = readScenario('packet-loss');
+    expect(warmUpWarning(scenario, 1)).toBeUndefined();
+    expect(warmUpWarning(retime(scenario, { timeScale: 0.2 }), 0.2)).toMatch(
+      /18 s is shorter than the 60 s.*--warm-up 300/,
+    );
+    expect(warmUpWarning(retime(scenario, { timeScale: 0.2, warmUpS: 300 }), 0.2)).toBeUndefined();
   });
 
   it('the load follows its profile and ends with the scenario', () => {
