@@ -4,8 +4,8 @@
  * port, which a destination NAT such as that of a Kubernetes service leaves as they are): where both tell the same one, the
  * address is given the name the other side knows.
  *
- * What was learnt in a window holds for it and those after it, whatever the order in which its batches came. Several
- * services of one host that call the same callee share an address there, and keep it.
+ * What was learnt in a window holds for it and those after it, whatever the order in which its batches came. Where several
+ * services of one host call the same callee, they share an address there: src/ingest/shared-callers.ts.
  */
 import type { LeafDirectory, Names } from '../model/window.ts';
 import {
@@ -19,7 +19,7 @@ import {
 } from '../model/window.ts';
 
 /** Ids of names; 0: not known, or several. */
-interface Named {
+export interface Named {
   readonly service: number;
   readonly instance: number;
   readonly machine: number;
@@ -33,6 +33,8 @@ interface Candidate extends Named {
 interface Address {
   readonly candidates: Map<string, Candidate>;
   named: Named | undefined;
+  /** Callers of several services. */
+  shared: readonly Named[];
 }
 
 /** A connection's client end, and the TCP leaf of the side that told it. */
@@ -117,6 +119,18 @@ export class Joins {
     return true;
   }
 
+  /** The callers of several services that the callee's host sees under one address; none where it is one service. */
+  sharing(caller: number, callee: number): readonly Named[] {
+    return this.#callers.get(callee)?.get(caller)?.shared ?? [];
+  }
+
+  /** Callees that see several services under one address. */
+  sharedCallees(): number[] {
+    return [...this.#callers].flatMap(([callee, callers]) =>
+      [...callers.values()].some(({ shared }) => shared.length > 0) ? [callee] : [],
+    );
+  }
+
   /** The services of an edge, by the ids that either side's records have. */
   edge(caller: number, callee: number): readonly [caller: number, callee: number] {
     const to = this.#callees.get(callee)?.named?.service ?? callee;
@@ -139,10 +153,14 @@ export class Joins {
   #settle(address: Address, nowMs: number, ofWhich: (candidates: readonly Candidate[]) => readonly Candidate[]): void {
     const { candidates } = address;
     for (const [key, { lastMs }] of candidates) if (lastMs < nowMs - REMEMBERED_MS) candidates.delete(key);
-    const named = only([...candidates.values()], ofWhich);
-    const was = address.named;
-    if (was?.service === named?.service && was?.instance === named?.instance && was?.machine === named?.machine) return;
+    const known = [...candidates.values()];
+    const named = only(known, ofWhich);
+    const shared = named === undefined ? known.sort(byIds) : [];
+    if (sameNames(named === undefined ? [] : [named], address.named === undefined ? [] : [address.named])) {
+      if (sameNames(shared, address.shared)) return;
+    }
     address.named = named;
+    address.shared = shared.map(({ service, instance, machine }) => ({ service, instance, machine }));
     this.version++;
   }
 }
@@ -150,7 +168,7 @@ export class Joins {
 function place(map: Map<number, Address>, name: number): Address {
   let address = map.get(name);
   if (address === undefined) {
-    address = { candidates: new Map(), named: undefined };
+    address = { candidates: new Map(), named: undefined, shared: [] };
     map.set(name, address);
   }
   return address;
@@ -189,6 +207,14 @@ function only(
     return own.every((one) => pick(one) === first) ? first : 0;
   };
   return { service, instance: same(({ instance }) => instance), machine: same(({ machine }) => machine) };
+}
+
+function byIds(a: Named, b: Named): number {
+  return a.service - b.service || a.instance - b.instance || a.machine - b.machine;
+}
+
+function sameNames(a: readonly Named[], b: readonly Named[]): boolean {
+  return a.length === b.length && a.every((one, i) => byIds(one, b[i]!) === 0);
 }
 
 interface Sides {

@@ -2,16 +2,18 @@
 
 import { TCP_FIELDS } from '../model/columns.ts';
 import type { CallTable, HistogramTable, Names, TcpTable } from '../model/window.ts';
+import { KEY_CALLEE, KEY_CALLER, KEY_CALLER_INSTANCE, KEY_CALLER_MACHINE, KEY_SIDE } from '../model/window.ts';
 import { HISTOGRAM_BUCKETS } from '../stats/histogram.ts';
 import type { Directory } from './directory.ts';
-import { RowIndex, Words } from './growable.ts';
+import { Doubles, exact, RowIndex, Words } from './growable.ts';
 import type { Joins } from './joins.ts';
+import type { CallerShares, Part } from './shared-callers.ts';
 
 const RTT_MIN = TCP_FIELDS.indexOf('rttMinUs');
 
 /** Leaf -> the leaf with its names; remembered as long as nothing new is learnt. */
 export class RenamedLeaves {
-  readonly #directory: Directory;
+  readonly directory: Directory;
   readonly #joins: Joins;
   readonly #key: Uint32Array;
   #version = 0;
@@ -19,7 +21,7 @@ export class RenamedLeaves {
   #known = new Uint32Array(256);
 
   constructor(directory: Directory, joins: Joins) {
-    this.#directory = directory;
+    this.directory = directory;
     this.#joins = joins;
     this.#key = new Uint32Array(directory.width);
   }
@@ -39,123 +41,201 @@ export class RenamedLeaves {
   }
 
   #find(leaf: number): number {
-    const { keys, width, collector } = this.#directory;
+    const { keys, width, collector } = this.directory;
     this.#key.set(keys.subarray(leaf * width, (leaf + 1) * width));
-    return this.#joins.rename(this.#key) ? this.#directory.intern(this.#key, collector[leaf]!) : leaf;
+    return this.#joins.rename(this.#key) ? this.directory.intern(this.#key, collector[leaf]!) : leaf;
   }
 }
 
-/** Row -> row of what it became, and what that is, row by row. */
+/** What each row became: one or several parts, of the same or of several rows of the new table. In order of rows. */
 interface Places {
+  /** Part -> row before, row after, and how much of it. */
+  readonly from: Uint32Array;
   readonly to: Uint32Array;
+  readonly weight: Float64Array;
+  /** Row after -> its leaf (or edge). */
   readonly ids: Uint32Array;
 }
 
-/** Rows that became the same are one, at the place of the first. Cost: O(rows). */
-function placesOf(named: Uint32Array): Places {
-  const rowOf = new RowIndex(named.length + 64);
-  const to = new Uint32Array(named.length);
-  const ids = new Words(named.length);
-  for (let row = 0; row < named.length; row++) {
-    const id = named[row]!;
-    let place = rowOf.get(id);
+class Placing {
+  readonly #rowOf: RowIndex;
+  readonly #from: Words;
+  readonly #to: Words;
+  readonly #weight: Doubles;
+  readonly #ids: Words;
+  changed = false;
+
+  constructor(rows: number) {
+    this.#rowOf = new RowIndex(rows + 64);
+    this.#from = new Words(rows);
+    this.#to = new Words(rows);
+    this.#weight = new Doubles(rows);
+    this.#ids = new Words(rows);
+  }
+
+  put(row: number, id: number, weight: number): void {
+    let place = this.#rowOf.get(id);
     if (place < 0) {
-      place = ids.length;
-      rowOf.set(id, place);
-      ids.push(id);
+      place = this.#ids.length;
+      this.#rowOf.set(id, place);
+      this.#ids.push(id);
     }
-    to[row] = place;
+    this.#from.push(row);
+    this.#to.push(place);
+    this.#weight.push(weight);
   }
-  return { to, ids: ids.trim() };
+
+  get places(): Places {
+    const [from, to, weight, ids] = [this.#from.trim(), this.#to.trim(), this.#weight.trim(), this.#ids.trim()];
+    return { from, to, weight, ids };
+  }
 }
 
-/** undefined: every leaf has its names already. */
-function leavesOf(leaf: Uint32Array, leaves: RenamedLeaves): Places | undefined {
-  const named = new Uint32Array(leaf.length);
-  let changed = 0;
+/** undefined: every leaf has its names already. Cost: O(rows). */
+function placesOf(
+  leaf: Uint32Array,
+  leaves: RenamedLeaves,
+  partsOf: (keys: Uint32Array, at: number) => readonly Part[],
+): Places | undefined {
+  const { directory } = leaves;
+  const key = new Uint32Array(directory.width);
+  const placing = new Placing(leaf.length);
   for (let row = 0; row < leaf.length; row++) {
-    named[row] = leaves.of(leaf[row]!);
-    if (named[row] !== leaf[row]) changed++;
+    const id = leaves.of(leaf[row]!);
+    const at = id * directory.width;
+    const isOpen = directory.keys[at + KEY_SIDE] === 1 && directory.keys[at + KEY_CALLER_INSTANCE] === 0;
+    const parts = isOpen ? partsOf(directory.keys, at) : [];
+    if (id !== leaf[row] || parts.length > 0) placing.changed = true;
+    if (parts.length === 0) {
+      placing.put(row, id, 1);
+      continue;
+    }
+    key.set(directory.keys.subarray(at, at + directory.width));
+    const collector = directory.collector[id]!;
+    for (const { caller, weight } of parts) {
+      key[KEY_CALLER] = caller.service;
+      key[KEY_CALLER_INSTANCE] = caller.instance;
+      key[KEY_CALLER_MACHINE] = caller.machine;
+      placing.put(row, directory.intern(key, collector), weight);
+    }
   }
-  return changed === 0 ? undefined : placesOf(named);
+  return placing.changed ? placing.places : undefined;
 }
 
-export function renamedCalls(table: CallTable, leaves: RenamedLeaves): CallTable {
-  const places = leavesOf(table.leaf, leaves);
+export function renamedCalls(table: CallTable, leaves: RenamedLeaves, shares: CallerShares): CallTable {
+  const places = placesOf(table.leaf, leaves, (keys, at) => shares.ofCalls(keys, at));
   if (places === undefined) return table;
-  const { to, ids: leaf } = places;
   return {
-    rows: leaf.length,
-    leaf,
-    count: summed(table.count, to, leaf.length),
-    errors: summed(table.errors, to, leaf.length),
-    durationSumUs: summed(table.durationSumUs, to, leaf.length),
+    rows: places.ids.length,
+    leaf: places.ids,
+    count: summed(table.count, places),
+    errors: summed(table.errors, places),
+    durationSumUs: summed(table.durationSumUs, places),
   };
 }
 
-export function renamedTcp(table: TcpTable, leaves: RenamedLeaves): TcpTable {
-  const places = leavesOf(table.leaf, leaves);
+export function renamedTcp(table: TcpTable, leaves: RenamedLeaves, shares: CallerShares): TcpTable {
+  const places = placesOf(table.leaf, leaves, (keys, at) =>
+    shares.ofEdge(keys[at + KEY_CALLER]!, keys[at + KEY_CALLEE]!),
+  );
   if (places === undefined) return table;
-  const { to, ids: leaf } = places;
-  const flags = (from: Uint8Array): Uint8Array => {
-    const out = new Uint8Array(leaf.length);
-    from.forEach((flag, row) => {
-      out[to[row]!]! |= flag;
-    });
+  const { from, to, ids } = places;
+  const flags = (column: Uint8Array): Uint8Array => {
+    const out = new Uint8Array(ids.length);
+    for (let i = 0; i < from.length; i++) out[to[i]!]! |= column[from[i]!]!;
     return out;
   };
-  const { dropRow, failureRow } = table;
+  const drops = sparse(table.dropRow, table.dropReason, table.dropValue, places, table.rows);
+  const failures = sparse(table.failureRow, table.failureReason, table.failureValue, places, table.rows);
   return {
-    ...table,
-    rows: leaf.length,
-    leaf,
+    rows: ids.length,
+    leaf: ids,
     values: table.values.map((column, f) =>
-      column === undefined
-        ? undefined
-        : f === RTT_MIN
-          ? least(column, to, leaf.length)
-          : known(column, to, leaf.length),
+      column === undefined ? undefined : f === RTT_MIN ? least(column, places) : known(column, places),
     ),
     hasDrops: flags(table.hasDrops),
     hasConnectFailures: flags(table.hasConnectFailures),
-    dropRow: dropRow.map((row) => to[row]!),
-    failureRow: failureRow.map((row) => to[row]!),
+    dropRow: drops.row,
+    dropReason: drops.reason,
+    dropValue: drops.value,
+    failureRow: failures.row,
+    failureReason: failures.reason,
+    failureValue: failures.value,
   };
 }
 
-/** Rows of one edge are added up, bucket by bucket. Cost: O(rows + buckets). */
-export function renamedHistograms(table: HistogramTable, joins: Joins, edges: Directory): HistogramTable {
-  const { caller, callee, side } = table;
-  const key = new Uint32Array(edges.width);
-  const named = new Uint32Array(table.rows);
-  let changed = 0;
-  for (let row = 0; row < table.rows; row++) {
-    const [from, to] = joins.edge(caller[row]!, callee[row]!);
-    // Each side knows its own end.
-    key[0] = side[row] === 0 ? caller[row]! : from;
-    key[1] = side[row] === 0 ? to : callee[row]!;
-    key[2] = side[row]!;
-    if (key[0] !== caller[row] || key[1] !== callee[row]) changed++;
-    named[row] = edges.intern(key, 1);
+/** Entries of a row go to all of its parts. Cost: O(parts + entries). */
+function sparse(
+  row: Uint32Array,
+  reason: Uint32Array,
+  value: Float64Array,
+  { from, to, weight }: Places,
+  rows: number,
+): { row: Uint32Array; reason: Uint32Array; value: Float64Array } {
+  const start = new Uint32Array(rows + 1);
+  for (let i = 0; i < from.length; i++) start[from[i]! + 1]!++;
+  for (let r = 0; r < rows; r++) start[r + 1] = start[r + 1]! + start[r]!;
+  const out = { row: new Words(row.length), reason: new Words(row.length), value: new Doubles(row.length) };
+  for (let k = 0; k < row.length; k++) {
+    for (let i = start[row[k]!]!; i < start[row[k]! + 1]!; i++) {
+      out.row.push(to[i]!);
+      out.reason.push(reason[k]!);
+      out.value.push(exact(value[k]! * weight[i]!));
+    }
   }
-  if (changed === 0) return table;
-  const { to, ids } = placesOf(named);
+  return { row: out.row.trim(), reason: out.reason.trim(), value: out.value.trim() };
+}
+
+/** Rows of one edge are added up, bucket by bucket. Cost: O(rows + buckets). */
+export function renamedHistograms(
+  table: HistogramTable,
+  joins: Joins,
+  edges: Directory,
+  shares: CallerShares,
+): HistogramTable {
+  const key = new Uint32Array(edges.width);
+  const placing = new Placing(table.rows);
+  const put = (row: number, caller: number, callee: number, weight: number): void => {
+    key[0] = caller;
+    key[1] = callee;
+    key[2] = table.side[row]!;
+    if (caller !== table.caller[row] || callee !== table.callee[row]) placing.changed = true;
+    placing.put(row, edges.intern(key, 1), weight);
+  };
+  for (let row = 0; row < table.rows; row++) {
+    const [caller, callee] = [table.caller[row]!, table.callee[row]!];
+    const [from, to] = joins.edge(caller, callee);
+    // Each side knows its own end.
+    if (table.side[row] === 0) {
+      put(row, caller, to, 1);
+      continue;
+    }
+    const parts = shares.ofEdge(caller, callee);
+    if (parts.length === 0) put(row, from, callee, 1);
+    for (const { caller: one, weight } of parts) put(row, one.service, callee, weight);
+  }
+  return placing.changed ? addedUp(table, placing.places, edges) : table;
+}
+
+function addedUp(table: HistogramTable, { from, to, weight, ids }: Places, edges: Directory): HistogramTable {
+  const length = (row: number): number => table.start[row + 1]! - table.start[row]!;
   const low = new Int32Array(ids.length).fill(HISTOGRAM_BUCKETS);
   const high = new Int32Array(ids.length);
-  for (let row = 0; row < table.rows; row++) {
-    const place = to[row]!;
+  for (let i = 0; i < from.length; i++) {
+    const [row, place] = [from[i]!, to[i]!];
     low[place] = Math.min(low[place]!, table.first[row]!);
-    high[place] = Math.max(high[place]!, table.first[row]! + lengthOf(table, row));
+    high[place] = Math.max(high[place]!, table.first[row]! + length(row));
   }
   const start = new Uint32Array(ids.length + 1);
   for (let place = 0; place < ids.length; place++) start[place + 1] = start[place]! + high[place]! - low[place]!;
   const counts = new Float64Array(start[ids.length]!);
-  for (let row = 0; row < table.rows; row++) {
-    const at = start[to[row]!]! + table.first[row]! - low[to[row]!]!;
-    const length = lengthOf(table, row);
-    for (let i = 0; i < length; i++) counts[at + i] = counts[at + i]! + table.counts[table.start[row]! + i]!;
+  for (let i = 0; i < from.length; i++) {
+    const row = from[i]!;
+    const at = start[to[i]!]! + table.first[row]! - low[to[i]!]!;
+    for (let b = 0; b < length(row); b++)
+      counts[at + b] = counts[at + b]! + exact(table.counts[table.start[row]! + b]! * weight[i]!);
   }
-  const column = (i: number): Uint32Array => ids.map((edge) => edges.keys[edge * edges.width + i]!);
+  const column = (part: number): Uint32Array => ids.map((edge) => edges.keys[edge * edges.width + part]!);
   return {
     rows: ids.length,
     caller: column(0),
@@ -167,40 +247,48 @@ export function renamedHistograms(table: HistogramTable, joins: Joins, edges: Di
   };
 }
 
-function lengthOf({ start }: HistogramTable, row: number): number {
-  return start[row + 1]! - start[row]!;
-}
-
-/** NaN where nothing is known. */
-function summed(from: Float64Array, to: Uint32Array, rows: number): Float64Array {
-  const out = new Float64Array(rows);
-  for (let row = 0; row < from.length; row++) out[to[row]!]! += from[row]!;
+/** NaN where a part is not known. */
+function summed(column: Float64Array, { from, to, weight, ids }: Places): Float64Array {
+  const out = new Float64Array(ids.length);
+  for (let i = 0; i < from.length; i++) out[to[i]!] = out[to[i]!]! + exact(column[from[i]!]! * weight[i]!);
   return out;
 }
 
 /** The sum of what is known, NaN where nothing is. */
-function known(from: Float64Array, to: Uint32Array, rows: number): Float64Array {
-  return folded(from, to, rows, (a, b) => a + b);
+function known(column: Float64Array, places: Places): Float64Array {
+  return folded(
+    column,
+    places,
+    (value, weight) => exact(value * weight),
+    (a, b) => a + b,
+  );
 }
 
-function least(from: Float64Array, to: Uint32Array, rows: number): Float64Array {
-  return folded(from, to, rows, Math.min);
+function least(column: Float64Array, places: Places): Float64Array {
+  return folded(column, places, (value) => value, Math.min);
 }
 
-function folded(from: Float64Array, to: Uint32Array, rows: number, fold: (a: number, b: number) => number) {
-  const out = new Float64Array(rows).fill(Number.NaN);
-  for (let row = 0; row < from.length; row++) {
-    const value = from[row]!;
-    const old = out[to[row]!]!;
-    if (!Number.isNaN(value)) out[to[row]!] = Number.isNaN(old) ? value : fold(old, value);
+function folded(
+  column: Float64Array,
+  { from, to, weight, ids }: Places,
+  part: (value: number, weight: number) => number,
+  fold: (a: number, b: number) => number,
+): Float64Array {
+  const out = new Float64Array(ids.length).fill(Number.NaN);
+  for (let i = 0; i < from.length; i++) {
+    const value = part(column[from[i]!]!, weight[i]!);
+    const old = out[to[i]!]!;
+    if (!Number.isNaN(value)) out[to[i]!] = Number.isNaN(old) ? value : fold(old, value);
   }
   return out;
 }
 
-/** `relation NUL from NUL to` with names in the place of addresses. */
-export function renamedRelation(entry: string, joins: Joins, names: Names): string {
+/** `relations NUL from NUL to` with names in the place of addresses: several where services share one. */
+export function renamedRelations(entry: string, joins: Joins, names: Names): string[] {
   const [relation, from = '', to = ''] = entry.split('\0');
-  if (relation !== 'calls') return entry;
+  if (relation !== 'calls') return [entry];
   const [caller, callee] = joins.edge(names.id(from), names.id(to));
-  return `${relation}\0${names.name(caller)}\0${names.name(callee)}`;
+  const shared = joins.sharing(caller, callee);
+  const callers = shared.length === 0 ? [caller] : shared.map(({ service }) => service);
+  return callers.map((one) => `${relation}\0${names.name(one)}\0${names.name(callee)}`);
 }

@@ -13,8 +13,9 @@ import { EDGE_KEY_WIDTH } from './edge-key.ts';
 import { RowIndex } from './growable.ts';
 import { Joins } from './joins.ts';
 import { NameTable } from './names.ts';
-import { RenamedLeaves, renamedCalls, renamedHistograms, renamedRelation, renamedTcp } from './renamed.ts';
+import { RenamedLeaves, renamedCalls, renamedHistograms, renamedRelations, renamedTcp } from './renamed.ts';
 import { ResourceBuilder } from './resource-builder.ts';
+import { CallerShares } from './shared-callers.ts';
 import type { SketchLog } from './sketch-log.ts';
 import { TcpBuilder } from './tcp-builder.ts';
 
@@ -122,17 +123,18 @@ export class WindowBuilder {
 
   #named({ calls, histograms, tcp }: Tables): Tables {
     const { joins, namedCalls, namedTcp, edges } = this.#identities;
+    const shares = new CallerShares(calls, namedCalls.directory, (leaf) => namedCalls.of(leaf), joins);
     return {
-      calls: renamedCalls(calls, namedCalls),
-      histograms: renamedHistograms(histograms, joins, edges),
-      tcp: renamedTcp(tcp, namedTcp),
+      calls: renamedCalls(calls, namedCalls, shares),
+      histograms: renamedHistograms(histograms, joins, edges, shares),
+      tcp: renamedTcp(tcp, namedTcp, shares),
     };
   }
 
   #relations(): ClosedWindow['topology'] {
     const { joins, names } = this.#identities;
     const found = [...this.#topology];
-    const named = joins.isEmpty ? found : [...new Set(found.map((entry) => renamedRelation(entry, joins, names)))];
+    const named = joins.isEmpty ? found : [...new Set(found.flatMap((entry) => renamedRelations(entry, joins, names)))];
     return named.sort(compareNames).map((entry) => entry.split('\0') as [string, string, string]);
   }
 

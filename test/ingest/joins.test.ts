@@ -14,6 +14,7 @@ interface Seen {
   readonly side: 'client' | 'server';
   readonly endpoints?: readonly string[];
   readonly count?: number;
+  readonly operation?: string;
 }
 
 /** What one collector says of a window: calls, their TCP counters, the relations. */
@@ -26,14 +27,14 @@ function told(collector: string, window: number, seen: readonly Seen[]): AnyBatc
     windowMs: WINDOW_MS,
     sequence: 0,
   };
-  const ends = ({ endpoints: _, count: __, ...edge }: Seen) => ({
+  const ends = ({ endpoints: _, count: __, operation: ___, ...edge }: Seen) => ({
     ...edge,
     ...(edge.side === 'client' ? { callerMachine: collector } : { calleeMachine: collector }),
   });
   const calls = seen.map((edge): CallRecord => {
-    const { count = 10 } = edge;
-    const durationHistogram = { scale: 3, offset: 8, counts: [count - 1, 0, 1] };
-    const call = { protocol: 'http', operation: 'GET /', status: '200', count, errors: 1, durationSumUs: count * 100 };
+    const { count = 10, operation = 'GET /' } = edge;
+    const durationHistogram = { scale: 3, offset: 8, counts: [Math.max(count - 1, 0), 0, Math.min(count, 1)] };
+    const call = { protocol: 'http', operation, status: '200', count, errors: 0, durationSumUs: count * 100 };
     return { ...ends(edge), ...call, durationHistogram };
   });
   const tcp = seen.map(
@@ -150,15 +151,54 @@ describe('ends on two hosts', () => {
     expect(Math.max(...tcp.dropRow)).toBeLessThan(tcp.rows);
   });
 
-  it('keep the address of callers that share it', () => {
+  it('of several services under one address get their parts of what the callee saw: by operation, else by calls', () => {
     const api = { ...WEB, caller: 'api', callerInstance: 'api-1', endpoints: ['10.0.0.5:7'] };
-    const batches = [...told('a', 0, [WEB, api]), ...told('b', 0, [CART])];
     // Connections of web alone are told by both; that api calls cart from there too is known all the same.
-    expect(callsOf(windowsOf(batches)[0]!)).toEqual([
-      '10.0.0.5(@) > cart(cart-1@b) server: 10',
-      'api(api-1@a) > cart(cart-1@b) client: 10',
-      'web(web-1@a) > cart(cart-1@b) client: 10',
+    const windowOf = (web: Partial<Seen>, other: Partial<Seen>, cart: readonly Partial<Seen>[]): ClosedWindow =>
+      windowsOf([
+        ...told('a', 0, [
+          { ...WEB, ...web },
+          { ...api, ...other },
+        ]),
+        ...told(
+          'b',
+          0,
+          cart.map((one) => ({ ...CART, ...one })),
+        ),
+      ])[0]!;
+    const servers = (window: ClosedWindow): string[] => callsOf(window).filter((text) => text.includes('server'));
+    const window = windowOf({ count: 30 }, { count: 10 }, [{ count: 40 }]);
+    expect(servers(window)).toEqual([
+      'api(api-1@a) > cart(cart-1@b) server: 10',
+      'web(web-1@a) > cart(cart-1@b) server: 30',
     ]);
+    expect(window.topology).toEqual([
+      ['calls', 'api', 'cart'],
+      ['calls', 'web', 'cart'],
+    ]);
+    const { tcp, histograms, names } = window;
+    expect([...tcp.values[0]!].sort()).toEqual([15, 20, 20, 5].sort());
+    expect([...tcp.dropValue].reduce((sum, value) => sum + value, 0)).toBe(3);
+    const counts = Array.from(histograms.caller, (id, row) => [
+      names.name(id),
+      histograms.side[row],
+      histograms.counts.slice(histograms.start[row], histograms.start[row + 1]).reduce((sum, count) => sum + count, 0),
+    ]);
+    expect(counts.filter(([, side]) => side === 1).sort()).toEqual([
+      ['api', 1, 10],
+      ['web', 1, 30],
+    ]);
+    const operations = windowOf({ operation: 'GET /a' }, { operation: 'GET /b' }, [
+      { operation: 'GET /a', count: 11 },
+      { operation: 'GET /b', count: 9 },
+    ]);
+    expect(servers(operations)).toEqual([
+      'api(api-1@a) > cart(cart-1@b) server: 9',
+      'web(web-1@a) > cart(cart-1@b) server: 11',
+    ]);
+    // Nobody there counted a call: nobody’s.
+    const silent = windowOf({ operation: 'GET /a', count: 0 }, { count: 0 }, [{}]);
+    expect(servers(silent)).toEqual(['10.0.0.5(@) > cart(cart-1@b) server: 10']);
   });
 
   it('of an address that was given away are the new owner’s', () => {
