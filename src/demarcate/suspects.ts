@@ -147,6 +147,10 @@ function narrowEdge(
     const text = `${edge.from} works more than before and sees all its callees answer late; they are as fast as ever`;
     return narrowService(comparison, edge.from, 'duration', [...observations, { text }]);
   }
+  if (isLate(system, comparison, edge.to)) {
+    const text = `${edge.to} works more than before: it reads requests as late as the answers of what it calls`;
+    return narrowService(comparison, edge.to, 'duration', [...observations, { text }]);
+  }
   if (silent.length > 0 && silent.length < instances.length)
     return { entity, service: edge.to, instances: silent, observations };
   return {
@@ -186,6 +190,12 @@ function suffers(edge: CallEdge, asked: CallEdge, measure: InstanceMeasure): boo
   const errors = measure === 'waited' ? lost : received;
   const share = (one: CallEdge): number => errors(one) / Math.max((one.client ?? one.server)?.current.count ?? 0, 0.2);
   return share(edge) > Math.min(0.05, Math.max(MIN_ERROR_SHARE, share(asked) / 2)) || waits(edge);
+}
+
+/** A process that computes comes late to everything that waits for it: what it calls seems as slow as it is to its callers. */
+function isLate(system: System, comparison: Comparison, name: string): boolean {
+  const [out] = system.callees(name);
+  return out !== undefined && sharedByAllCallees(system, out, waits) && worked(system, comparison, name);
 }
 
 /** The caller waits clearly longer than the callee takes. */
