@@ -118,6 +118,8 @@ function fitted(report: Report, render: (data: unknown) => unknown): string {
 function alertmanagerBody(report: Report, receiver: string): unknown {
   const [cause] = report.causes;
   const status = report.state === 'resolved' ? 'resolved' : 'firing';
+  // One stored by an earlier version does not say when it ended.
+  const ended = report.endedMs ?? report.resolvedMs;
   const labels = {
     alertname: 'RootwalkIncident',
     environment: report.environment,
@@ -151,7 +153,7 @@ function alertmanagerBody(report: Report, receiver: string): unknown {
         labels,
         annotations,
         startsAt: iso(report.startMs),
-        endsAt: report.resolvedMs === null ? '0001-01-01T00:00:00Z' : iso(report.resolvedMs),
+        endsAt: ended === null ? '0001-01-01T00:00:00Z' : iso(ended),
         generatorURL: '',
         fingerprint: createHash('sha256').update(JSON.stringify(labels)).digest('hex').slice(0, 16),
       },

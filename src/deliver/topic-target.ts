@@ -45,6 +45,7 @@ function incidentLine(report: Report): unknown {
     startMs: report.startMs,
     openedMs: report.openedMs,
     resolvedMs: report.resolvedMs,
+    endedMs: report.endedMs,
     reportId: report.id,
     revision: report.revision,
     provisional: report.provisional,

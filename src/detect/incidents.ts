@@ -172,6 +172,7 @@ export class Incidents {
         b.anomaly.score - a.anomaly.score ||
         compareNames(keyOf(a.anomaly), keyOf(b.anomaly)),
     );
+    const lastSymptomMs = lastSymptom(members, found.startMs);
     return {
       id: found.id,
       environment: this.#environment,
@@ -179,9 +180,11 @@ export class Incidents {
       startMs: found.startMs,
       openedMs: found.openedMs,
       updatedMs: found.updatedMs,
-      lastSymptomMs: lastSymptom(members, found.startMs),
+      lastSymptomMs,
       ...(found.resolvedMs === null ? {} : { resolvedMs: found.resolvedMs }),
-      anomalies: members.map((member) => member.anomaly),
+      anomalies: members
+        .map((member) => member.anomaly)
+        .filter(({ onsetMs }) => found.state === 'open' || onsetMs <= lastSymptomMs),
     };
   }
 

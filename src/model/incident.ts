@@ -63,7 +63,7 @@ export interface Incident {
   /** Start of the last window in which something users feel was abnormal; evidence may linger after it. */
   readonly lastSymptomMs: number;
   readonly resolvedMs?: number;
-  /** Service-level symptoms first, then by score. */
+  /** Service-level symptoms first, then by score. Of a resolved one without what began after its last symptom. */
   readonly anomalies: readonly Anomaly[];
 }
 

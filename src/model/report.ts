@@ -104,7 +104,10 @@ export interface Report {
   readonly startMs: number;
   readonly openedMs: number;
   readonly reportedMs: number;
+  /** Window in which the incident was found to be over, after a while without trouble; null: it goes on. */
   readonly resolvedMs: number | null;
+  /** End of the last window in which what users feel was abnormal; null: it goes on. */
+  readonly endedMs: number | null;
   /** What, since when, who is affected. */
   readonly phenomenon: string;
   /** Two sentences. */

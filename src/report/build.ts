@@ -24,6 +24,7 @@ export function buildReport(input: ReportInput): Report {
   const affected = affectedOf(incident);
   const what = phenomenon(incident, walk, affected);
   const resolvedMs = incident.resolvedMs ?? null;
+  const endedMs = resolvedMs === null ? null : Math.min(incident.lastSymptomMs + comparison.windowMs, resolvedMs);
   const leads = causes.slice(0, 2).map(({ rank, entity, faultClass }) => ({ rank, entity, faultClass }));
   const checks = leads.map(({ entity, faultClass }) => {
     const verdict = [...verdicts, ...(input.furtherVerdicts ?? []).flat()].find(
@@ -43,8 +44,9 @@ export function buildReport(input: ReportInput): Report {
     openedMs: incident.openedMs,
     reportedMs: input.reportedMs,
     resolvedMs,
+    endedMs,
     phenomenon: what,
-    summary: summary(what, walk, causes, resolvedMs),
+    summary: summary(what, walk, causes, endedMs),
     keyMetrics: keyMetrics(incident),
     causes,
     propagation: causes[0]?.path ?? [],

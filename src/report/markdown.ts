@@ -36,8 +36,9 @@ function heading(report: Report): string {
   const told = toldCauses(report.causes, report.ledgers);
   const names = told.map(causeName);
   const what = names.length === 0 ? 'no cause found' : [...new Set(names)].join(' and ');
-  const lasted =
-    report.resolvedMs === null ? '' : `, lasted ${formatSeconds((report.resolvedMs - report.startMs) / 1000)}`;
+  // A report stored by an earlier version has none.
+  const { endedMs = null } = report;
+  const lasted = endedMs === null ? '' : `, lasted ${formatSeconds((endedMs - report.startMs) / 1000)}`;
   const state = `${report.state}${lasted}${report.provisional ? ', provisional: evidence is still coming in' : ''}`;
   const lines = [
     `# ${escapeCell(what)}`,

@@ -66,12 +66,12 @@ export function summary(
   phenomenonText: string,
   walk: Walk,
   causes: readonly RankedCause[],
-  resolvedMs: number | null,
+  endedMs: number | null,
 ): string {
   const end = phenomenonText.indexOf(' Also affected:');
   const first = end < 0 ? phenomenonText : phenomenonText.slice(0, end);
   const [cause] = causes;
-  const over = resolvedMs === null ? '' : `, over since ${formatTime(resolvedMs)}`;
+  const over = endedMs === null ? '' : `, over since ${formatTime(endedMs)}`;
   const opening = `${first.replace(/\.$/, '')}${over}.`;
   if (cause === undefined) return `${opening} No suspect stands out: nothing in the telemetry explains it.`;
   const accounts = accountsFor(cause, walk.ledgers);

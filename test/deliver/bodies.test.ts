@@ -59,7 +59,7 @@ describe('bodies', () => {
       startsAt: '2023-11-14T22:13:20.000Z',
       endsAt: '0001-01-01T00:00:00Z',
     });
-    expect(over.alerts[0]).toMatchObject({ status: 'resolved', endsAt: '2023-11-14T22:14:50.000Z' });
+    expect(over.alerts[0]).toMatchObject({ status: 'resolved', endsAt: '2023-11-14T22:13:50.000Z' });
     expect(over.alerts[0].fingerprint).toBe(firing.alerts[0].fingerprint);
     expect(over.alerts[0].labels).toEqual(firing.alerts[0].labels);
     expect(firing.commonAnnotations.fault_class).toBe('packet_loss');

@@ -177,6 +177,19 @@ describe('faults', () => {
     expect(events.at(-1)!.kind).toBe('resolved');
   });
 
+  it('ends with its last symptom: what begins after it, before it is resolved, is no part of it', () => {
+    const fault = { callee: 'cart', slower: 6, fromMs: at(FAULT), toMs: at(FAULT + 12) };
+    const after = { caller: 'gateway', callee: 'cart', fromMs: at(FAULT + 13), toMs: at(FAULT + 40) };
+    const { resolved } = run({ windows: 90, effects: [fault, { ...after, retransmitRatio: 0.08 }] });
+    expect(resolved).toHaveLength(1);
+    const { incident, atMs } = resolved[0]!;
+    expect(incident.lastSymptomMs).toBe(at(FAULT + 11));
+    expect(atMs).toBeGreaterThan(at(FAULT + 16));
+    expect(incident.anomalies.map(({ symptom }) => symptom)).not.toContain('retransmit_rise');
+    const during = run({ windows: 90, effects: [fault, { ...after, fromMs: at(FAULT), retransmitRatio: 0.08 }] });
+    expect(during.resolved[0]!.incident.anomalies.map(({ symptom }) => symptom)).toContain('retransmit_rise');
+  });
+
   it('a level that stays is accepted after the release time', () => {
     const { events, detector } = run(
       { windows: 140, effects: [{ callee: 'cart', slower: 4, fromMs: at(FAULT), toMs: Infinity }] },

@@ -280,8 +280,10 @@ describe('report', () => {
     const next = await sampleReport({ previous, incident: resolved, reportedMs: START + 95_000 });
     expect(next.revision).toBe(2);
     expect(next.changedSincePrevious).toEqual(['state: open → resolved']);
-    expect(next.summary).toContain('over since 2023-11-14 22:14:50 UTC');
-    expect(toMarkdown(next)).toContain('**state** resolved, lasted 90 s');
+    // The last symptom's window began 25 s after the start; that it stayed the last was known a minute later.
+    expect([next.endedMs, next.resolvedMs]).toEqual([START + 30_000, START + 90_000]);
+    expect(next.summary).toContain('over since 2023-11-14 22:13:50 UTC');
+    expect(toMarkdown(next)).toContain('**state** resolved, lasted 30 s');
   });
 
   it('survives an incident without suspects', async () => {
