@@ -1,11 +1,13 @@
-/** One dimension at a time: did every value move alike, or is the change concentrated, and where? */
+/** One dimension at a time: did every value move alike, is the change concentrated, and where, or can neither be told? */
 import { chiSquareTail } from './chi-square.ts';
 import type { Cuboid } from './lattice.ts';
 import { firstLeaf } from './lattice.ts';
 import type { DimensionDrillDown, LeafTable } from './types.ts';
 
-/** A dimension is even when the hypothesis that all its values moved alike is not rejected at this level. */
+/** Concentrated: the hypothesis that all values of a dimension moved alike is rejected at this level. */
 const SIGNIFICANCE = 1e-3;
+/** Even: it is not in doubt at this level either, and the test would have told the change of any one value alone. */
+const DOUBT = 0.05;
 const SHOWN = 5;
 /** A whole that moved: beyond this many standard deviations and this relative deviation. */
 const MOVED_Z = 4;
@@ -49,16 +51,21 @@ export function drillDowns(
     common = C > 0 ? B / C : 0;
     let chi = 0;
     let values = 0;
+    let largest = 0;
     for (let s = 0; s < sums.length; s += 3) {
       if (!(sums[s + 1]! > 0)) continue;
       values++;
+      largest = Math.max(largest, sums[s + 1]!);
       chi += (sums[s]! - common * sums[s + 1]!) ** 2 / sums[s + 1]!;
     }
     moved ||= C > 0 && Math.abs(B) / Math.sqrt(C) > MOVED_Z;
     const pValue = values > 1 ? chiSquareTail(chi, values - 1) : 1;
+    // The statistic, had the value with the most weight moved alone: the hardest to tell from a common move.
+    const alone = C > 0 ? (B * B) / largest - (B * B) / C : 0;
+    const isTold = values > 1 && pValue >= DOUBT && chiSquareTail(alone, values - 1) < SIGNIFICANCE;
     dimensions.push({
       dimension: table.dimensions[d]!,
-      verdict: pValue < SIGNIFICANCE ? 'concentrated' : 'even',
+      verdict: pValue < SIGNIFICANCE ? 'concentrated' : isTold ? 'even' : 'unclear',
       pValue,
       values: [...Array(size).keys()]
         .map((e) => ({
@@ -71,6 +78,6 @@ export function drillDowns(
   });
   dimensions.sort((a, b) => a.pValue - b.pValue || (a.dimension < b.dimension ? -1 : 1));
   const several = dimensions.filter(({ values }) => values.length > 1);
-  const even = several.length > 0 && several.every(({ verdict }) => verdict === 'even');
+  const even = several.length > 0 && several.every(({ verdict }) => verdict !== 'concentrated');
   return { dimensions, common, even: moved && even && Math.abs(common) >= MOVED_DEVIATION };
 }

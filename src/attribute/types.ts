@@ -49,7 +49,8 @@ export interface AttributedElement {
 
 export interface DimensionDrillDown {
   readonly dimension: string;
-  readonly verdict: 'even' | 'concentrated';
+  /** `unclear`: the numbers are too few or too noisy to tell a common move from one value's. */
+  readonly verdict: 'even' | 'concentrated' | 'unclear';
   /** Values by share of the change, largest first, at most five. */
   readonly values: readonly { readonly value: string; readonly share: number }[];
   /** Of the hypothesis that every value moved alike. */

@@ -170,6 +170,7 @@ function summary(service: string, result: AttributionResult): AttributionSummary
   return {
     measure: `${MEASURE_WORDS[result.measure]} of calls into ${service}`,
     verdict: result.verdict,
+    ...(result.split === null || result.split.change === 0 ? {} : { mixShare: result.split.mix / result.split.change }),
     singles: result.dimensions
       .filter(({ values }) => values.length > 1)
       .map(({ dimension, verdict, values, pValue }) => ({ dimension, verdict, values: values.slice(0, 3), pValue })),

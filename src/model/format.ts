@@ -91,3 +91,10 @@ export function listOf(names: readonly string[], limit: number): string {
   const shown = names.slice(0, limit).join(', ');
   return names.length > limit ? `${shown} and ${names.length - limit} more` : shown;
 }
+
+/** A share to a reader's precision: whole percents, tenths below ten. */
+export function sharePercent(share: number): string {
+  const percent = share * 100;
+  const text = Math.abs(percent) >= 10 ? percent.toFixed(0) : percent.toFixed(1).replace(/\.0$/, '');
+  return `${text === '-0' ? '0' : text} %`;
+}

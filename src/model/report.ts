@@ -74,7 +74,7 @@ export interface RankedCause {
 
 export interface DrillDown {
   readonly dimension: string;
-  readonly verdict: 'even' | 'concentrated';
+  readonly verdict: 'even' | 'concentrated' | 'unclear';
   readonly values: readonly { readonly value: string; readonly share: number }[];
   readonly pValue: number | null;
 }
@@ -82,6 +82,8 @@ export interface DrillDown {
 export interface AttributionSummary {
   readonly measure: string;
   readonly verdict: string;
+  /** Of a ratio or mean: share of its change that is calls moved between values; absent where nothing changed. */
+  readonly mixShare?: number;
   readonly singles: readonly DrillDown[];
   readonly elements: readonly {
     readonly element: string;

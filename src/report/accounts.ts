@@ -1,5 +1,6 @@
 /** What each cause accounts for, in words: of the new errors, of the added latency, of the lost traffic. */
 import { entityKey } from '../model/entity.ts';
+import { sharePercent } from '../model/format.ts';
 import type { RankedCause } from '../model/report.ts';
 import type { LedgerKind } from '../model/walk.ts';
 
@@ -81,11 +82,4 @@ export function toldCauses(causes: readonly RankedCause[], ledgers: readonly Cha
 /** Shares of merged suspects may overlap: never say more than all of it. */
 export function shareWords(share: number): string {
   return share >= 0.995 ? 'all' : share <= 0.0005 ? 'none' : sharePercent(share);
-}
-
-/** A share to a reader's precision: whole percents, tenths below ten. */
-export function sharePercent(share: number): string {
-  const percent = share * 100;
-  const text = Math.abs(percent) >= 10 ? percent.toFixed(0) : percent.toFixed(1).replace(/\.0$/, '');
-  return `${text === '-0' ? '0' : text} %`;
 }

@@ -1,9 +1,9 @@
 /** The report for people: what, why, how sure, what else was thought of, what could not be seen, what to do. */
 import { attributionVerdictWords, deviationWords } from '../model/attribution-words.ts';
-import { formatNumber, formatSeconds, formatValue, listOf } from '../model/format.ts';
+import { formatNumber, formatSeconds, formatValue, listOf, sharePercent } from '../model/format.ts';
 import type { AttributionSummary, RankedCause, Report, ReportLedger } from '../model/report.ts';
 import type { EvaluatedCondition } from '../model/verdict.ts';
-import { accountsFor, sharePercent, toldCauses } from './accounts.ts';
+import { accountsFor, toldCauses } from './accounts.ts';
 import { metricWords, showChange, showMetric } from './metric-names.ts';
 import { causeName, entityWithKind, entityWords, formatTime } from './words.ts';
 
@@ -163,7 +163,11 @@ function drillDowns(report: Report): string {
 }
 
 function attributionSection(summary: AttributionSummary): string {
-  const lines = [`### ${escapeCell(summary.measure)}`, '', `Verdict: ${attributionVerdictWords(summary.verdict)}.`];
+  const lines = [
+    `### ${escapeCell(summary.measure)}`,
+    '',
+    `Verdict: ${attributionVerdictWords(summary.verdict, summary.mixShare)}.`,
+  ];
   if (summary.singles.length > 0) {
     const rows = summary.singles.map((d) => [
       d.dimension,

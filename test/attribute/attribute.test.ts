@@ -171,6 +171,38 @@ describe('ratios', () => {
   });
 });
 
+describe('one dimension at a time', () => {
+  /** Errors of two instances with so many requests each, against none before but a little. */
+  const verdictOf = (requests: number, errors: readonly [number, number]) =>
+    attribute(
+      tableOf(
+        ['instance'],
+        errors.map((actual, i) => ({
+          key: [`cart-${i + 1}`],
+          actual,
+          expected: 0.02 * requests,
+          requests,
+          requestsBefore: requests,
+        })),
+      ),
+      'ratio',
+      { sigma2: 0.0025, dispersion: 1 },
+    ).dimensions[0]?.verdict;
+
+  it('few errors of one instance are neither even nor concentrated: they tell nothing', () => {
+    expect(verdictOf(30, [5, 0])).toBe('unclear');
+  });
+
+  it('many of both are even, many of one concentrated', () => {
+    expect(verdictOf(3_000, [600, 600])).toBe('even');
+    expect(verdictOf(3_000, [600, 60])).toBe('concentrated');
+  });
+
+  it('what is in doubt is not called even', () => {
+    expect(verdictOf(3_000, [520, 300])).toBe('unclear');
+  });
+});
+
 describe('means', () => {
   it('names what got slower, however much traffic moved', () => {
     const random = createRandom(5);

@@ -17,4 +17,13 @@ describe('attribution in words', () => {
   it('has words for every verdict', () => {
     for (const verdict of VERDICTS) expect(attributionVerdictWords(verdict)).toMatch(/ /);
   });
+
+  it('a shift of calls says how much of the change is no shift', () => {
+    const moved = 'calls moved between values, or come from new ones';
+    expect(attributionVerdictWords('mix-shift', 0.76)).toBe(
+      `${moved}: 76 % of the change; the values themselves: 24 %`,
+    );
+    expect(attributionVerdictWords('mix-shift')).toBe(moved);
+    expect(attributionVerdictWords('global', 0.76)).toBe('global: every value moved alike');
+  });
 });
