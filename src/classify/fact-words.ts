@@ -63,6 +63,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'machine.neighbour_cpu_rise_cores': 'more CPU used by a neighbour',
   'machine.neighbour_traffic_ratio': 'requests of that neighbour against before',
   'db.is_database': 'is a database',
+  'db.protocol': 'it speaks',
   'db.latency_ratio': 'statement duration against before',
   'db.self_time_share': 'share of the latency change in the database',
   'db.statement_share': 'share of the added time on one statement',
