@@ -9,6 +9,7 @@ import { contentId, finite } from './canonical.ts';
 import { allCauses, uniqueEntities } from './causes.ts';
 import { keepShown } from './kept.ts';
 import { metricUnit, withRates } from './metric-names.ts';
+import { withoutNoise } from './shown-ledgers.ts';
 import type { ReportInput } from './types.ts';
 import { changesSince, phenomenon, suggestedChecks, summary } from './words.ts';
 
@@ -18,7 +19,8 @@ const MAX_LEDGER_ENTRIES = 30;
 
 /** Cost: O(suspects + ledger entries + anomalies). */
 export function buildReport(input: ReportInput): Report {
-  const { comparison, walk, verdicts, previous } = input;
+  const { comparison, verdicts, previous } = input;
+  const walk = withoutNoise(input.walk);
   const incident = withRates(input.incident, comparison.windowMs);
   const causes = keepShown(allCauses(walk, verdicts, input.furtherVerdicts ?? []), previous);
   const affected = affectedOf(incident);

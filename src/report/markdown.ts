@@ -209,7 +209,7 @@ function ledgerSection(ledger: ReportLedger): string {
   const shown = entries.filter((e, i) => i < MAX_LEDGER_ROWS && (i < 3 || Math.abs(e.share ?? 1) >= VISIBLE_SHARE));
   const row = (e: ReportLedger['entries'][number]): string[] => [
     e.entity === null ? '' : entityWords(e.entity),
-    TERM_WORDS[e.term],
+    termWords(e),
     show(e.contribution),
     e.share === null ? '' : sharePercent(e.share),
     e.standardError === null ? '' : `± ${show(e.standardError)}`,
@@ -236,6 +236,16 @@ const TERM_WORDS: Readonly<Record<ReportLedger['entries'][number]['term'], strin
   unexplained: 'unexplained',
   rest: 'small entries',
 };
+
+/** Of what was less, that it was. */
+const LESS_WORDS: Readonly<Partial<typeof TERM_WORDS>> = {
+  visits: 'visited less often',
+  calls: 'fewer calls for each request',
+};
+
+function termWords({ term, contribution }: ReportLedger['entries'][number]): string {
+  return ((contribution ?? 0) < 0 ? LESS_WORDS[term] : undefined) ?? TERM_WORDS[term];
+}
 
 function bullets(title: string, items: readonly string[]): string {
   return items.length === 0 ? '' : `## ${title}\n\n${items.map((item) => `- ${escapeCell(item)}`).join('\n')}`;

@@ -4,6 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { edge, service } from '../../src/model/entity.ts';
 import type { Verdict } from '../../src/model/verdict.ts';
+import type { Ledger } from '../../src/model/walk.ts';
 import { LEDGER_TERMS } from '../../src/model/walk.ts';
 import { buildReport, canonicalJson, toMarkdown } from '../../src/report/index.ts';
 import { anomaly, comparison, START, suspect, walk } from '../classify/fixtures.ts';
@@ -199,6 +200,34 @@ describe('report', () => {
     expect(sum).toBeCloseTo(whole.change ?? 0, 6);
   });
 
+  it('shows no further ledger of a change that is noise', async () => {
+    const drawn = walk(SUSPECTS);
+    const traffic = (noise: number): Ledger => ({
+      kind: 'traffic',
+      entry: 'gateway',
+      unit: 'requests_per_s',
+      baseline: 117,
+      current: 118.2,
+      change: 1.2,
+      entries: [5.2, -4].map((contribution, i) => ({
+        entity: edge(`client-${i}`, 'gateway'),
+        term: 'caller' as const,
+        contribution,
+        share: contribution / 1.2,
+        standardError: noise,
+        baseline: 58,
+        current: 58 + contribution,
+      })),
+    });
+    const kinds = async (noise: number): Promise<string[]> => {
+      const two = { ...drawn, ledgers: [...drawn.ledgers, traffic(noise)] };
+      return buildReport(await input(WORLD, two)).ledgers.map(({ kind }) => kind);
+    };
+    expect(await kinds(9)).toEqual(['latency']);
+    expect(await kinds(0.1)).toEqual(['latency', 'traffic']);
+    expect(await kinds(Number.NaN)).toEqual(['latency', 'traffic']);
+  });
+
   it('shortens a long ledger into one line, and it still adds up', async () => {
     const many = Array.from({ length: 80 }, (_, i) => suspect(service(`s${i}`), 'self', 0.01));
     const report = buildReport({ ...(await input(WORLD, walk(many))), verdicts: [] });
@@ -338,6 +367,15 @@ describe('Markdown', () => {
     expect(text).toContain('| gateway → orders | network time | 60.2 ms/req | 86 % | ± 1.4 ms/req |');
     expect(text).toContain('Verdict: the change sits on these elements.');
     expect(text).toContain('| callee=orders & callerMachine=m1 | 91 % | 97 % | ×2.57 |');
+  });
+
+  it('says of fewer visits and calls that they are fewer', async () => {
+    const drawn = walk([suspect(service('orders'), 'visits', -0.2), suspect(service('cart'), 'calls', -0.1)]);
+    const text = toMarkdown(buildReport(await input(WORLD, drawn)));
+    expect(text).toContain('| orders | visited less often | -14 ms/req |');
+    expect(text).toContain('| cart | fewer calls for each request | -7 ms/req |');
+    const more = toMarkdown(buildReport(await input(WORLD, walk([suspect(service('orders'), 'visits', 0.2)]))));
+    expect(more).toContain('| orders | visited more often | 14 ms/req |');
   });
 
   it('lets no name from the network become markup', async () => {
