@@ -187,10 +187,10 @@ const OUT: readonly FactDefinition[] = [
   number(
     'out.calls_per_request_ratio',
     'factor',
-    'its calls to one callee for each of its requests, now / before: of the callee with the largest rise of calls',
+    'its calls to one callee for each of its requests, now / before: of the callee whose calls cost the ledger most by it, else of that with the largest rise of calls',
     0,
   ),
-  text('out.more_called', 'that callee'),
+  text('out.more_called', 'that callee, and others that cost half as much and more'),
   text('out.worst_callee', 'the callee those failures, retransmits or errors point to'),
 ];
 

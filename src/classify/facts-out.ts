@@ -1,11 +1,15 @@
 /** Facts of the calls a suspect makes itself: failures there explain errors it returns. */
 import type { CallLeaf, TcpEdge } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
+import { listOf } from '../model/format.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
 import { bestSide, errorRises, errorTypeOf, FAILURES, probeAttached, sumCalls } from './facts-edge.ts';
 import { minus, over, riseSigma, sumOf, sumOfMap, times } from './metric-sum.ts';
 import type { Scope } from './scope.ts';
+
+/** Callees named in a sentence. */
+const MOST_NAMED = 3;
 
 export function outFacts(scope: Scope, sheet: FactSheet): void {
   const { entity, comparison } = scope;
@@ -75,15 +79,35 @@ function meanUs(leaves: readonly CallLeaf[], span: Span): number | null {
   return over(durationSumUs, count);
 }
 
-/** The callee it calls most often beyond what its own requests account for. */
+/**
+ * What it calls more often for each of its own requests: the callee that costs the ledger's entry most by it, and those
+ * that cost half as much and more; where no ledger says, the one with the largest rise of calls.
+ */
 function moreCalls(scope: Scope, calls: readonly CallLeaf[], sheet: FactSheet): void {
   const own = bestSide(scope.calls, 'server');
   const requests = { baseline: sumCalls(own, 'baseline').count, current: sumCalls(own, 'current').count };
-  const most = largestRise(bestSide(calls, 'client'), (leaves, span) =>
+  const made = bestSide(calls, 'client');
+  const costly = costliest(scope);
+  const first = made.filter(({ callee }) => callee === costly[0]);
+  const most = largestRise(first.length > 0 ? first : made, (leaves, span) =>
     over(sumCalls(leaves, span).count, requests[span]),
   );
   setFact(sheet, 'out.calls_per_request_ratio', most?.ratio ?? null);
-  setFact(sheet, 'out.more_called', most?.callee ?? null);
+  setFact(sheet, 'out.more_called', first.length > 0 ? listOf(costly, MOST_NAMED) : (most?.callee ?? null));
+}
+
+/** Callees whose more frequent calls cost most, largest first, down to half of the largest. */
+function costliest({ walk, service }: Scope): string[] {
+  const cost = new Map<string, number>();
+  for (const { entity, term, contribution } of walk.ledgers.flatMap(({ kind, entries }) =>
+    kind === 'latency' ? entries : [],
+  )) {
+    if (term !== 'calls' || entity?.from !== service || entity?.to === undefined) continue;
+    cost.set(entity.to, (cost.get(entity.to) ?? 0) + contribution);
+  }
+  const found = [...cost].sort((a, b) => b[1] - a[1] || compareNames(a[0], b[0]));
+  const largest = found[0]?.[1] ?? 0;
+  return largest > 0 ? found.filter(([, each]) => each >= largest / 2).map(([callee]) => callee) : [];
 }
 
 /** The callee of which something rose most, and by how much; ties by name. */

@@ -105,6 +105,27 @@ describe('numbers by hand', () => {
     expect(of(1_000, 0)).toBe(null);
   });
 
+  it('what it calls more often: whose calls cost most, not of whom there are most', () => {
+    const calls = [
+      call({ caller: 'gateway', callee: 'orders', side: 'server', before: [100, 0, 9_000], now: [100, 0, 60_000] }),
+      call({ caller: 'orders', callee: 'db', before: [100, 0, 300], now: [640, 0, 300] }),
+      call({ caller: 'orders', callee: 'cart', before: [70, 0, 6_000], now: [600, 0, 6_000] }),
+      call({ caller: 'orders', callee: 'stock', before: [70, 0, 9_000], now: [610, 0, 9_000] }),
+    ];
+    const cost = (callee: string, share: number): Suspect => suspect(edge('orders', callee), 'calls', share);
+    const more = (...drawn: readonly Suspect[]) => {
+      const who = suspect(service('orders'), 'calls', 0.8);
+      const { sheet } = factsOf(comparison({ calls }), { ...walk(drawn), suspects: [who] }, who);
+      return ['out.more_called', 'out.calls_per_request_ratio'].map((name) => sheet.get(name)?.value);
+    };
+    expect(more(cost('stock', 0.5), cost('cart', 0.4), cost('db', 0.1))).toEqual([
+      'stock, cart',
+      expect.closeTo(8.714, 3),
+    ]);
+    // No ledger has them: the callee of which there are most.
+    expect(more(suspect(service('orders'), 'self', 0.8))).toEqual(['db', expect.closeTo(6.4, 9)]);
+  });
+
   it('calls that succeed: against what the callers are asked themselves, when that became less', () => {
     const ratio = (asked: number, made: number): FactValue => {
       const calls = [
