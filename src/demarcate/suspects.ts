@@ -6,6 +6,7 @@ import type { Symptom } from '../model/incident.ts';
 import type { Ledger, LedgerEntry, Observation, Suspect } from '../model/walk.ts';
 import { edgeEvidence, sharedByAllCallees, sharedByAllCallers } from './edge-check.ts';
 import { lost, received } from './error-ledger.ts';
+import { pathTo } from './path.ts';
 import type { CallEdge, System } from './system.ts';
 import { meanUs } from './system.ts';
 import type { InstanceMeasure } from './vertical.ts';
@@ -47,7 +48,7 @@ export function suspectsOf(system: System, comparison: Comparison, ledger: Ledge
         ...(onsetMs === undefined ? {} : { onsetMs }),
         symptoms: symptoms(comparison, narrowed),
         term: entry.term,
-        path: pathTo(system, narrowed.entity, ledger.entry),
+        path: pathTo(system, ledger, narrowed.entity, narrowed.service),
       },
     ];
   });
@@ -234,25 +235,4 @@ function symptoms(comparison: Comparison, narrowed: Narrowed): Symptom[] {
     .filter((anomaly) => matches(comparison, narrowed, anomaly.entity))
     .map((anomaly) => anomaly.symptom);
   return [...new Set(found)].sort(compareNames);
-}
-
-/** Shortest chain of services from the suspect up to the symptom's service, suspect first. */
-function pathTo(system: System, from: Entity, entry: string): Entity[] {
-  const start = from.kind === 'service' ? from.name : from.kind === 'edge' ? (from.from ?? '') : undefined;
-  const head = from.kind === 'service' ? [] : [from];
-  if (start === undefined) return [from, serviceEntity(entry)];
-  const previous = new Map<string, string>();
-  const queue = [start];
-  for (const name of queue) {
-    if (name === entry) break;
-    for (const { from: caller } of system.callers(name)) {
-      if (caller === start || previous.has(caller)) continue;
-      previous.set(caller, name);
-      queue.push(caller);
-    }
-  }
-  const chain: string[] = [];
-  for (let at: string | undefined = entry; at !== undefined; at = at === start ? undefined : previous.get(at))
-    chain.unshift(at);
-  return [...head, ...(chain[0] === start ? chain : [start, entry]).map(serviceEntity)];
 }
