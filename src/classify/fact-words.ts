@@ -73,6 +73,8 @@ const WORDS: Readonly<Record<string, string>> = {
   'db.other_tables_latency_ratio': 'statements on other tables against before',
   'db.lock_errors_rise_per_s': 'more lock errors',
   'db.connection_limit_errors_rise_per_s': 'more connections turned away',
+  'change.count.oom_kill': 'OOM kills that the kernel told of',
+  'change.count.process_exit': 'process exits',
   'telemetry.lost_ratio': 'events lost',
   'telemetry.silent_collectors': 'silent collectors',
   'telemetry.suspect_silent': 'its collector is silent',

@@ -11,10 +11,15 @@ import type { Scope } from './scope.ts';
 /** Changes longer ago than this are not called a cause. Two minutes: a deploy's usual warm-up. */
 const CHANGE_LOOKBACK_MS = 120_000;
 
+/** Changes of the suspect and of what is part of it, from a little before the symptom on. */
+export function changesOf(scope: Scope): ChangeRecord[] {
+  const since = scope.symptomMs - CHANGE_LOOKBACK_MS;
+  return scope.comparison.changes.filter((change) => belongs(scope, change) && change.atMs >= since);
+}
+
 export function changeFacts(scope: Scope, sheet: FactSheet): void {
-  const { changes } = scope.comparison;
-  const watched = probeAttached(scope, /sched_process_exit|process_exit/) || changes.length > 0;
-  const own = changes.filter((change) => belongs(scope, change) && change.atMs >= scope.symptomMs - CHANGE_LOOKBACK_MS);
+  const watched = probeAttached(scope, /sched_process_exit|process_exit/) || scope.comparison.changes.length > 0;
+  const own = changesOf(scope);
   for (const kind of CHANGE_KINDS) {
     const found = own.filter((change) => change.change === kind);
     const last = found.length === 0 ? null : Math.max(...found.map((change) => change.atMs));

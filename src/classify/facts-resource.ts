@@ -3,9 +3,10 @@ import type { ResourceEntity } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
+import { changesOf } from './facts-context.ts';
 import { bestSide, rateRatio } from './facts-edge.ts';
 import type { Pair } from './metric-sum.ts';
-import { find, known, minus, over, pairOf, times } from './metric-sum.ts';
+import { earliest, find, known, minus, over, pairOf, times } from './metric-sum.ts';
 import type { Scope } from './scope.ts';
 
 interface Reading {
@@ -79,7 +80,11 @@ export function resourceFacts(scope: Scope, sheet: FactSheet): void {
   instance('oom_kills', (get, resource) => {
     const kills = get('oomKills');
     const windows = find(resource.metrics, 'oomKills')?.currentWindows ?? 0;
-    return reading(times(kills.current, windows), kills.onsetMs);
+    const counted = times(kills.current, windows);
+    // A counter begins again with its cgroup, and an event may be missed: neither sees more than there was.
+    const seen = changesOf(scope).filter(({ change, entity }) => change === 'oom_kill' && entity === resource.entity);
+    const first = seen.map(({ atMs }) => atMs).reduce<number | null>(earliest, kills.onsetMs);
+    return reading(seen.length === 0 ? counted : Math.max(counted ?? 0, seen.length), first);
   });
   instance('fd_used_of_limit', (get) => reading(over(get('fdUsed').current, get('fdLimit').current), null));
   machineFacts(scope, sheet, windowUs);

@@ -57,17 +57,20 @@ export class Restarts {
   #crash(change: ChangeRecord, { atMs }: Moment): void {
     const oom = change.change === 'oom_kill';
     const key = `${change.entity}\0${oom}`;
+    const before = this.#crashes.get(key);
+    const count = (before?.volume ?? 0) + 1;
     this.#crashes.set(key, {
       entity: instance(change.entity),
       metric: oom ? 'oom_kills' : 'process_exits',
       symptom: oom ? 'oom_kill' : 'restart',
-      onsetMs: this.#crashes.get(key)?.onsetMs ?? atMs,
-      detectedMs: this.#crashes.get(key)?.detectedMs ?? atMs,
+      onsetMs: before?.onsetMs ?? atMs,
+      detectedMs: before?.detectedMs ?? atMs,
       lastMs: atMs,
       baseline: 0,
-      current: 1,
+      // All of them since the first: a mean of windows says nothing of rare events.
+      current: count,
       score: CRASH_SCORE,
-      volume: 1,
+      volume: count,
     });
   }
 

@@ -40,7 +40,7 @@ export interface Anomaly {
   /** Start of the last abnormal window so far. */
   readonly lastMs: number;
   readonly baseline: number;
-  /** Mean of the abnormal windows since the alarm. */
+  /** Mean of the abnormal windows since the alarm; of crashes their number, for they are rare. */
   readonly current: number;
   /** Standard deviations or the equivalent of the test's p-value: comparable between series; > 0. */
   readonly score: number;

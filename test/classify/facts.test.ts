@@ -126,6 +126,23 @@ describe('numbers by hand', () => {
     expect(more(suspect(service('orders'), 'self', 0.8))).toEqual(['db', expect.closeTo(6.4, 9)]);
   });
 
+  it('OOM kills of an instance: what its counter or the kernel says, whichever saw more; not a sibling’s', () => {
+    const of = (perWindow: number, ...killed: readonly string[]): FactValue => {
+      const resources = [resource('instance', 'orders-1', 'orders', [pair('oomKills', 0, perWindow)])];
+      const changes = killed.map((entity, i) => ({
+        atMs: START + 1_000 * i,
+        change: 'oom_kill' as const,
+        entityKind: 'instance' as const,
+        entity,
+        service: 'orders',
+      }));
+      return facts({ resources, changes }, suspect(service('orders'), 'self', 0.9))('instance.oom_kills');
+    };
+    expect(of(1 / CURRENT_WINDOWS, 'orders-1', 'orders-1')).toBe(2);
+    expect(of(3 / CURRENT_WINDOWS, 'orders-1')).toBeCloseTo(3, 9);
+    expect(of(1 / CURRENT_WINDOWS, 'orders-2', 'orders-2')).toBeCloseTo(1, 9);
+  });
+
   it('calls that succeed: against what the callers are asked themselves, when that became less', () => {
     const ratio = (asked: number, made: number): FactValue => {
       const calls = [
