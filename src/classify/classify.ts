@@ -228,7 +228,11 @@ function judge(
     if (result === 'present') weight += support.weight;
     if (result === 'unknown') for (const fact of unknownFacts(support.when, at, context)) missing.add(fact);
     if (result === 'absent') return;
-    for (const placed of leavesOf(support.when, at, tree)) supporting.push(evaluated(placed, 'supports', context));
+    // Of several ways to support, those that do, or might.
+    for (const placed of leavesOf(support.when, at, tree)) {
+      const one = evaluated(placed, 'supports', context);
+      if (one.result !== (placed.negated ? 'present' : 'absent')) supporting.push(one);
+    }
   });
   return {
     kind: 'fired',

@@ -209,7 +209,12 @@ const RESOURCE: readonly FactDefinition[] = [
   number('instance.cpu_rise_cores', 'cores', 'its rise'),
   number('instance.cpu_ratio', 'factor', 'CPU used now / before', 0),
   number('instance.cpu_drop_ratio', 'ratio', 'share of its CPU time that it no longer uses; 0: as much or more', 0, 1),
-  number('instance.cpu_limit_ratio', 'factor', 'quota now / before: below 1 when it was lowered', 0),
+  number(
+    'instance.cpu_limit_ratio',
+    'factor',
+    'quota now / before, or to what share it was cut: below 1 when it was lowered',
+    0,
+  ),
   number('instance.run_queue_delay_rise_ratio', 'ratio', 'rise of time spent runnable but not running / wall time'),
   number('instance.memory_used_of_limit', 'ratio', 'memory used / limit, now', 0),
   number('instance.memory_ratio', 'factor', 'memory used now / before', 0),

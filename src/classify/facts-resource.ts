@@ -6,7 +6,7 @@ import { setFact } from './fact-sheet.ts';
 import { changesOf } from './facts-context.ts';
 import { bestSide, rateRatio } from './facts-edge.ts';
 import type { Pair } from './metric-sum.ts';
-import { earliest, find, known, minus, over, pairOf, times } from './metric-sum.ts';
+import { earliest, find, known, minus, over, pairOf, smaller, times } from './metric-sum.ts';
 import type { Scope } from './scope.ts';
 
 interface Reading {
@@ -64,10 +64,14 @@ export function resourceFacts(scope: Scope, sheet: FactSheet): void {
     const ratio = before === null || before < CPU_FLOOR_CORES ? null : over(used.current, used.baseline);
     return reading(ratio === null ? null : Math.max(0, 1 - ratio), used.onsetMs);
   });
-  instance('cpu_limit_ratio', (get) => {
+  instance('cpu_limit_ratio', (get, resource) => {
     const limit = get('cpuLimitUs');
+    const cuts = limitCuts(scope, resource.entity);
     const ratio = over(limit.current, limit.baseline);
-    return reading(ratio === null ? null : -ratio, limit.onsetMs);
+    // A mean over a quota that was given back before the end says too little.
+    const least = [ratio, ...cuts.map((cut) => cut.ratio)].reduce(smaller, null);
+    const first = cuts.map(({ atMs }) => atMs).reduce<number | null>(earliest, limit.onsetMs);
+    return reading(least === null ? null : -least, first);
   });
   flipSign(sheet, 'instance.cpu_limit_ratio');
   instance('run_queue_delay_rise_ratio', (get) => rise(get('runQueueDelayUs'), windowUs));
@@ -159,6 +163,15 @@ function neighbourFacts(scope: Scope, sheet: FactSheet, windowUs: number): void 
     ({ calleeInstance }) => calleeInstance !== undefined && calleeInstance === neighbour,
   );
   setFact(sheet, 'machine.neighbour_traffic_ratio', rateRatio(scope, bestSide(into, 'server')));
+}
+
+/** CPU quotas of an instance that were cut, as its collector told: to what share, and when. */
+function limitCuts(scope: Scope, entity: string): { readonly ratio: number; readonly atMs: number }[] {
+  return changesOf(scope).flatMap(({ change, entity: whose, detail, atMs }) => {
+    if (change !== 'limit_changed' || whose !== entity || detail?.limit !== 'cpuLimit') return [];
+    const ratio = Number(detail.to) / Number(detail.from);
+    return ratio < 1 ? [{ ratio, atMs }] : [];
+  });
 }
 
 function rise(pair: Pair, divisor: number): Reading {

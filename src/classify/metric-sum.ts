@@ -47,6 +47,12 @@ export function larger(a: number | null, b: number | null): number | null {
   return b === null ? a : Math.max(a, b);
 }
 
+/** The smaller of the known ones. */
+export function smaller(a: number | null, b: number | null): number | null {
+  if (a === null) return b;
+  return b === null ? a : Math.min(a, b);
+}
+
 export function find(metrics: readonly MetricPair[], name: string): MetricPair | undefined {
   return metrics.find((metric) => metric.metric === name);
 }

@@ -7,6 +7,7 @@ import type { Ledger, Walk } from '../model/walk.ts';
 import { blindSpots } from './blind-spots.ts';
 import { contentId, finite } from './canonical.ts';
 import { allCauses, uniqueEntities } from './causes.ts';
+import { withChanges } from './changes.ts';
 import { keepShown } from './kept.ts';
 import { metricUnit, withRates } from './metric-names.ts';
 import { withoutNoise } from './shown-ledgers.ts';
@@ -22,7 +23,8 @@ export function buildReport(input: ReportInput): Report {
   const { comparison, verdicts, previous } = input;
   const walk = withoutNoise(input.walk);
   const incident = withRates(input.incident, comparison.windowMs);
-  const causes = keepShown(allCauses(walk, verdicts, input.furtherVerdicts ?? []), previous);
+  const found = allCauses(walk, verdicts, input.furtherVerdicts ?? []).map((cause) => withChanges(cause, comparison));
+  const causes = keepShown(found, previous);
   const affected = affectedOf(incident);
   const what = phenomenon(incident, walk, affected);
   const resolvedMs = incident.resolvedMs ?? null;

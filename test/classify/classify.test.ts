@@ -197,6 +197,17 @@ describe('resources', () => {
     expect(v.excluded.find((e) => e.faultClass === 'slow_code')?.reason).toMatch(/^its CPU quota stops it/);
   });
 
+  it('of several ways to support only those that do are told', async () => {
+    const cut = cpu(45).map((m) => (m.metric === 'cpuLimitUs' ? pair('cpuLimitUs', 20_000_000, 10_000_000) : m));
+    const v = await verdict(
+      { calls: slow, resources: [resource('instance', 'orders-1', 'orders', cut)] },
+      suspect(service('orders'), 'self', 0.9),
+    );
+    const told = v.evidence.filter(({ role }) => role === 'supports').map(({ fact }) => fact);
+    expect(told).toContain('instance.cpu_limit_ratio');
+    expect(told).not.toContain('instance.cpu_used_of_limit');
+  });
+
   it('waiting for a throttled callee shows on the edge: the callee is blamed', async () => {
     const resources = [resource('instance', 'db-1', 'db', cpu(45))];
     const calls = [call({ caller: 'orders', callee: 'db', before: [500, 0, 900], now: [480, 0, 9_000] })];

@@ -143,6 +143,24 @@ describe('numbers by hand', () => {
     expect(of(1 / CURRENT_WINDOWS, 'orders-2', 'orders-2')).toBeCloseTo(1, 9);
   });
 
+  it('a CPU quota that was cut: to what share, though it was given back before the end', () => {
+    const of = (now: number, ...steps: readonly (readonly [from: string, to: string])[]): FactValue => {
+      const resources = [resource('instance', 'orders-1', 'orders', [pair('cpuLimitUs', 5_000_000, now)])];
+      const changes = steps.map(([from, to], i) => ({
+        atMs: START + 1_000 * i,
+        change: 'limit_changed' as const,
+        entityKind: 'instance' as const,
+        entity: 'orders-1',
+        detail: { limit: 'cpuLimit', from, to },
+      }));
+      return facts({ resources, changes }, suspect(service('orders'), 'self', 0.9))('instance.cpu_limit_ratio');
+    };
+    expect(of(2_500_000, ['1', '0.05'], ['0.05', '1'])).toBeCloseTo(0.05, 9);
+    expect(of(2_500_000)).toBeCloseTo(0.5, 9);
+    expect(of(10_000_000, ['1', '2'])).toBeCloseTo(2, 9);
+    expect(of(5_000_000, ['none', '1'])).toBeCloseTo(1, 9);
+  });
+
   it('calls that succeed: against what the callers are asked themselves, when that became less', () => {
     const ratio = (asked: number, made: number): FactValue => {
       const calls = [

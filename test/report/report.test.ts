@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { edge, service } from '../../src/model/entity.ts';
+import type { ChangeRecord } from '../../src/model/records.ts';
 import type { Verdict } from '../../src/model/verdict.ts';
-import type { Ledger } from '../../src/model/walk.ts';
+import type { Ledger, Suspect } from '../../src/model/walk.ts';
 import { LEDGER_TERMS } from '../../src/model/walk.ts';
 import { buildReport, canonicalJson, toMarkdown } from '../../src/report/index.ts';
 import { anomaly, comparison, START, suspect, walk } from '../classify/fixtures.ts';
@@ -236,6 +237,34 @@ describe('report', () => {
     expect(ledger?.entries.at(-1)).toMatchObject({ term: 'rest', note: '50 small entries together' });
     const sum = ledger?.entries.reduce((total, entry) => total + (entry.contribution ?? 0), 0) ?? 0;
     expect(sum).toBeCloseTo(ledger?.change ?? 0, 6);
+  });
+
+  it('says what was changed at the cause, and when; not elsewhere, and not what processes do', async () => {
+    const changed = (entity: string, change: ChangeRecord['change'], detail: Record<string, string>): ChangeRecord => ({
+      atMs: START + 2_000,
+      change,
+      entityKind: 'instance',
+      entity,
+      service: 'orders',
+      detail,
+    });
+    const changes = [
+      changed('orders-1', 'limit_changed', { limit: 'cpuLimit', from: '1', to: '0.05' }),
+      changed('orders-2', 'limit_changed', { limit: 'memoryLimitBytes', from: 'none', to: '1048576' }),
+      changed('orders-1', 'process_exit', { pid: '7' }),
+    ];
+    const at = async (drawn: Suspect): Promise<string[]> => {
+      const base = await input({ ...WORLD, changes }, walk([drawn]));
+      return buildReport(base).causes[0]!.observations.map(({ text }) => text);
+    };
+    const one = { ...suspect({ kind: 'instance', name: 'orders-1' }, 'self', 0.9), service: 'orders' };
+    const cpu = 'CPU limit of orders-1 changed from 1 core to 0.05 cores, seen at 22:13:22';
+    expect(await at(one)).toEqual([cpu]);
+    expect(await at(suspect(service('orders'), 'self', 0.9))).toEqual([
+      cpu,
+      'memory limit of orders-2 changed from none to 1 MiB, seen at 22:13:22',
+    ]);
+    expect(await at(suspect(service('payments-saas'), 'self', 0.9))).toEqual([]);
   });
 
   it('makes one cause of suspects that blame one entity', async () => {
