@@ -23,7 +23,9 @@ export function buildReport(input: ReportInput): Report {
   const { comparison, verdicts, previous } = input;
   const walk = withoutNoise(input.walk);
   const incident = withRates(input.incident, comparison.windowMs);
-  const found = allCauses(walk, verdicts, input.furtherVerdicts ?? []).map((cause) => withChanges(cause, comparison));
+  const found = allCauses(walk, verdicts, input.furtherVerdicts ?? [], incident.startMs).map((cause) =>
+    withChanges(cause, comparison),
+  );
   const causes = keepShown(found, previous);
   const affected = affectedOf(incident);
   const what = phenomenon(incident, walk, affected);

@@ -35,10 +35,11 @@ export function allCauses(
   walk: Walk,
   verdicts: readonly Verdict[],
   further: readonly (readonly Verdict[])[],
+  startMs: number,
 ): RankedCause[] {
-  const first = rankCauses(walk, verdicts);
+  const first = rankCauses(walk, verdicts, startMs);
   const found = (walk.further ?? []).flatMap((one, i) => {
-    const [lead] = rankCauses(one, further[i] ?? []);
+    const [lead] = rankCauses(one, further[i] ?? [], startMs);
     const isTold = lead !== undefined && lead.faultClass !== 'unknown' && (lead.contribution ?? 0) >= MOST_OF_IT;
     return isTold ? [{ ...lead, symptom: one.symptom }] : [];
   });
@@ -74,7 +75,7 @@ function withSource(
   return [[first, ...others.filter((one) => one !== source)], more.map((one) => (one === surge ? joined : one))];
 }
 
-function rankCauses(walk: Walk, verdicts: readonly Verdict[]): RankedCause[] {
+function rankCauses(walk: Walk, verdicts: readonly Verdict[], startMs: number): RankedCause[] {
   const drafts = walk.suspects.flatMap((suspect, order): Draft[] => {
     const verdict = verdicts[order];
     if (verdict === undefined) return [];
@@ -95,7 +96,7 @@ function rankCauses(walk: Walk, verdicts: readonly Verdict[]): RankedCause[] {
     .map((group) => [...group.filter((d) => !isPart(d, drafts)), ...group.filter((d) => isPart(d, drafts))])
     .sort((a, b) => weightOf(b) - weightOf(a) || (a[0]?.order ?? 0) - (b[0]?.order ?? 0));
   const merged = ordered.filter((group, i) => i === 0 || !isNegligible(group) || ordered.every((g) => isNegligible(g)));
-  return merged.slice(0, MAX_CAUSES).map((group, i) => toCause(group, i + 1));
+  return merged.slice(0, MAX_CAUSES).map((group, i) => toCause(group, i + 1, startMs));
 }
 
 /** Leads no cause that others lead. */
@@ -162,11 +163,20 @@ function contributionOf(shares: LedgerShares): number | null {
   return all.length === 0 ? null : Math.max(...all);
 }
 
-function toCause(group: readonly Draft[], rank: number): RankedCause {
+/**
+ * When the evidence of the one that leads began, or its own numbers changed. Before the incident only by evidence: another
+ * anomaly of its own, or of whoever waits for it, may be anything.
+ */
+function onsetOf({ suspect, verdict }: Draft, startMs: number): number | null {
+  const own = suspect.onsetMs === undefined ? [] : [Math.max(suspect.onsetMs, startMs)];
+  const onsets = [...own, ...(verdict.onsetMs === undefined ? [] : [verdict.onsetMs])];
+  return onsets.length === 0 ? null : Math.min(...onsets);
+}
+
+function toCause(group: readonly Draft[], rank: number, startMs: number): RankedCause {
   const lead = group[0] as Draft;
   const { verdict, suspect } = lead;
   const shares = sharesOf(group);
-  const onsets = group.flatMap((d) => [d.suspect.onsetMs, d.verdict.onsetMs]).filter((ms) => ms !== undefined);
   return {
     rank,
     entity: lead.entity,
@@ -177,7 +187,7 @@ function toCause(group: readonly Draft[], rank: number): RankedCause {
     confidence: verdict.confidence,
     contribution: contributionOf(shares),
     shares,
-    onsetMs: onsets.length === 0 ? null : Math.min(...onsets),
+    onsetMs: onsetOf(lead, startMs),
     evidence: verdict.evidence,
     observations: uniqueObservations(group.flatMap((d) => d.suspect.observations)).slice(0, MAX_OBSERVATIONS),
     excluded: uniqueExcluded(verdict.excluded, verdict.faultClass),

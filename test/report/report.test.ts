@@ -267,6 +267,25 @@ describe('report', () => {
     expect(await at(suspect(service('payments-saas'), 'self', 0.9))).toEqual([]);
   });
 
+  it('dates a cause by its own evidence, not by what those who wait for it show', async () => {
+    const since = async (own: number, ofWaiting: number, evidence?: number): Promise<number | null | undefined> => {
+      const db = { ...suspect(service('db'), 'self', 0.8), onsetMs: START + own };
+      const web = { ...suspect(service('web'), 'self', 0.2), onsetMs: START + ofWaiting };
+      const lock = verdictOf({ suspect: service('db'), faultClass: 'database_lock' });
+      const verdicts = [
+        evidence === undefined ? lock : { ...lock, onsetMs: START + evidence },
+        verdictOf({ suspect: service('web'), blames: service('db'), faultClass: 'slow_downstream', defers: true }),
+      ];
+      const { causes } = buildReport({ ...(await input(WORLD, walk([db, web]))), verdicts });
+      expect(causes[0]).toMatchObject({ entity: service('db'), suspects: [service('db'), service('web')] });
+      return causes[0]!.onsetMs! - START;
+    };
+    expect(await since(5_000, -30_000)).toBe(5_000);
+    expect(await since(-10_000, 0)).toBe(0);
+    expect(await since(0, 0, -5_000)).toBe(-5_000);
+    expect(await since(0, 0, 10_000)).toBe(0);
+  });
+
   it('makes one cause of suspects that blame one entity', async () => {
     const callers = [
       suspect(edge('gateway', 'orders'), 'originated', 0.5),
