@@ -123,7 +123,7 @@ const EDGE: readonly FactDefinition[] = [
   number('edge.network_time_rise_us', 'us', 'rise of (client mean − server mean) per call'),
   number('edge.client_latency_ratio', 'factor', 'mean duration seen by the caller, now / before', 0),
   number('edge.server_latency_ratio', 'factor', 'mean duration seen by the callee, now / before', 0),
-  number('edge.rtt_ratio', 'factor', 'mean smoothed round-trip time now / before', 0),
+  number('edge.rtt_ratio', 'factor', 'mean smoothed round-trip time now / before, over the samples of both ends', 0),
   number('edge.rtt_rise_us', 'us', 'its rise'),
   number(
     'edge.rtt_min_ratio',

@@ -94,6 +94,11 @@ export interface AttributionSummary {
   }[];
 }
 
+export interface TimeSpan {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 export interface Report {
   readonly schemaVersion: 1;
   /** Content-derived: redelivery is harmless. */
@@ -114,6 +119,8 @@ export interface Report {
   readonly phenomenon: string;
   /** Two sentences. */
   readonly summary: string;
+  /** What ledgers, drill-down and evidence compare: all windows of both spans. Absent in reports of earlier versions. */
+  readonly compared?: { readonly baseline: TimeSpan; readonly current: TimeSpan };
   readonly keyMetrics: readonly KeyMetric[];
   readonly causes: readonly RankedCause[];
   readonly propagation: readonly Entity[];

@@ -2,7 +2,7 @@
 import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey } from '../model/entity.ts';
 import type { Incident } from '../model/incident.ts';
-import type { KeyMetric, Report, ReportLedger, ReportLedgerEntry } from '../model/report.ts';
+import type { KeyMetric, Report, ReportLedger, ReportLedgerEntry, TimeSpan } from '../model/report.ts';
 import type { Ledger, Walk } from '../model/walk.ts';
 import { blindSpots } from './blind-spots.ts';
 import { contentId, finite } from './canonical.ts';
@@ -53,6 +53,7 @@ export function buildReport(input: ReportInput): Report {
     endedMs,
     phenomenon: what,
     summary: summary(what, walk, causes, endedMs),
+    compared: { baseline: spanOf(comparison.baseline), current: spanOf(comparison.current) },
     keyMetrics: keyMetrics(incident),
     causes,
     propagation: causes[0]?.path ?? [],
@@ -68,6 +69,10 @@ export function buildReport(input: ReportInput): Report {
   // Through JSON once: what is hashed, stored and sent is one and the same.
   const plain = JSON.parse(JSON.stringify(content)) as typeof content;
   return { ...plain, id: contentId('rep_', plain) };
+}
+
+function spanOf({ fromMs, toMs }: TimeSpan): TimeSpan {
+  return { fromMs, toMs };
 }
 
 /** Of the symptom, and of those that it does not account for and that have a cause. */

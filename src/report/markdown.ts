@@ -63,7 +63,8 @@ function keyMetrics(report: Report): string {
     showChange(baseline, current, unit),
     onset(onsetMs, report.startMs),
   ]);
-  return `## Key metrics\n\n${table(['entity', 'metric', 'before', 'now', 'change', 'onset'], rows)}`;
+  const meaning = 'Before: its usual level. Now: the mean of its abnormal windows.';
+  return `## Key metrics\n\n${meaning}\n\n${table(['entity', 'metric', 'before', 'now', 'change', 'onset'], rows)}`;
 }
 
 function onset(ms: number, startMs: number): string {
@@ -199,7 +200,16 @@ const LEDGER_TITLES = { latency: 'Latency', errors: 'Errors', traffic: 'Traffic'
 
 function ledgers(report: Report): string {
   const sections = report.ledgers.filter((ledger) => ledger.entries.length > 0).map(ledgerSection);
-  return sections.length === 0 ? '' : `## Ledger\n\n${sections.join('\n\n')}`;
+  return sections.length === 0 ? '' : ['## Ledger', ...spans(report), ...sections].join('\n\n');
+}
+
+function spans({ compared }: Report): string[] {
+  if (compared === undefined) return [];
+  const time = (ms: number): string => formatTime(ms).slice(11, 19);
+  const [before, now] = [compared.baseline, compared.current].map(
+    ({ fromMs, toMs }) => `${time(fromMs)} to ${time(toMs)}`,
+  );
+  return [`Before: means of all windows from ${before}. Now: of all from ${now}.`];
 }
 
 function ledgerSection(ledger: ReportLedger): string {

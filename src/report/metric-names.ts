@@ -34,7 +34,7 @@ const WORDS: Readonly<Record<string, string>> = {
   duration_mean_us: 'mean latency',
   duration_p99_us: 'p99 latency',
   retransmit_ratio: 'retransmits',
-  rtt_mean_us: 'round-trip time',
+  rtt_mean_us: 'round-trip time seen by the caller',
   network_time_us: 'network time per call',
   cpu_throttled_ratio: 'CPU throttled',
   cpu_used_ratio: 'CPU used',

@@ -417,6 +417,24 @@ describe('Markdown', () => {
     expect(text).toContain('| callee=orders & callerMachine=m1 | 91 % | 97 % | ×2.57 |');
   });
 
+  it('says which windows a ledger and which a key metric speaks of', async () => {
+    const report = await sampleReport();
+    const { baseline, current } = comparison(WORLD);
+    expect(report.compared).toEqual({
+      baseline: { fromMs: baseline.fromMs, toMs: baseline.toMs },
+      current: { fromMs: current.fromMs, toMs: current.toMs },
+    });
+    const at = (ms: number): string => new Date(ms).toISOString().slice(11, 19);
+    const text = toMarkdown(report);
+    expect(text).toContain(
+      `Before: means of all windows from ${at(baseline.fromMs)} to ${at(baseline.toMs)}. Now: of all from ${at(current.fromMs)} to ${at(current.toMs)}.`,
+    );
+    expect(text).toContain('Before: its usual level. Now: the mean of its abnormal windows.');
+    // A report stored by an earlier version does not say.
+    const { compared: _, ...older } = report;
+    expect(toMarkdown(older)).not.toContain('means of all windows');
+  });
+
   it('says of fewer visits and calls that they are fewer', async () => {
     const drawn = walk([suspect(service('orders'), 'visits', -0.2), suspect(service('cart'), 'calls', -0.1)]);
     const text = toMarkdown(buildReport(await input(WORLD, drawn)));
