@@ -2,6 +2,7 @@
 import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
 import { compareNames, instance, machine, service } from '../model/entity.ts';
+import { factWords } from '../model/fact-words.ts';
 import { formatSeconds } from '../model/format.ts';
 import type { EvaluatedCondition, Excluded, FactValue, Verdict } from '../model/verdict.ts';
 import type { Walk } from '../model/walk.ts';
@@ -154,10 +155,13 @@ export async function decide(
   return { winner, excluded: [...fits, ...out], undecided: open, missing: [...missing].sort(compareNames) };
 }
 
-/** What is needed and supports as well is told once, as needed. */
-function oncePerText(evidence: readonly EvaluatedCondition[]): EvaluatedCondition[] {
+/** What is needed and supports as well is told once, as needed; so is one number against two thresholds on one side. */
+function oncePerFact(evidence: readonly EvaluatedCondition[]): EvaluatedCondition[] {
   const said = new Set<string>();
-  return evidence.filter(({ text }) => !said.has(text) && said.add(text) !== undefined);
+  return evidence.filter(({ fact, operator, result, expected }) => {
+    const key = `${fact} ${operator} ${result}${typeof expected === 'number' ? '' : ` ${JSON.stringify(expected)}`}`;
+    return !said.has(key) && said.add(key) !== undefined;
+  });
 }
 
 function oncePerClass(entries: readonly Excluded[], said: Set<string>): Excluded[] {
@@ -199,7 +203,7 @@ function judge(
     const facts = unknownFacts(rule.needs, path, context);
     return {
       kind: 'undecided',
-      excluded: { faultClass: rule.class, ruleId: rule.id, reason: `unknown: ${facts.join(', ')}` },
+      excluded: { faultClass: rule.class, ruleId: rule.id, reason: `not known: ${facts.map(factWords).join(', ')}` },
       missing: facts,
     };
   }
@@ -239,7 +243,7 @@ function judge(
     fired: {
       rule,
       confidence: confidenceOf(weight, unknownExcludes, sheet),
-      evidence: oncePerText([...speaking.map(({ at }) => at), ...supporting]),
+      evidence: oncePerFact([...speaking.map(({ at }) => at), ...supporting]),
       missing: [...missing].sort(compareNames),
       onsetMs,
     },
@@ -308,14 +312,23 @@ function namedEntity(comparison: Comparison, name: string): Entity {
 
 /** Puts `{suspect}`, `{callee}`, `{caller}`, `{blamed}`, `{neighbour}` and `{fact.name}` into a sentence. */
 function fill(text: string, scope: Scope, sheet: FactSheet, blames: Entity | undefined): string {
-  return text.replace(/\{([\w.]+)\}/g, (whole, name: string) => {
+  return ofOneEnd(text, scope.entity).replace(/\{([\w.]+)\}/g, (whole, name: string) => {
     if (name === 'suspect') return scope.entity.name;
     if (name === 'blamed') return (blames ?? scope.entity).name;
     if (name === 'neighbour') return sheet.get(NEIGHBOUR_FACT)?.witness ?? 'a neighbour';
     if (name === 'service') return scope.service ?? scope.entity.name;
     if (name === 'callee') return scope.entity.to ?? scope.entity.name;
-    if (name === 'caller') return scope.entity.from ?? 'its callers';
+    if (name === 'caller') return scope.entity.from ?? `callers of ${scope.entity.name}`;
     const value = sheet.get(name)?.value;
     return typeof value === 'string' || typeof value === 'number' ? String(value) : whole === '' ? '' : 'unknown';
   });
+}
+
+/** Of a suspect that is no edge one end has a name: the other follows it, as "its callers". A machine is its own host. */
+function ofOneEnd(text: string, { kind }: Entity): string {
+  if (kind === 'edge') return text;
+  const named = text
+    .replaceAll('{caller} and {callee}', '{callee} and its callers')
+    .replaceAll('the host of {caller}', 'the host of a caller');
+  return kind === 'machine' ? named.replaceAll('the host of {callee}', '{callee}') : named;
 }

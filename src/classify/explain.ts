@@ -1,11 +1,11 @@
 /** Evaluated conditions in words: the leaves of a condition with their values, and why a condition does not hold. */
+import { factWords, valueWords } from '../model/fact-words.ts';
 import { formatValue } from '../model/format.ts';
 import type { ConditionRole, EvaluatedCondition, Evidence3, FactValue } from '../model/verdict.ts';
 import type { TreeResults } from './compile.ts';
 import { childPath } from './compile.ts';
 import { factDefinition } from './fact-catalogue.ts';
 import type { FactSheet } from './fact-sheet.ts';
-import { factWords } from './fact-words.ts';
 import { OPERATOR_WORDS } from './operators.ts';
 import type { Condition, FaultTree, Leaf } from './types.ts';
 
@@ -74,11 +74,12 @@ export function leafText(leaf: Leaf, value: FactValue, holds: boolean | 'negated
   const expected =
     typeof leaf.value === 'object' && 'fact' in leaf.value
       ? factWords(leaf.value.fact)
-      : show(leaf.value as FactValue, unit);
+      : (valueWords(leaf.fact, leaf.value) ?? show(leaf.value as FactValue, unit));
   const wanted = `${OPERATOR_WORDS[leaf.operator] ?? leaf.operator} ${expected}`;
   // A flag or a name that holds says so by itself.
   const plain = holds === true && (typeof value === 'boolean' || typeof value === 'string');
-  return `${factWords(leaf.fact)}: ${show(value, unit)}${plain ? '' : ` (${holds === true ? '' : holds === false ? 'needs ' : 'not '}${wanted})`}`;
+  const found = valueWords(leaf.fact, value) ?? show(value, unit);
+  return `${factWords(leaf.fact)}: ${found}${plain ? '' : ` (${holds === true ? '' : holds === false ? 'needs ' : 'not '}${wanted})`}`;
 }
 
 export function show(value: FactValue, unit: string): string {

@@ -40,10 +40,11 @@ export function edgeEvidence(comparison: Comparison, from: string, to: string): 
   const refusedPerS = Math.max(0, refused.current - refused.baseline) / seconds;
   const timedOutPerS = Math.max(0, timedOut.current - timedOut.baseline) / seconds;
   const dropsPerS = Math.max(0, drops.current - drops.baseline) / seconds;
+  const way = `${from} → ${to}`;
   const observations: Observation[] = [];
   if (now - (Number.isNaN(before) ? 0 : before) > LOSSY_RATIO) {
     observations.push({
-      text: `${percent(now)} of the segments were sent again (before: ${percent(before)})`,
+      text: `${way}: ${percent(now)} of the segments were sent again (before: ${percent(before)})`,
       metric: 'retransmit_ratio',
       baseline: before,
       current: now,
@@ -51,21 +52,21 @@ export function edgeEvidence(comparison: Comparison, from: string, to: string): 
   }
   if (dropsPerS > 0.2)
     observations.push({
-      text: `the kernel dropped ${dropsPerS.toFixed(1)} packets/s of these flows`,
+      text: `${way}: the kernel dropped ${dropsPerS.toFixed(1)} packets/s`,
       metric: 'drops_per_s',
       baseline: drops.baseline / seconds,
       current: drops.current / seconds,
     });
   if (refusedPerS > 0)
     observations.push({
-      text: `${refusedPerS.toFixed(1)} connects/s were refused`,
+      text: `${way}: ${refusedPerS.toFixed(1)} connects/s were refused`,
       metric: 'connect_failures_refused_per_s',
       baseline: refused.baseline / seconds,
       current: refused.current / seconds,
     });
   if (timedOutPerS > 0)
     observations.push({
-      text: `${timedOutPerS.toFixed(1)} connects/s timed out`,
+      text: `${way}: ${timedOutPerS.toFixed(1)} connects/s timed out`,
       metric: 'connect_failures_timed_out_per_s',
       baseline: timedOut.baseline / seconds,
       current: timedOut.current / seconds,

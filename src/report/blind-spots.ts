@@ -1,6 +1,7 @@
 /** What the report could not see, and why. */
 import type { Comparison } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
+import { factWords } from '../model/fact-words.ts';
 import { formatNumber, formatPercent } from '../model/format.ts';
 import type { RankedCause } from '../model/report.ts';
 import type { Walk } from '../model/walk.ts';
@@ -60,7 +61,8 @@ export function blindSpots(comparison: Comparison, walk: Walk, causes: readonly 
     }
   }
   const facts = causes[0]?.missing ?? [];
-  if (facts.length > 0) spots.push(`evidence that could not be read for the first cause: ${facts.join(', ')}`);
+  if (facts.length > 0)
+    spots.push(`evidence that could not be read for the first cause: ${facts.map(factWords).join(', ')}`);
   return spots;
 }
 

@@ -68,6 +68,22 @@ describe('packet loss', () => {
     expect(v.confidence).toBe(0);
     expect(v.missing).toContain('edge.retransmits_rise_sigma');
     expect(v.undecided?.map((u) => u.faultClass)).toContain('packet_loss');
+    expect(v.undecided?.find((u) => u.faultClass === 'packet_loss')?.reason).toMatch(
+      /^not known: rise of the retransmit ratio, rise of retransmits/,
+    );
+  });
+
+  it('of one end names it before its callers; a machine is its own host', async () => {
+    const onMachine = { ...lossy, calleeMachine: 'm1' };
+    const one = await verdict(
+      { calls: slowEdge, tcp: [onMachine] },
+      suspect({ kind: 'machine', name: 'm1' }, 'network', 0.9),
+    );
+    expect(one.title).toBe('Packets are lost between m1 and its callers');
+    expect(one.checks).toContain('The path: mtr --tcp from the host of a caller to m1');
+    const way = await verdict({ calls: slowEdge, tcp: [lossy] }, suspect(toOrders, 'network', 0.9));
+    expect(way.title).toBe('Packets are lost between gateway and orders');
+    expect(way.checks).toContain('The path: mtr --tcp from the host of gateway to the host of orders');
   });
 
   it('that starts a minute after the symptom cannot be its cause', async () => {
@@ -301,9 +317,11 @@ describe('databases', () => {
     expect(v.faultClass).toBe('slow_database');
     expect(v.blames).toEqual(service('db'));
     expect(v.summary).toContain('SELECT * FROM products WHERE name LIKE ?');
-    expect(v.excluded.find((e) => e.faultClass === 'database_lock')?.reason).toMatch(
-      /statements slowed: 0 \(needs > 0\)/,
-    );
+    expect(v.excluded.find((e) => e.faultClass === 'database_lock')?.reason).toMatch(/got slow: 0 \(needs > 0\)/);
+    // One number is told once, however many thresholds it passes, and a name of ours in words.
+    const told = v.evidence.map(({ fact, operator }) => `${fact} ${operator}`);
+    expect(told).toEqual([...new Set(told)]);
+    expect(told).toContain('db.self_time_share greaterThan');
   });
 
   it('are not judged when the callee is none', async () => {

@@ -2,7 +2,7 @@
 
 const WORDS: Readonly<Record<string, string>> = {
   'suspect.kind': 'kind of suspect',
-  'suspect.term': 'ledger term',
+  'suspect.term': 'what the ledger books there',
   'suspect.symptoms': 'symptoms',
   'edge.retransmit_ratio': 'retransmits of segments sent',
   'edge.retransmit_ratio_delta': 'rise of the retransmit ratio',
@@ -33,11 +33,15 @@ const WORDS: Readonly<Record<string, string>> = {
   'service.status_5xx_share': '5xx among the new errors',
   'service.error_operation_share': 'one operation among the new errors',
   'service.error_instance_share': 'one instance among the new errors',
+  'service.calls_share': 'share of the latency change in calling more often',
+  'service.visits_share': 'share of the latency change in being called more often',
   'service.cpu_per_request_ratio': 'CPU per request against before',
   'out.connect_failures_rise_per_s': 'more failed connects of its own calls',
   'out.retransmits_rise_sigma': 'rise of retransmits of its own calls',
   'out.callee_latency_ratio': 'time its callee takes against before',
   'out.callee_latency_rise_us': 'rise of the time its callee takes',
+  'out.calls_per_request_ratio': 'calls it makes for each request, against before',
+  'out.more_called': 'called more often',
   'out.slow_callee': 'callee that got slow',
   'out.error_rise_ratio': 'new errors received / returned',
   'instance.cpu_throttled_ratio': 'throttled periods',
@@ -67,8 +71,8 @@ const WORDS: Readonly<Record<string, string>> = {
   'db.latency_ratio': 'statement duration against before',
   'db.self_time_share': 'share of the latency change in the database',
   'db.statement_share': 'share of the added time on one statement',
-  'db.statements_slowed': 'statements slowed',
-  'db.writes_slowed': 'writing or locking statements slowed',
+  'db.statements_slowed': 'statements that got slow',
+  'db.writes_slowed': 'statements that write or lock and got slow',
   'db.table_share': 'share of the added time on one table',
   'db.other_tables_latency_ratio': 'statements on other tables against before',
   'db.lock_errors_rise_per_s': 'more lock errors',
@@ -90,6 +94,23 @@ const PATTERNS: readonly (readonly [prefix: string, words: (suffix: string) => s
   ['change.count.', (kind) => `changes: ${spaced(kind)}`],
   ['change.before_symptom_s.', (kind) => `time from ${spaced(kind)} to the symptom`],
 ];
+
+/** Values that are names of ours. */
+const VALUES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'suspect.term': {
+    self: 'its own time',
+    network: 'time on the way',
+    visits: 'more visits',
+    calls: 'more calls for each request',
+    originated: 'errors of its own',
+    caller: 'requests from it',
+  },
+};
+
+/** A value of a fact as people say it; undefined: it says itself. */
+export function valueWords(fact: string, value: unknown): string | undefined {
+  return typeof value === 'string' ? VALUES[fact]?.[value] : undefined;
+}
 
 function spaced(name: string): string {
   return name.replaceAll('_', ' ');
