@@ -48,6 +48,12 @@ export function accountsFor(cause: RankedCause, ledgers: readonly Changed[]): st
   return (told.length > 0 ? told : known.slice(0, 1)).map(({ text }) => text).join(' and ');
 }
 
+/** The ledgers whose change a summary of these causes speaks of; of the report's first symptom alone. */
+export function toldLedgers<T extends Changed>(causes: readonly RankedCause[], ledgers: readonly T[]): T[] {
+  const told = toldCauses(causes, ledgers).filter(({ symptom }) => symptom === undefined);
+  return ledgers.filter(({ kind }) => told.some(({ shares }) => (shares[kind] ?? 0) >= WORTH_A_WORD));
+}
+
 /** Changes that the first cause leaves unexplained and a further one explains: most incidents have none. */
 export function otherCauses(
   causes: readonly RankedCause[],

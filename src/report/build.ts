@@ -28,7 +28,7 @@ export function buildReport(input: ReportInput): Report {
   );
   const causes = keepShown(found, previous);
   const affected = affectedOf(incident);
-  const what = phenomenon(incident, walk, affected);
+  const what = phenomenon(incident, walk, affected, causes);
   const resolvedMs = incident.resolvedMs ?? null;
   const endedMs = resolvedMs === null ? null : Math.min(incident.lastSymptomMs + comparison.windowMs, resolvedMs);
   const leads = causes.slice(0, 2).map(({ rank, entity, faultClass }) => ({ rank, entity, faultClass }));

@@ -4,13 +4,22 @@ import type { Entity } from '../model/entity.ts';
 import { listOf } from '../model/format.ts';
 import type { Anomaly, Incident, Symptom } from '../model/incident.ts';
 import type { RankedCause, Report } from '../model/report.ts';
-import type { Walk } from '../model/walk.ts';
-import { accountsFor, ledgerChange, otherCauses, shareWords, toldCauses } from './accounts.ts';
+import type { Ledger, LedgerKind, Walk } from '../model/walk.ts';
+import { accountsFor, ledgerChange, otherCauses, shareWords, toldCauses, toldLedgers } from './accounts.ts';
 import { finite } from './canonical.ts';
 import { metricUnit, metricWords, showMetric } from './metric-names.ts';
 
 /** Symptoms a user of the service notices, most telling first. */
 const FELT: readonly Symptom[] = ['error_rise', 'latency_rise', 'traffic_drop', 'connect_failure_rise', 'traffic_rise'];
+
+/** Which ledger explains a symptom. */
+const KIND: Partial<Record<Symptom, LedgerKind>> = {
+  error_rise: 'errors',
+  connect_failure_rise: 'errors',
+  latency_rise: 'latency',
+  traffic_drop: 'traffic',
+  traffic_rise: 'traffic',
+};
 
 export function formatTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
@@ -20,11 +29,28 @@ export function entityWords(entity: Entity): string {
   return entity.kind === 'edge' ? `${entity.from ?? '?'} → ${entity.to ?? '?'}` : entity.name;
 }
 
-/** What, since when, who is affected. */
-export function phenomenon(incident: Incident, walk: Walk, affected: readonly Entity[]): string {
+/** What, since when, who is affected: every change that the summary explains is among what it says. */
+export function phenomenon(
+  incident: Incident,
+  walk: Walk,
+  affected: readonly Entity[],
+  causes: readonly RankedCause[],
+): string {
   const at = walk.symptom;
   const own = incident.anomalies.filter((a) => a.entity.kind === at.kind && a.entity.name === at.name);
-  const changes = own.length > 0 ? mostTelling(own).map((a) => changeWords(a)) : ledgerWords(walk);
+  const telling = own.length > 0 ? mostTelling(own) : [];
+  const said = new Set(telling.map(({ symptom }) => KIND[symptom]));
+  const explained = toldLedgers(causes, walk.ledgers);
+  const left = walk.ledgers.filter(
+    (ledger, i) => !said.has(ledger.kind) && (explained.includes(ledger) || (telling.length === 0 && i === 0)),
+  );
+  const changes = [
+    ...telling.map((a) => changeWords(a)),
+    ...left.flatMap((ledger) => {
+      const shown = own.find(({ symptom }) => KIND[symptom] === ledger.kind);
+      return shown === undefined ? ledgerWords(ledger) : [changeWords(shown)];
+    }),
+  ];
   const others = mostTelling(incident.anomalies).map((a) => `${entityWords(a.entity)} ${changeWords(a)}`);
   const what = changes.length > 0 ? changes.join(', ') : others.length > 0 ? others.join(', ') : 'behaves abnormally';
   const more = affected.filter((e) => e.kind === 'service' && e.name !== at.name).map((e) => e.name);
@@ -32,10 +58,9 @@ export function phenomenon(incident: Incident, walk: Walk, affected: readonly En
   return `${entityWords(at)}: ${what}, since ${formatTime(incident.startMs)}.${reach}`;
 }
 
-/** The change the first ledger explains: what the symptom's service shows when it raised no alarm of its own. */
-function ledgerWords(walk: Walk): string[] {
-  const [ledger] = walk.ledgers;
-  if (ledger === undefined || !Number.isFinite(ledger.change) || ledger.change === 0) return [];
+/** The change a ledger explains: what the symptom's service shows where it raised no alarm of its own. */
+function ledgerWords(ledger: Ledger): string[] {
+  if (!Number.isFinite(ledger.change) || ledger.change === 0) return [];
   const [words, unit] = {
     latency: ['mean latency', 'us'],
     errors: ['errors', 'ratio'],

@@ -83,6 +83,14 @@ describe('report', () => {
     const report = buildReport({ ...base, verdicts });
     expect(toMarkdown(report)).toMatch(/^# application_errors at cart and slow_database at db\n/);
     expect(validate(report), JSON.stringify(validate.errors)).toBe(true);
+    // What is explained is stated first, also where it raised no alarm: from the ledger, and only then.
+    const errorsOnly = { ...WORLD, anomalies: WORLD.anomalies!.filter(({ symptom }) => symptom !== 'latency_rise') };
+    const alone = buildReport({ ...(await input(errorsOnly, both)), verdicts });
+    expect(alone.phenomenon).toMatch(
+      /^gateway: errors rose from 0 % to 1\.23 %, mean latency rose from 10 ms to 80 ms, since/,
+    );
+    const unexplained = buildReport({ ...(await input(errorsOnly, both)), verdicts: verdicts.slice(0, 1) });
+    expect(unexplained.phenomenon).toMatch(/^gateway: errors rose from 0 % to 1\.23 %, since/);
     // One cause of both says so, and needs no other.
     const one = [{ ...suspects[0]!, shares: { errors: 1, latency: 0.7 } }, ...suspects.slice(1)];
     expect(buildReport({ ...(await input(WORLD, { ...both, suspects: one })), verdicts }).summary).toMatch(
