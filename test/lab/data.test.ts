@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readScenario, readTopology, retime, scenarioNames } from '../../lab/data.ts';
 import { loadPoints } from '../../lab/run-scenario.ts';
+import { scenarioProblems } from '../../lab/scenario-check.ts';
 import type { Problem } from '../../lab/schema-check.ts';
 import { pathFits } from '../../lab/topology-check.ts';
 import { warmUpWarning } from '../../lab/warm-up.ts';
@@ -51,7 +52,14 @@ describe('scenarios and topologies of the lab', () => {
   });
 
   it('covers the faults and controls that are promised', () => {
-    const all = scenarioNames().map((name) => readScenario(name).scenario);
+    const everything = scenarioNames().map((name) => readScenario(name).scenario);
+    const all = everything.filter(({ topology }) => topology === 'shop');
+    expect(everything.filter(({ topology }) => topology === 'news').map(({ name }) => name)).toEqual([
+      'news-link-loss',
+      'news-path-delay',
+      'news-slow-code',
+      'news-two-faults',
+    ]);
     const single = all.filter(({ faults }) => faults.length === 1);
     const classes = single.flatMap(({ faults }) => faults.map(({ truth }) => truth.faultClass));
     expect(classes.sort()).toEqual([
@@ -87,6 +95,17 @@ describe('scenarios and topologies of the lab', () => {
       'own-restart',
       'rolling-restart',
     ]);
+  });
+
+  it('slow code needs no particular runtime, a memory leak does', () => {
+    const { topology } = readScenario('news-two-faults');
+    const rank = topology.services.find(({ name }) => name === 'rank');
+    expect(rank?.runtime).toBe('python');
+    const { scenario } = readScenario('news-two-faults');
+    const leak = { ...scenario, faults: [{ ...scenario.faults[0]!, kind: 'memory-leak' as const }] };
+    expect(scenarioProblems('x.json', leak, topology).map(({ message }) => message)).toContain(
+      'memory-leak needs a service on node',
+    );
   });
 
   it('the shop has what the lab needs: four services or more, two of them twice on different machines, two runtimes', () => {
