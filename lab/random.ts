@@ -1,4 +1,5 @@
 /** Seeded random numbers for load and services: the same seed gives the same requests. */
+import { fnv1a } from '../src/stats/fnv1a.ts';
 
 /** mulberry32: numbers in [0, 1), 32-bit state. Source: Tommy Ettinger, public domain. */
 export function seededRandom(seed: number): () => number {
@@ -14,7 +15,5 @@ export function seededRandom(seed: number): () => number {
 
 /** A seed for a part of a run: FNV-1a of the name, mixed with the run's seed. */
 export function seedFor(seed: number, name: string): number {
-  let hash = 0x811c9dc5 ^ seed;
-  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
+  return fnv1a(name, 0x811c9dc5 ^ seed);
 }

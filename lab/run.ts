@@ -44,8 +44,8 @@ function whole(text: string): number {
 }
 
 function atLeastOne(text: string): number {
-  const value = whole(text);
-  if (value < 1) throw new InvalidArgumentError('expected a whole number, 1 or more');
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('expected a whole number, 1 or more');
   return value;
 }
 

@@ -2,6 +2,7 @@
 import type { Histogram } from '../../src/model/histogram.ts';
 import { DEFAULT_HISTOGRAM_SCALE } from '../../src/model/histogram.ts';
 import type { CallRecord, TcpRecord } from '../../src/model/records.ts';
+import { fnv1a } from '../../src/stats/fnv1a.ts';
 import type { Edge } from '../naming/edges.ts';
 
 /** 1 µs … 2^32 µs (71 minutes); the last bucket takes what is longer. */
@@ -134,7 +135,7 @@ export class EndpointSample {
   readonly #kept: { readonly hash: number; readonly text: string }[] = [];
 
   add(text: string): void {
-    const hash = textHash(text);
+    const hash = fnv1a(text);
     const kept = this.#kept;
     const last = kept[kept.length - 1];
     if (kept.length === MAX_ENDPOINTS && last !== undefined && hash > last.hash) return;
@@ -147,13 +148,6 @@ export class EndpointSample {
   get texts(): string[] {
     return this.#kept.map(({ text }) => text);
   }
-}
-
-/** FNV-1a, 32 bits. */
-function textHash(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
 }
 
 export function increase(map: Map<string, number>, name: string, by: number): void {

@@ -3,7 +3,7 @@
  * services on one machine share it? Mean self-side durations (or errors) of each instance are compared with those of
  * its siblings, each weighted by what it contributes to the service's change.
  */
-import type { CallLeaf, Comparison } from '../model/comparison.ts';
+import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 
 export interface InstanceShare {
@@ -37,21 +37,10 @@ export function instanceShares(comparison: Comparison, name: string, measure: In
   const leaves = comparison.calls.filter((leaf) => leaf.callee === name && leaf.calleeInstance !== undefined);
   const byCallers = measure === 'waited' || measure === 'failed';
   const side = byCallers && leaves.some((leaf) => leaf.side === 'client') ? 'client' : sideOf(leaves);
+  const of = measure === 'errors' || measure === 'failed' ? errorsOf : durationOf;
   const sums = new Map<string, Sums>();
   for (const leaf of leaves) {
-    if (leaf.side !== side) continue;
-    const key = leaf.calleeInstance ?? '';
-    const sum = sums.get(key) ?? { beforeCount: 0, before: 0, nowCount: 0, now: 0, machine: leaf.calleeMachine };
-    sum.beforeCount += leaf.baseline.count;
-    sum.nowCount += leaf.current.count;
-    if (measure === 'errors' || measure === 'failed') {
-      sum.before += leaf.baseline.errors;
-      sum.now += leaf.current.errors;
-    } else {
-      if (leaf.baseline.count > 0) sum.before += leaf.baseline.durationSumUs;
-      if (leaf.current.count > 0) sum.now += leaf.current.durationSumUs;
-    }
-    sums.set(key, sum);
+    if (leaf.side === side) addTo(sums, leaf.calleeInstance ?? '', leaf.calleeMachine, leaf, of, false);
   }
   return sharesOf(sums);
 }
@@ -62,27 +51,45 @@ export function instanceShares(comparison: Comparison, name: string, measure: In
  * @returns empty when the service's own calls are not seen
  */
 export function ownShares(comparison: Comparison, name: string, measure: 'duration' | 'errors'): InstanceShare[] {
+  const of = measure === 'errors' ? errorsOf : durationOf;
   const sums = new Map<string, Sums>();
   let calls = 0;
   for (const leaf of comparison.calls) {
-    const asked = leaf.side === 'server' && leaf.callee === name;
-    const asks = leaf.side === 'client' && leaf.caller === name;
-    const instance = asked ? leaf.calleeInstance : asks ? leaf.callerInstance : undefined;
-    if (instance === undefined) continue;
-    const machine = asked ? leaf.calleeMachine : leaf.callerMachine;
-    const sum = sums.get(instance) ?? { beforeCount: 0, before: 0, nowCount: 0, now: 0, machine };
-    const sign = asked ? 1 : -1;
-    const of = (when: 'baseline' | 'current'): number =>
-      leaf[when].count === 0 ? 0 : measure === 'errors' ? leaf[when].errors : leaf[when].durationSumUs;
-    sum.before += sign * of('baseline');
-    sum.now += sign * of('current');
-    if (asked) {
-      sum.beforeCount += leaf.baseline.count;
-      sum.nowCount += leaf.current.count;
-    } else calls++;
-    sums.set(instance, sum);
+    if (leaf.side === 'server' && leaf.callee === name && leaf.calleeInstance !== undefined)
+      addTo(sums, leaf.calleeInstance, leaf.calleeMachine, leaf, of, false);
+    if (leaf.side === 'client' && leaf.caller === name && leaf.callerInstance !== undefined) {
+      addTo(sums, leaf.callerInstance, leaf.callerMachine, leaf, of, true);
+      calls++;
+    }
   }
   return calls === 0 ? [] : sharesOf(sums);
+}
+
+function errorsOf({ errors }: CallSums): number {
+  return errors;
+}
+
+function durationOf({ count, durationSumUs }: CallSums): number {
+  return count > 0 ? durationSumUs : 0;
+}
+
+/** @param isOwnCall  made by the instance: what it took is not the instance's */
+function addTo(
+  sums: Map<string, Sums>,
+  instance: string,
+  machine: string | undefined,
+  { baseline, current }: CallLeaf,
+  of: (sums: CallSums) => number,
+  isOwnCall: boolean,
+): void {
+  const sum = sums.get(instance) ?? { beforeCount: 0, before: 0, nowCount: 0, now: 0, machine };
+  sums.set(instance, sum);
+  const sign = isOwnCall ? -1 : 1;
+  sum.before += sign * of(baseline);
+  sum.now += sign * of(current);
+  if (isOwnCall) return;
+  sum.beforeCount += baseline.count;
+  sum.nowCount += current.count;
 }
 
 function sharesOf(sums: ReadonlyMap<string, Sums>): InstanceShare[] {

@@ -29,13 +29,15 @@ interface Candidate extends Named {
   lastMs: number;
 }
 
-/** Who was behind an address in the last minutes, and who that makes it. */
+/** Who was seen behind an address in the last minutes, and who that makes it: one, or callers of several services. */
 interface Address {
   readonly candidates: Map<string, Candidate>;
-  named: Named | undefined;
-  /** Callers of several services. */
-  shared: readonly Named[];
+  behind: readonly Named[];
 }
+
+/** Where a key has the names of an end. */
+const CALLER = { service: KEY_CALLER, instance: KEY_CALLER_INSTANCE, machine: KEY_CALLER_MACHINE };
+const CALLEE = { service: KEY_CALLEE, instance: KEY_CALLEE_INSTANCE, machine: KEY_CALLEE_MACHINE };
 
 /** A connection's client end, and the TCP leaf of the side that told it. */
 export interface ToldEndpoint {
@@ -67,35 +69,29 @@ export class Joins {
   /** @param told  of one window, in any order. Cost: O(told). */
   learn(told: readonly ToldEndpoint[], { keys, width }: LeafDirectory, windowStartMs: number): void {
     if (told.length === 0) return;
-    const clientOf = (leaf: number): Named => ({
-      service: keys[leaf * width + KEY_CALLER]!,
-      instance: keys[leaf * width + KEY_CALLER_INSTANCE]!,
-      machine: keys[leaf * width + KEY_CALLER_MACHINE]!,
-    });
-    const serverOf = (leaf: number): Named => ({
-      service: keys[leaf * width + KEY_CALLEE]!,
-      instance: keys[leaf * width + KEY_CALLEE_INSTANCE]!,
-      machine: keys[leaf * width + KEY_CALLEE_MACHINE]!,
+    const endOf = (leaf: number, end: typeof CALLER): Named => ({
+      service: keys[leaf * width + end.service]!,
+      instance: keys[leaf * width + end.instance]!,
+      machine: keys[leaf * width + end.machine]!,
     });
     const connections = bySide(told, (leaf) => keys[leaf * width + KEY_SIDE] === 0);
     const callees = new Set<Address>();
     const callers = new Set<Address>();
     for (const { client, server } of connections.values()) {
       if (client === undefined || server === undefined) continue;
-      const callee = serverOf(server);
-      const asked = keys[client * width + KEY_CALLEE]!;
+      const callee = endOf(server, CALLEE);
+      const asked = endOf(client, CALLEE).service;
       if (asked !== callee.service) callees.add(note(place(this.#callees, asked), windowStartMs, callee));
-      const asking = keys[server * width + KEY_CALLER]!;
-      if (asking === clientOf(client).service) continue;
-      callers.add(place(this.#callersOf(callee.service), asking));
+      const asking = endOf(server, CALLER).service;
+      if (asking !== endOf(client, CALLER).service) callers.add(place(this.#callersOf(callee.service), asking));
     }
     for (const address of callees) this.#settle(address, windowStartMs, newest);
     // Whoever calls it from such an address, also over connections that only one side told.
     for (const [text, { client }] of connections) {
       if (client === undefined) continue;
-      const [, callee] = this.edge(0, keys[client * width + KEY_CALLEE]!);
+      const callee = this.#calleeOf(endOf(client, CALLEE).service);
       const address = this.#callers.get(callee)?.get(this.#names.id(text.slice(0, text.lastIndexOf(':'))));
-      if (address !== undefined) callers.add(note(address, windowStartMs, clientOf(client)));
+      if (address !== undefined) callers.add(note(address, windowStartMs, endOf(client, CALLER)));
     }
     for (const address of callers) this.#settle(address, windowStartMs, all);
   }
@@ -103,42 +99,39 @@ export class Joins {
   /** Puts names in the place of addresses. @returns false when there is nothing to put */
   rename(key: Uint32Array): boolean {
     const isClient = key[KEY_SIDE] === 0;
-    if (isClient) {
-      const named = key[KEY_CALLEE_INSTANCE] === 0 ? this.#callees.get(key[KEY_CALLEE]!)?.named : undefined;
-      if (named === undefined) return false;
-      key[KEY_CALLEE] = named.service;
-      key[KEY_CALLEE_INSTANCE] = named.instance;
-      if (named.machine !== 0) key[KEY_CALLEE_MACHINE] = named.machine;
-      return true;
-    }
-    const named = key[KEY_CALLER_INSTANCE] === 0 ? this.#caller(key[KEY_CALLER]!, key[KEY_CALLEE]!) : undefined;
+    const other = isClient ? CALLEE : CALLER;
+    if (key[other.instance] !== 0) return false;
+    const named = isClient
+      ? theOne(this.#callees.get(key[KEY_CALLEE]!))
+      : theOne(this.#callers.get(key[KEY_CALLEE]!)?.get(key[KEY_CALLER]!));
     if (named === undefined) return false;
-    key[KEY_CALLER] = named.service;
-    key[KEY_CALLER_INSTANCE] = named.instance;
-    if (named.machine !== 0) key[KEY_CALLER_MACHINE] = named.machine;
+    key[other.service] = named.service;
+    key[other.instance] = named.instance;
+    if (named.machine !== 0) key[other.machine] = named.machine;
     return true;
   }
 
   /** The callers of several services that the callee's host sees under one address; none where it is one service. */
   sharing(caller: number, callee: number): readonly Named[] {
-    return this.#callers.get(callee)?.get(caller)?.shared ?? [];
+    const behind = this.#callers.get(callee)?.get(caller)?.behind ?? [];
+    return behind.length > 1 ? behind : [];
   }
 
   /** Callees that see several services under one address. */
   sharedCallees(): number[] {
     return [...this.#callers].flatMap(([callee, callers]) =>
-      [...callers.values()].some(({ shared }) => shared.length > 0) ? [callee] : [],
+      [...callers.values()].some(({ behind }) => behind.length > 1) ? [callee] : [],
     );
   }
 
   /** The services of an edge, by the ids that either side's records have. */
   edge(caller: number, callee: number): readonly [caller: number, callee: number] {
-    const to = this.#callees.get(callee)?.named?.service ?? callee;
-    return [this.#caller(caller, to)?.service ?? caller, to];
+    const to = this.#calleeOf(callee);
+    return [theOne(this.#callers.get(to)?.get(caller))?.service ?? caller, to];
   }
 
-  #caller(name: number, callee: number): Named | undefined {
-    return this.#callers.get(callee)?.get(name)?.named;
+  #calleeOf(name: number): number {
+    return theOne(this.#callees.get(name))?.service ?? name;
   }
 
   #callersOf(callee: number): Map<number, Address> {
@@ -154,21 +147,23 @@ export class Joins {
     const { candidates } = address;
     for (const [key, { lastMs }] of candidates) if (lastMs < nowMs - REMEMBERED_MS) candidates.delete(key);
     const known = [...candidates.values()];
-    const named = only(known, ofWhich);
-    const shared = named === undefined ? known.sort(byIds) : [];
-    if (sameNames(named === undefined ? [] : [named], address.named === undefined ? [] : [address.named])) {
-      if (sameNames(shared, address.shared)) return;
-    }
-    address.named = named;
-    address.shared = shared.map(({ service, instance, machine }) => ({ service, instance, machine }));
+    const one = only(known, ofWhich);
+    const behind = one === undefined ? known.map(({ lastMs: _, ...named }) => named).sort(byIds) : [one];
+    if (sameNames(behind, address.behind)) return;
+    address.behind = behind;
     this.version++;
   }
+}
+
+/** Who is behind an address, if it is one service. */
+function theOne(address: Address | undefined): Named | undefined {
+  return address?.behind.length === 1 ? address.behind[0] : undefined;
 }
 
 function place(map: Map<number, Address>, name: number): Address {
   let address = map.get(name);
   if (address === undefined) {
-    address = { candidates: new Map(), named: undefined, shared: [] };
+    address = { candidates: new Map(), behind: [] };
     map.set(name, address);
   }
   return address;
@@ -218,8 +213,8 @@ function sameNames(a: readonly Named[], b: readonly Named[]): boolean {
 }
 
 interface Sides {
-  client?: number | undefined;
-  server?: number | undefined;
+  readonly client: number | undefined;
+  readonly server: number | undefined;
 }
 
 /** Client end -> the leaf of either side; none where a side told two: one is what it was taken for before it was known. */

@@ -17,8 +17,8 @@ export class RenamedLeaves {
   readonly #joins: Joins;
   readonly #key: Uint32Array;
   #version = 0;
-  /** Leaf -> renamed leaf + 1; 0: not looked at yet. */
-  #known = new Uint32Array(256);
+  /** Leaf -> renamed leaf, once it was asked for. */
+  #known = new RowIndex();
 
   constructor(directory: Directory, joins: Joins) {
     this.directory = directory;
@@ -29,15 +29,13 @@ export class RenamedLeaves {
   of(leaf: number): number {
     if (this.#version !== this.#joins.version) {
       this.#version = this.#joins.version;
-      this.#known.fill(0);
+      this.#known = new RowIndex(this.directory.size);
     }
-    if (leaf >= this.#known.length) {
-      const known = new Uint32Array(Math.max(leaf + 1, this.#known.length * 2));
-      known.set(this.#known);
-      this.#known = known;
-    }
-    if (this.#known[leaf] === 0) this.#known[leaf] = this.#find(leaf) + 1;
-    return this.#known[leaf]! - 1;
+    const known = this.#known.get(leaf);
+    if (known >= 0) return known;
+    const found = this.#find(leaf);
+    this.#known.set(leaf, found);
+    return found;
   }
 
   #find(leaf: number): number {

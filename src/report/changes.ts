@@ -4,6 +4,7 @@ import { compareNames } from '../model/entity.ts';
 import { formatBytes, formatNumber } from '../model/format.ts';
 import type { ChangeRecord } from '../model/records.ts';
 import type { RankedCause } from '../model/report.ts';
+import { formatClock } from './words.ts';
 
 /** Changes that somebody made; exits and kills are evidence of rules. */
 const TOLD: ReadonlySet<string> = new Set(['limit_changed', 'version', 'image', 'config']);
@@ -31,7 +32,7 @@ export function withChanges(cause: RankedCause, { changes }: Comparison): Ranked
 }
 
 function changeWords({ atMs, change, entity, detail = {} }: ChangeRecord): string {
-  const at = `seen at ${new Date(atMs).toISOString().slice(11, 19)}`;
+  const at = `seen at ${formatClock(atMs)}`;
   const { from, to, limit } = detail;
   const [words, show] = LIMITS[limit ?? ''] ?? [change === 'limit_changed' ? 'limit' : change, String];
   const value = (text: string | undefined): string => {

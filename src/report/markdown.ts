@@ -5,7 +5,7 @@ import type { AttributionSummary, RankedCause, Report, ReportLedger } from '../m
 import type { EvaluatedCondition } from '../model/verdict.ts';
 import { accountsFor, toldCauses } from './accounts.ts';
 import { metricWords, showChange, showMetric } from './metric-names.ts';
-import { causeName, entityWithKind, entityWords, formatTime } from './words.ts';
+import { causeName, entityWithKind, entityWords, formatClock, formatTime } from './words.ts';
 
 /** Causes told in full; the others get one line. */
 const FULL_CAUSES = 3;
@@ -69,7 +69,7 @@ function keyMetrics(report: Report): string {
 
 function onset(ms: number, startMs: number): string {
   const seconds = (ms - startMs) / 1000;
-  return seconds === 0 ? formatTime(ms).slice(11, 19) : `${seconds > 0 ? '+' : ''}${formatSeconds(seconds)}`;
+  return seconds === 0 ? formatClock(ms) : `${seconds > 0 ? '+' : ''}${formatSeconds(seconds)}`;
 }
 
 function causes(report: Report): string {
@@ -205,9 +205,8 @@ function ledgers(report: Report): string {
 
 function spans({ compared }: Report): string[] {
   if (compared === undefined) return [];
-  const time = (ms: number): string => formatTime(ms).slice(11, 19);
   const [before, now] = [compared.baseline, compared.current].map(
-    ({ fromMs, toMs }) => `${time(fromMs)} to ${time(toMs)}`,
+    ({ fromMs, toMs }) => `${formatClock(fromMs)} to ${formatClock(toMs)}`,
   );
   return [`Before: means of all windows from ${before}. Now: of all from ${now}.`];
 }

@@ -25,6 +25,11 @@ export function formatTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
+/** The time of day alone. */
+export function formatClock(ms: number): string {
+  return formatTime(ms).slice(11, 19);
+}
+
 export function entityWords(entity: Entity): string {
   return entity.kind === 'edge' ? `${entity.from ?? '?'} → ${entity.to ?? '?'}` : entity.name;
 }

@@ -1,4 +1,5 @@
 /** SQL fingerprints: the shape of a statement with its literals, comments, case and list lengths removed. */
+import { fnv1a } from '../../../src/stats/fnv1a.ts';
 
 /** Longer fingerprints are cut and told apart by a short hash of the whole. */
 const MAX_FINGERPRINT = 200;
@@ -173,9 +174,7 @@ const KEYWORD_BEFORE_PAREN = new Set([
 
 /** Short stable hash (FNV-1a, base 36) that tells cut fingerprints apart. */
 function shortHash(text: string): string {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return (hash >>> 0).toString(36);
+  return fnv1a(text).toString(36);
 }
 
 /**
