@@ -256,22 +256,6 @@ function callFacts(scope: Scope, sheet: FactSheet): void {
     shareOf(rises, (type) => CONNECTION_ERRORS.test(type)),
   );
 
-  const mean = (side: 'client' | 'server', span: 'baseline' | 'current'): number | null => {
-    const sums = sumCalls(
-      scope.calls.filter((leaf) => leaf.side === side),
-      span,
-    );
-    return over(sums.durationSumUs, sums.count);
-  };
-  const client = { baseline: mean('client', 'baseline'), current: mean('client', 'current') };
-  const server = { baseline: mean('server', 'baseline'), current: mean('server', 'current') };
-  setFact(sheet, 'edge.client_latency_ratio', over(client.current, client.baseline));
-  setFact(sheet, 'edge.server_latency_ratio', over(server.current, server.baseline));
-  setFact(
-    sheet,
-    'edge.network_time_rise_us',
-    minus(minus(client.current, server.current), minus(client.baseline, server.baseline)),
-  );
   const serverSeen =
     scope.calls.some((leaf) => leaf.side === 'server') || scope.tcp.some((row) => row.side === 'server');
   setFact(sheet, 'edge.server_seen', observed || scope.tcp.length > 0 ? serverSeen : null);

@@ -6,6 +6,7 @@ import type { FactSheet } from './fact-sheet.ts';
 import { changeFacts, telemetryFacts } from './facts-context.ts';
 import { databaseFacts } from './facts-database.ts';
 import { edgeFacts } from './facts-edge.ts';
+import { networkTimeFacts } from './facts-network-time.ts';
 import { outFacts } from './facts-out.ts';
 import { resourceFacts } from './facts-resource.ts';
 import { serviceFacts, suspectFacts } from './facts-service.ts';
@@ -27,6 +28,7 @@ export function factsOf(comparison: Comparison, walk: Walk, suspect: Suspect): S
   for (const { name } of FACTS) sheet.set(name, { value: null, onsetMs: null, witness: null });
   suspectFacts(scope, sheet);
   edgeFacts(scope, sheet);
+  networkTimeFacts(scope, sheet);
   serviceFacts(scope, sheet);
   outFacts(scope, sheet);
   resourceFacts(scope, sheet);

@@ -235,8 +235,35 @@ describe('numbers by hand', () => {
     const get = facts({ calls }, suspect(toOrders, 'network', 0.9));
     expect(get('edge.network_time_rise_us')).toBe(69_500);
     expect(get('edge.client_latency_ratio')).toBe(8);
+    expect(get('edge.network_time_of_rise_ratio')).toBeCloseTo(69_500 / 70_000, 9);
     expect(get('edge.network_time_share')).toBeCloseTo(0.9, 9);
     expect(get('service.self_time_share')).toBe(0);
+  });
+
+  it('network time of several edges: each by itself, and only where both ends are seen', () => {
+    const call500 = (caller: string, side: 'client' | 'server', before: number, now: number, count = 500) =>
+      call({ caller, callee: 'orders', side, before: [500, 0, before], now: [count, 0, now] });
+    // 900 calls wait 10 ms longer, all in the callee; 100 wait 20 ms longer, all on the way; the third sees one end only.
+    const calls = [
+      call500('gateway', 'client', 2_000, 12_000, 900),
+      call500('gateway', 'server', 1_000, 11_000, 900),
+      call500('batch', 'client', 2_000, 22_000, 100),
+      call500('batch', 'server', 1_000, 1_000, 100),
+      call500('unseen', 'server', 1_000, 90_000),
+    ];
+    const get = facts({ calls }, suspect(service('orders'), 'self', 0.9));
+    expect(get('edge.network_time_rise_us')).toBe(2_000);
+    expect(get('edge.network_time_of_rise_ratio')).toBeCloseTo(2 / 11, 9);
+    const quick = facts(
+      { calls: [call500('gateway', 'client', 9_000, 8_000), call500('gateway', 'server', 8_000, 6_000)] },
+      suspect(service('orders'), 'self', 0.9),
+    );
+    expect(quick('edge.network_time_of_rise_ratio')).toBe(0);
+    const oneEnd = facts(
+      { calls: [call500('gateway', 'server', 8_000, 16_000)] },
+      suspect(service('orders'), 'self', 0.9),
+    );
+    expect(oneEnd('edge.network_time_of_rise_ratio')).toBeNull();
   });
 
   it('the worst instance speaks and is named', () => {
