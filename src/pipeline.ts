@@ -5,11 +5,12 @@
  */
 import type { RuleSet } from './classify/index.ts';
 import { classify, classifyFurther } from './classify/index.ts';
-import { demarcate } from './demarcate/index.ts';
 import type { DetectConfig, Detector } from './detect/index.ts';
 import { createDetector } from './detect/index.ts';
 import { drillDown } from './engine/drill-down.ts';
-import { isDue, isMaterial, isProvisional, lastAbnormalMs } from './engine/report-policy.ts';
+import { evidenceOf, walkThrough } from './engine/evidence.ts';
+import type { Unconfirmed } from './engine/report-policy.ts';
+import { isDue, isProvisional, judgeNews, lastAbnormalMs } from './engine/report-policy.ts';
 import type { BatchMeta, DecodedBatch, Ingest, IngestConfig, PushResult } from './ingest/index.ts';
 import { createIngest } from './ingest/index.ts';
 import { compareNames } from './model/entity.ts';
@@ -54,21 +55,19 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const ingest = createIngest(options.ingest);
   const detector = createDetector(options.detect);
   const latest = new Map<string, Report>();
+  const unconfirmed = new Map<string, Unconfirmed>();
 
   async function analyse(incident: Incident, window: ClosedWindow): Promise<Report | undefined> {
     const nowMs = lastAbnormalMs(incident, window);
     const exclude = detector.unhealthySpans(incident.environment, incident.id);
-    const comparison = ingest.compare(incident.environment, incident.startMs, nowMs, {
-      anomalies: incident.anomalies,
-      exclude,
-    });
-    const walk = demarcate(comparison);
+    const { comparison, walk, later, leftOutFromMs } = walkThrough(evidenceOf(ingest, incident, nowMs, exclude));
     const verdicts = await classify(comparison, walk, options.rules);
-    const furtherVerdicts = await classifyFurther(comparison, walk, options.rules);
+    const furtherVerdicts = await classifyFurther(comparison, walk, options.rules, later);
     const previous = latest.get(incident.id);
     const report = buildReport({
       incident,
       comparison,
+      ...(leftOutFromMs === undefined ? {} : { leftOutFromMs }),
       walk,
       verdicts,
       furtherVerdicts,
@@ -79,7 +78,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       configHash: options.configHash,
       rulesHash: options.rules.hash(),
     });
-    if (!isMaterial(previous, report)) return undefined;
+    const { isTold, waiting } = judgeNews(previous, report, unconfirmed.get(incident.id));
+    if (waiting === undefined) unconfirmed.delete(incident.id);
+    else unconfirmed.set(incident.id, waiting);
+    if (!isTold) return undefined;
     latest.set(incident.id, report);
     return report;
   }
@@ -88,14 +90,17 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const events = detector.step(window);
     const touched = new Map(events.map((event) => [event.incident.id, event.incident]));
     for (const incident of detector.incidents(window.environment)) {
-      if (isDue(incident, window)) touched.set(incident.id, incident);
+      if (unconfirmed.has(incident.id) || isDue(incident, window)) touched.set(incident.id, incident);
     }
     const incidents = [...touched.values()].sort((a, b) => a.startMs - b.startMs || compareNames(a.id, b.id));
     const reports: Report[] = [];
     for (const incident of incidents) {
       const report = await analyse(incident, window);
       if (report !== undefined) reports.push(report);
-      if (incident.state === 'resolved') latest.delete(incident.id);
+      if (incident.state === 'resolved') {
+        latest.delete(incident.id);
+        unconfirmed.delete(incident.id);
+      }
     }
     const { environment, startMs, collectors, incomplete } = window;
     return { environment, windowStartMs: startMs, collectors, incomplete, events, reports, incidents };

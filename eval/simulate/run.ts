@@ -1,12 +1,15 @@
 /**
  * `npm run eval:simulate`: random systems with a known fault through the whole pipeline.
  *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|quiet|retries|sparse]
- *     [--healthy-minutes 3] [--fault-minutes 1] [--faults 1|2] [--misses] [--unwatched]
+ *     [--healthy-minutes 3] [--fault-minutes 1] [--faults 1|2] [--apart-seconds 0] [--misses] [--unwatched]
  * Prints per kind of fault: cases, one incident, entity right first, among three, class; false incidents before the fault;
+ * reports that tell of one more cause;
  * and how often a cause named with a confidence is right, entity and class. Of two faults at once, a table by the first
  * one's kind: one of the two, or both, among the first two causes. Under `blind`, only faults that a collector watches,
  * unless --unwatched.
  */
+
+import { toldCauses } from '../../src/report/index.ts';
 import { flags } from '../flags.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import { FAULT_KINDS } from './fault.ts';
@@ -22,6 +25,7 @@ const values = flags(import.meta.url, {
   'healthy-minutes': { type: 'string', default: String(USUAL_LENGTH.healthyMinutes) },
   'fault-minutes': { type: 'string', default: String(USUAL_LENGTH.faultMinutes) },
   faults: { type: 'string', default: '1' },
+  'apart-seconds': { type: 'string', default: '0' },
   unwatched: { type: 'boolean', default: false },
   misses: { type: 'boolean', default: false },
 });
@@ -33,12 +37,14 @@ interface Tally {
   third: number;
   classified: number;
   early: number;
+  /** Reports that tell of a cause besides the true one. */
+  more: number;
 }
 
 /** Confidence of every named cause, and whether entity and class are right. */
 const claims: { readonly confidence: number; readonly right: boolean }[] = [];
 const tallies = new Map<FaultKind, Tally>(
-  FAULT_KINDS.map((kind) => [kind, { cases: 0, one: 0, first: 0, third: 0, classified: 0, early: 0 }]),
+  FAULT_KINDS.map((kind) => [kind, { cases: 0, one: 0, first: 0, third: 0, classified: 0, early: 0, more: 0 }]),
 );
 const condition = CONDITIONS.find((one) => one === values.condition);
 if (condition === undefined)
@@ -46,9 +52,11 @@ if (condition === undefined)
 const length = {
   healthyMinutes: Number(values['healthy-minutes']),
   faultMinutes: Number(values['fault-minutes']),
+  apartSeconds: Number(values['apart-seconds']),
 };
 if (!(length.healthyMinutes > 0 && length.faultMinutes > 0))
   throw new Error('--healthy-minutes, --fault-minutes: expected numbers above 0');
+if (!(length.apartSeconds >= 0)) throw new Error('--apart-seconds: expected a number, 0 or more');
 if (!['1', '2'].includes(values.faults)) throw new Error(`--faults: expected 1 or 2, found ${values.faults}`);
 const pairs = new PairScores();
 const beginsMs = faultMs(length);
@@ -92,6 +100,8 @@ function scoreOne(k: number, simulated: Simulated): void {
   if (right === 0) tally.first++;
   if (right >= 0 && right < 3) tally.third++;
   const [lead] = during[0]?.causes ?? [];
+  const told = during.flatMap(({ causes: all, ledgers }) => toldCauses(all, ledgers).slice(1));
+  if (told.some((cause) => !isRight(fault, cause))) tally.more++;
   if (lead !== undefined && isRight(fault, lead)) tally.classified++;
   for (const cause of during[0]?.causes ?? [])
     if (cause.faultClass !== 'unknown') claims.push({ confidence: cause.confidence, right: isRight(fault, cause) });
@@ -116,8 +126,8 @@ function sayMissed(k: number, { faults, watched, reports }: Simulated, { kind, t
 }
 
 function print(): void {
-  console.log('fault            cases  one incident  top-1   top-3   classified  false before');
-  const all: Tally = { cases: 0, one: 0, first: 0, third: 0, classified: 0, early: 0 };
+  console.log('fault            cases  one incident  top-1   top-3   classified  false before  more told');
+  const all: Tally = { cases: 0, one: 0, first: 0, third: 0, classified: 0, early: 0, more: 0 };
   for (const [kind, tally] of tallies) {
     line(kind, tally);
     for (const key of Object.keys(all) as (keyof Tally)[]) all[key] += tally[key];
@@ -145,9 +155,9 @@ function printReliability(): void {
   console.log(`expected calibration error ${error.toFixed(3)}`);
 }
 
-function line(name: string, { cases, one, first, third, classified, early }: Tally): void {
+function line(name: string, { cases, one, first, third, classified, early, more }: Tally): void {
   const share = (n: number): string => (cases === 0 ? '-' : (n / cases).toFixed(3)).padEnd(6);
   console.log(
-    `${name.padEnd(16)} ${String(cases).padStart(5)}  ${share(one)}        ${share(first)}  ${share(third)}  ${share(classified)}      ${early}`,
+    `${name.padEnd(16)} ${String(cases).padStart(5)}  ${share(one)}        ${share(first)}  ${share(third)}  ${share(classified)}      ${String(early).padEnd(12)}  ${more}`,
   );
 }

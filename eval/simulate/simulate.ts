@@ -18,6 +18,8 @@ const MINUTE_WINDOWS = 60_000 / WINDOW_MS;
 export interface Length {
   readonly healthyMinutes: number;
   readonly faultMinutes: number;
+  /** Of two faults: from the beginning of the first, which goes on, to that of the second. */
+  readonly apartSeconds?: number;
 }
 
 export const USUAL_LENGTH: Length = { healthyMinutes: 3, faultMinutes: 1 };
@@ -31,7 +33,7 @@ const rules = createRuleSet(BUILT_IN_RULES);
 const NOISE_SEED = 50_000;
 
 export interface Simulated {
-  /** At work from the same window on. */
+  /** At work from the same window on, or the second from a later one. */
   readonly faults: readonly Fault[];
   /** Whether a collector watches all that broke. */
   readonly watched: boolean;
@@ -66,8 +68,9 @@ export async function simulate(
   const pipeline = createPipeline({ rules, configHash: 'simulate', ingest: { latenessMs: 15_000 } });
   const reports: Report[] = [];
   const healthy = length.healthyMinutes * MINUTE_WINDOWS;
-  for (let w = 0; w < healthy + length.faultMinutes * MINUTE_WINDOWS; w++) {
-    const active = w < healthy ? [] : faults;
+  const both = healthy + Math.round(((length.apartSeconds ?? 0) * 1000) / WINDOW_MS);
+  for (let w = 0; w < both + length.faultMinutes * MINUTE_WINDOWS; w++) {
+    const active = w < healthy ? [] : w < both ? faults.slice(0, 1) : faults;
     for (const batch of windowOf(system, active, START_MS + w * WINDOW_MS, random, noise)) {
       const meta = { origin: 'simulate', receivedMs: batch.windowStartMs + WINDOW_MS };
       for (const outcome of (await pipeline.accept(batch, meta)).outcomes) reports.push(...outcome.reports);

@@ -49,10 +49,21 @@ export async function classify(comparison: Comparison, walk: Walk, ruleSet: Rule
   return verdicts;
 }
 
-/** The same for each further walk, in their order. */
-export async function classifyFurther(comparison: Comparison, walk: Walk, ruleSet: RuleSet): Promise<Verdict[][]> {
+/**
+ * The same for each further walk, in their order.
+ * @param later  the evidence of walks from what began later
+ */
+export async function classifyFurther(
+  comparison: Comparison,
+  walk: Walk,
+  ruleSet: RuleSet,
+  later?: Comparison,
+): Promise<Verdict[][]> {
   const verdicts: Verdict[][] = [];
-  for (const one of walk.further ?? []) verdicts.push(await classify(comparison, one, ruleSet));
+  for (const one of walk.further ?? []) {
+    const evidence = one.compared === undefined ? comparison : (later ?? comparison);
+    verdicts.push(await classify(evidence, one, ruleSet));
+  }
   return verdicts;
 }
 

@@ -4,19 +4,25 @@
  */
 import type { Comparison } from '../model/comparison.ts';
 import { compareNames, entityKey, service } from '../model/entity.ts';
+import type { Anomaly } from '../model/incident.ts';
 import type { LedgerKind, Suspect, Walk } from '../model/walk.ts';
+import type { Units } from './instance-work.ts';
+import { observe } from './instance-work.ts';
+import { grownParts, measureOf, sharesOf } from './machine-parts.ts';
 import { withoutStretches } from './stretches.ts';
 import { calledOf } from './suspects.ts';
 import type { ChosenSymptom } from './symptom.ts';
 import { LEDGER_OF, mostCovering } from './symptom.ts';
 import type { System } from './system.ts';
-import { inbound } from './system.ts';
+import { buildSystem, inbound } from './system.ts';
 import { walkFrom } from './walk-from.ts';
 
 /** Of the change of a symptom: what suspects of it, known or new, must account for. */
 const MOST_OF_IT = 0.5;
 /** A suspect of less is not what another symptom could be put down to. */
 const NOTABLE = 0.2;
+/** Of what a suspect stands for: on one machine, and on its ways, it is that machine's. */
+const ON_MACHINE = 0.75;
 /** Times the requests of before, beyond what the entry gets more; slower for having more to do is no fault of its own. */
 const MORE_REQUESTS = 1.5;
 const MAX_FURTHER = 2;
@@ -29,14 +35,43 @@ export function furtherWalks(system: System, comparison: Comparison, main: Walk)
   // Where all users ask for more, who cannot keep up is a cause; where they wait for it, the first walk has found it.
   const areSlow = main.ledgers.some(({ kind }) => kind === 'latency');
   const usual = areSlow ? 1 : Math.max(1, requestRatio(system, main.symptom.name));
+  const elsewhere = comparison.anomalies.filter(({ entity }) => entity.name !== main.symptom.name);
+  return newWalks(system, comparison, elsewhere, [main], usual);
+}
+
+/**
+ * Walks from what has changed since a first trouble began: `step` compares what came later with the windows of that trouble.
+ * @param before  walks of the first trouble; their suspects are known
+ */
+export function laterWalks(step: Comparison, before: readonly Walk[]): Walk[] {
+  return newWalks(buildSystem(step), step, step.anomalies, before, 1);
+}
+
+/**
+ * @param symptoms  anomalies to walk from; those of services count
+ * @param before    walks whose suspects are known
+ * @param usual     times the requests of before that everybody gets
+ */
+function newWalks(
+  system: System,
+  comparison: Comparison,
+  symptoms: readonly Anomaly[],
+  before: readonly Walk[],
+  usual: number,
+): Walk[] {
   const isFlooded = (name: string): boolean => requestRatio(system, name) >= MORE_REQUESTS * usual;
+  const changed = changedServices(symptoms, isFlooded);
+  if (changed.length === 0) return [];
+  const units = observe(comparison);
+  const isOne = (a: Suspect, b: Suspect): boolean =>
+    isSame(comparison, a, b) || isOnWays(units, a, b) || isOnWays(units, b, a);
   const unexplained = (walk: Walk, found: readonly Walk[]): Walk | undefined => {
-    const named = [main, ...found].flatMap(({ suspects }) => suspects.filter(isNotable));
-    return newIn(comparison, walk, named, isFlooded);
+    const named = [...before, ...found].flatMap(({ suspects }) => suspects.filter(isNotable));
+    return newIn(walk, named, isOne, isFlooded);
   };
   // Noise costs most of a ledger: only of those that are chosen.
   const quick = withoutStretches(system);
-  let rest = changedServices(comparison, main.symptom.name, isFlooded).map((symptom) => ({
+  let rest = changed.map((symptom) => ({
     symptom,
     walk: walkFrom(quick, comparison, symptom),
   }));
@@ -59,21 +94,17 @@ function isNotable({ shares }: Suspect): boolean {
   return all.length === 0 || all.some((share) => !(share < NOTABLE));
 }
 
-/** Services that got slower or fail more with as many requests as ever, but for the symptom itself. */
-function changedServices(
-  comparison: Comparison,
-  symptom: string,
-  isFlooded: (name: string) => boolean,
-): ChosenSymptom[] {
+/** Services that got slower or fail more with as many requests as ever. */
+function changedServices(anomalies: readonly Anomaly[], isFlooded: (name: string) => boolean): ChosenSymptom[] {
   const kinds = new Map<string, Set<LedgerKind>>();
-  const strongest = [...comparison.anomalies].sort(
+  const strongest = [...anomalies].sort(
     (a, b) =>
       b.score - a.score || compareNames(entityKey(a.entity), entityKey(b.entity)) || compareNames(a.symptom, b.symptom),
   );
   for (const anomaly of strongest) {
     const kind = LEDGER_OF[anomaly.symptom];
     const { name } = anomaly.entity;
-    if (anomaly.entity.kind !== 'service' || name === symptom || kind === undefined || kind === 'traffic') continue;
+    if (anomaly.entity.kind !== 'service' || kind === undefined || kind === 'traffic') continue;
     if (isFlooded(name)) continue;
     kinds.set(name, (kinds.get(name) ?? new Set()).add(kind));
   }
@@ -82,13 +113,13 @@ function changedServices(
 
 /** The walk with what is new in it; undefined when what is named already accounts for its change, or nothing new does. */
 function newIn(
-  comparison: Comparison,
   walk: Walk,
   named: readonly Suspect[],
+  isOne: (a: Suspect, b: Suspect) => boolean,
   isFlooded: (name: string) => boolean,
 ): Walk | undefined {
   if (walk.abstained) return undefined;
-  const isKnown = (suspect: Suspect): boolean => named.some((one) => isSame(comparison, one, suspect));
+  const isKnown = (suspect: Suspect): boolean => named.some((one) => isOne(one, suspect));
   const known = walk.suspects.filter(isKnown);
   const fresh = walk.suspects.filter((suspect) => !isKnown(suspect) && !isFlooded(calledOf(suspect) ?? ''));
   const open = walk.ledgers.filter(({ kind }) => {
@@ -114,6 +145,12 @@ function isSame(comparison: Comparison, a: Suspect, b: Suspect): boolean {
   if (b.entity.kind === 'machine') return machinesOf(comparison, a).has(b.entity.name);
   const ofB = servicesOf(b);
   return servicesOf(a).some((name) => ofB.includes(name));
+}
+
+/** What is lost or late on a machine's ways is late for whoever is at their other ends: all callers of one may sit there. */
+function isOnWays(units: Units, { entity, term }: Suspect, other: Suspect): boolean {
+  if (entity.kind !== 'machine' || term !== 'network' || measureOf(other.term) !== 'network') return false;
+  return (sharesOf(grownParts(other, units)).get(entity.name) ?? 0) >= ON_MACHINE;
 }
 
 /** What a suspect stands for; of a way both ends. */

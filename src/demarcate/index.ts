@@ -3,14 +3,18 @@
  * change of the symptom's service exactly; their largest entries, narrowed to instances and edge ends, are the suspects.
  * What these do not explain elsewhere in the incident is walked from once more.
  */
+import { comparedOf } from '../model/compared.ts';
 import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
 import { service } from '../model/entity.ts';
 import type { Walk } from '../model/walk.ts';
-import { furtherWalks } from './further.ts';
+import { furtherWalks, laterWalks } from './further.ts';
+import { withSteps } from './later.ts';
 import { chooseSymptom } from './symptom.ts';
 import { buildSystem } from './system.ts';
 import { walkFrom } from './walk-from.ts';
+
+export { ENOUGH_WINDOWS, laterStepMs, laterTroubleMs } from './later.ts';
 
 /**
  * @param comparison  the incident's evidence
@@ -32,4 +36,18 @@ export function demarcate(comparison: Comparison, symptom?: Entity): Walk {
   const walk = walkFrom(system, comparison, chosen);
   const further = furtherWalks(system, comparison, walk);
   return further.length === 0 ? walk : { ...walk, further };
+}
+
+/**
+ * @param step  what came later (`laterStepMs`) against the windows of the first trouble
+ * @param walk  of the first trouble
+ * @returns the walk with further ones from what the step changed and the first trouble's suspects do not account for; the
+ *          same walk when there are none
+ */
+export function demarcateLater(step: Comparison, walk: Walk): Walk {
+  const stepped = { ...step, anomalies: withSteps(step) };
+  const found = laterWalks(stepped, [walk, ...(walk.further ?? [])]);
+  if (found.length === 0) return walk;
+  const compared = comparedOf(step);
+  return { ...walk, further: [...(walk.further ?? []), ...found.map((one) => ({ ...one, compared }))] };
 }

@@ -6,10 +6,12 @@
 import type { Comparison } from '../model/comparison.ts';
 import { compareNames, machine as machineEntity } from '../model/entity.ts';
 import { addShares } from '../model/ledger-shares.ts';
-import type { LedgerShares, LedgerTerm, Suspect } from '../model/walk.ts';
+import type { LedgerShares, Suspect } from '../model/walk.ts';
 import { median } from '../stats/robust.ts';
 import type { Measure, Unit, Units } from './instance-work.ts';
-import { growthOf, observe } from './instance-work.ts';
+import { observe } from './instance-work.ts';
+import type { Part } from './machine-parts.ts';
+import { grownParts, measureOf, sharesOf } from './machine-parts.ts';
 import { isThrottled } from './work.ts';
 
 /** Share of the suspects' scores that must sit on the machine. */
@@ -130,41 +132,6 @@ function affectedOn(machine: string, scored: readonly Suspect[], shares: Shares,
   const lead = [...scored].sort((a, b) => b.score * part.get(b)! - a.score * part.get(a)!)[0]!;
   const measure = measureOf(lead.term)!;
   return { part, lead, affected: affectedServices(units[measure], machine, measure) };
-}
-
-function measureOf(term: LedgerTerm): Measure | undefined {
-  return term === 'self' || term === 'network' || term === 'originated' ? term : undefined;
-}
-
-/** A unit that grew, and its share of the growth of what a suspect stands for. */
-type Part = readonly [unit: Unit, share: number];
-
-function grownParts(suspect: Suspect, units: Units): readonly Part[] {
-  const measure = measureOf(suspect.term)!;
-  const { entity, service } = suspect;
-  const name = service ?? entity.name;
-  const isOwn = ({ ends: [first, second] }: Unit): boolean => {
-    if (first === undefined) return false;
-    if (second === undefined)
-      return first.service === name && (entity.kind !== 'instance' || first.instance === entity.name);
-    return entity.kind === 'edge'
-      ? first.service === entity.from && second.service === entity.to
-      : second.service === name;
-  };
-  const grown = units[measure].flatMap((unit): Part[] => {
-    const growth = isOwn(unit) ? growthOf(unit) : 0;
-    return growth > 0 ? [[unit, growth]] : [];
-  });
-  const total = grown.reduce((sum, [, growth]) => sum + growth, 0);
-  return grown.map(([unit, growth]) => [unit, growth / total]);
-}
-
-/** Machine -> share. Time on the way is held against both ends' machines. */
-function sharesOf(parts: readonly Part[]): ReadonlyMap<string, number> {
-  const shares = new Map<string, number>();
-  for (const [{ ends }, share] of parts)
-    for (const { machine } of ends) shares.set(machine, (shares.get(machine) ?? 0) + share);
-  return shares;
 }
 
 /** No service alone makes up (nearly) all of what sits on the machine. */

@@ -32,20 +32,46 @@ export function isProvisional(incident: Incident, window: ClosedWindow): boolean
 }
 
 /**
+ * What a later analysis finds and was not told of yet. One analysis may be led astray by a window that the fault, or its
+ * end, covers in part: news is told when two in a row bring the same, the next of which comes with the next window.
+ */
+export interface Unconfirmed {
+  /** Keys of causes (`causeKey`), as found by the last analysis. */
+  readonly causes: ReadonlySet<string>;
+}
+
+/**
  * The first report, the final one, a change of state, a cause that was not told before, or a confidence that moved visibly.
  * That a second cause is no longer there, or leads now, can wait: it may come back.
+ * @param waiting  of the analysis before; absent: none waits
+ * @returns whether to tell it, and what waits for the next analysis if not
  */
-export function isMaterial(previous: Report | undefined, next: Report): boolean {
-  if (previous === undefined) return true;
-  if (previous.state !== next.state || previous.provisional !== next.provisional) return true;
+export function judgeNews(previous: Report | undefined, next: Report, waiting?: Unconfirmed): News {
+  if (previous === undefined) return TELL;
+  if (previous.state !== next.state || previous.provisional !== next.provisional) return TELL;
   const before = toldCauses(previous.causes, previous.ledgers);
   const after = toldCauses(next.causes, next.ledgers);
   const isIn = (told: Told, cause: RankedCause): boolean => told.some((one) => causeKey(one) === causeKey(cause));
-  if (after.some((cause) => !isIn(before, cause))) return true;
+  const fresh = after.filter((cause) => !isIn(before, cause)).map(causeKey);
   const [led, leads] = [before[0], after[0]];
-  if (led === undefined || leads === undefined) return led !== leads;
-  if (causeKey(led) !== causeKey(leads)) return !isIn(after, led);
-  return Math.abs(led.confidence - leads.confidence) >= CONFIDENCE_STEP;
+  if (led === undefined || leads === undefined) {
+    if (led !== leads) fresh.push('');
+  } else if (causeKey(led) !== causeKey(leads)) {
+    if (!isIn(after, led)) fresh.push(causeKey(leads));
+  } else if (fresh.length === 0) {
+    return Math.abs(led.confidence - leads.confidence) >= CONFIDENCE_STEP ? TELL : SAME;
+  }
+  if (fresh.length === 0) return SAME;
+  if (fresh.some((key) => waiting?.causes.has(key) === true)) return TELL;
+  return { isTold: false, waiting: { causes: new Set(fresh) } };
 }
+
+export interface News {
+  readonly isTold: boolean;
+  readonly waiting?: Unconfirmed;
+}
+
+const TELL: News = { isTold: true };
+const SAME: News = { isTold: false };
 
 type Told = readonly RankedCause[];

@@ -98,3 +98,13 @@ export function sharePercent(share: number): string {
   const text = Math.abs(percent) >= 10 ? percent.toFixed(0) : percent.toFixed(1).replace(/\.0$/, '');
   return `${text === '-0' ? '0' : text} %`;
 }
+
+/** `2026-11-22 08:17:05 UTC`. */
+export function formatTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+/** The time of day alone. */
+export function formatClock(ms: number): string {
+  return formatTime(ms).slice(11, 19);
+}

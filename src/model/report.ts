@@ -1,4 +1,5 @@
 /** The root-cause report: what a person reads and a webhook carries. */
+import type { Compared } from './compared.ts';
 import type { Entity } from './entity.ts';
 import type { IncidentState } from './incident.ts';
 import type { EvaluatedCondition, Excluded, FactValue } from './verdict.ts';
@@ -23,6 +24,8 @@ export interface ReportLedger {
   readonly current: number | null;
   readonly change: number | null;
   readonly entries: readonly ReportLedgerEntry[];
+  /** Of what began later in the incident: what it compares. Absent: as the report. */
+  readonly compared?: Compared;
 }
 
 export interface ReportLedgerEntry {
@@ -52,6 +55,8 @@ export interface RankedCause {
   readonly shares: LedgerShares;
   /** Whose change that is, when it is not that of the report's first symptom: a fault of its own. */
   readonly symptom?: Entity;
+  /** It began later in the incident: the symptom's change is that since then, against the incident before. */
+  readonly sinceMs?: number;
   /** Class and evidence are this revision's: what came after no longer shows them. */
   readonly fromRevision?: number;
   readonly onsetMs: number | null;
@@ -94,11 +99,6 @@ export interface AttributionSummary {
   }[];
 }
 
-export interface TimeSpan {
-  readonly fromMs: number;
-  readonly toMs: number;
-}
-
 export interface Report {
   readonly schemaVersion: 1;
   /** Content-derived: redelivery is harmless. */
@@ -120,7 +120,7 @@ export interface Report {
   /** Two sentences. */
   readonly summary: string;
   /** What ledgers, drill-down and evidence compare: all windows of both spans. Absent in reports of earlier versions. */
-  readonly compared?: { readonly baseline: TimeSpan; readonly current: TimeSpan };
+  readonly compared?: Compared;
   readonly keyMetrics: readonly KeyMetric[];
   readonly causes: readonly RankedCause[];
   readonly propagation: readonly Entity[];

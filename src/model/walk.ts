@@ -1,4 +1,5 @@
 /** What demarcation says: the ledger and the suspects it leads to. */
+import type { Compared } from './compared.ts';
 import type { Entity } from './entity.ts';
 import type { Symptom } from './incident.ts';
 
@@ -80,4 +81,6 @@ export interface Walk {
   readonly notes: readonly string[];
   /** Walks from symptoms that the suspects above do not account for: faults that have nothing to do with them. */
   readonly further?: readonly Walk[];
+  /** Of a walk from what began later in the incident: what it compares. Absent: as the first walk. */
+  readonly compared?: Compared;
 }

@@ -1,6 +1,7 @@
 /** What each cause accounts for, in words: of the new errors, of the added latency, of the lost traffic. */
+import type { Compared } from '../model/compared.ts';
 import { entityKey } from '../model/entity.ts';
-import { sharePercent } from '../model/format.ts';
+import { formatClock, sharePercent } from '../model/format.ts';
 import type { RankedCause } from '../model/report.ts';
 import type { LedgerKind } from '../model/walk.ts';
 
@@ -25,6 +26,7 @@ export interface Changed {
   readonly entry: string;
   readonly kind: LedgerKind;
   readonly change: number | null;
+  readonly compared?: Compared;
 }
 
 export function ledgerChange({ kind, change }: Changed): string {
@@ -32,14 +34,15 @@ export function ledgerChange({ kind, change }: Changed): string {
 }
 
 /** Those that the shares of a cause are of: the report's first symptom's, or of the symptom that it names. */
-function ledgersOf({ symptom }: RankedCause, ledgers: readonly Changed[]): readonly Changed[] {
+function ledgersOf({ symptom, sinceMs }: RankedCause, ledgers: readonly Changed[]): readonly Changed[] {
   const entry = symptom === undefined ? ledgers[0]?.entry : symptom.name;
-  return ledgers.filter((ledger) => ledger.entry === entry);
+  return ledgers.filter((ledger) => ledger.entry === entry && ledger.compared?.current.fromMs === sinceMs);
 }
 
 /** `all of the new errors and 82 % of the added latency`, `all of the added latency of user`; empty: unknown. */
 export function accountsFor(cause: RankedCause, ledgers: readonly Changed[]): string {
-  const whose = cause.symptom === undefined ? '' : ` of ${cause.symptom.name}`;
+  const since = cause.sinceMs === undefined ? '' : ` since ${formatClock(cause.sinceMs)}`;
+  const whose = cause.symptom === undefined ? '' : ` of ${cause.symptom.name}${since}`;
   const known = ledgersOf(cause, ledgers).flatMap((ledger) => {
     const share = cause.shares[ledger.kind];
     return share === undefined ? [] : [{ share, text: `${shareWords(share)} of the ${ledgerChange(ledger)}${whose}` }];

@@ -1,8 +1,11 @@
 /** Everything known of an incident becomes one report. A function of its input; its id derives from its content. */
+
+import { comparedOf } from '../model/compared.ts';
 import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey } from '../model/entity.ts';
+import { formatClock } from '../model/format.ts';
 import type { Incident } from '../model/incident.ts';
-import type { KeyMetric, Report, ReportLedger, ReportLedgerEntry, TimeSpan } from '../model/report.ts';
+import type { KeyMetric, Report, ReportLedger, ReportLedgerEntry } from '../model/report.ts';
 import type { Ledger, Walk } from '../model/walk.ts';
 import { blindSpots } from './blind-spots.ts';
 import { contentId, finite } from './canonical.ts';
@@ -53,14 +56,14 @@ export function buildReport(input: ReportInput): Report {
     endedMs,
     phenomenon: what,
     summary: summary(what, walk, causes, endedMs),
-    compared: { baseline: spanOf(comparison.baseline), current: spanOf(comparison.current) },
+    compared: comparedOf(comparison),
     keyMetrics: keyMetrics(incident),
     causes,
     propagation: causes[0]?.path ?? [],
     affected,
     attribution: input.attribution ?? [],
-    ledgers: ledgersOf(walk).map(toReportLedger),
-    blindSpots: [...blindSpots(comparison, walk, causes), ...walk.notes],
+    ledgers: ledgersOf(walk),
+    blindSpots: [...leftOut(input), ...blindSpots(comparison, walk, causes), ...walk.notes],
     checks: suggestedChecks(isKept ? [...checks, previous?.checks ?? []] : checks, comparison),
     configHash: input.configHash,
     rulesHash: input.rulesHash,
@@ -71,13 +74,19 @@ export function buildReport(input: ReportInput): Report {
   return { ...plain, id: contentId('rep_', plain) };
 }
 
-function spanOf({ fromMs, toMs }: TimeSpan): TimeSpan {
-  return { fromMs, toMs };
+/** Of the symptom, and of those that it does not account for and that have a cause. */
+function ledgersOf(walk: Walk): ReportLedger[] {
+  return [walk, ...(walk.further ?? [])].flatMap(({ ledgers, compared }) =>
+    ledgers.map((ledger) => ({ ...toReportLedger(ledger), ...(compared === undefined ? {} : { compared }) })),
+  );
 }
 
-/** Of the symptom, and of those that it does not account for and that have a cause. */
-function ledgersOf(walk: Walk): Ledger[] {
-  return [walk, ...(walk.further ?? [])].flatMap(({ ledgers }) => ledgers);
+/** The figures stop where something else begins: a reader who looks at a dashboard sees more than they say. */
+function leftOut({ leftOutFromMs }: ReportInput): string[] {
+  if (leftOutFromMs === undefined) return [];
+  return [
+    `what began at ${formatClock(leftOutFromMs)}, long after the first trouble, did not cause it: the figures above leave out what came from then on`,
+  ];
 }
 
 /** Distinct entity and metric, service symptoms first as the incident orders them. */

@@ -41,7 +41,8 @@ export function allCauses(
   const found = (walk.further ?? []).flatMap((one, i) => {
     const [lead] = rankCauses(one, further[i] ?? [], startMs);
     const isTold = lead !== undefined && lead.faultClass !== 'unknown' && (lead.contribution ?? 0) >= MOST_OF_IT;
-    return isTold ? [{ ...lead, symptom: one.symptom }] : [];
+    const since = one.compared === undefined ? {} : { sinceMs: one.compared.current.fromMs };
+    return isTold ? [{ ...lead, symptom: one.symptom, ...since }] : [];
   });
   if (found.length === 0) return first;
   const [causes, more] = withSource(walk, first, found);

@@ -1,10 +1,9 @@
 /** What was changed at a cause, and when: quotas, versions, images, configuration. A fault's best witness. */
 import type { Comparison } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
-import { formatBytes, formatNumber } from '../model/format.ts';
+import { formatBytes, formatClock, formatNumber } from '../model/format.ts';
 import type { ChangeRecord } from '../model/records.ts';
 import type { RankedCause } from '../model/report.ts';
-import { formatClock } from './words.ts';
 
 /** Changes that somebody made; exits and kills are evidence of rules. */
 const TOLD: ReadonlySet<string> = new Set(['limit_changed', 'version', 'image', 'config']);

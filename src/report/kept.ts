@@ -23,9 +23,10 @@ export function keepShown(causes: readonly RankedCause[], previous: Report | und
 
 /** What it accounts for, since when and where is told as of now. */
 function keep(now: RankedCause, shown: RankedCause, { revision }: Report): RankedCause {
-  const { rank, contribution, shares, symptom, onsetMs, observations, path, instances, machines, suspects } = now;
-  const { symptom: _, ...rest } = shown;
+  const { rank, contribution, shares, symptom, sinceMs, onsetMs, observations, path, instances, machines, suspects } =
+    now;
+  const { symptom: _symptom, sinceMs: _sinceMs, ...rest } = shown;
   const current = { rank, contribution, shares, onsetMs, observations, path, instances, machines, suspects };
-  const whose = symptom === undefined ? {} : { symptom };
+  const whose = { ...(symptom === undefined ? {} : { symptom }), ...(sinceMs === undefined ? {} : { sinceMs }) };
   return { ...rest, ...current, ...whose, fromRevision: shown.fromRevision ?? revision };
 }

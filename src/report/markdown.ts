@@ -1,11 +1,19 @@
 /** The report for people: what, why, how sure, what else was thought of, what could not be seen, what to do. */
 import { attributionVerdictWords, deviationWords } from '../model/attribution-words.ts';
-import { formatNumber, formatSeconds, formatValue, listOf, sharePercent } from '../model/format.ts';
+import {
+  formatClock,
+  formatNumber,
+  formatSeconds,
+  formatTime,
+  formatValue,
+  listOf,
+  sharePercent,
+} from '../model/format.ts';
 import type { AttributionSummary, RankedCause, Report, ReportLedger } from '../model/report.ts';
 import type { EvaluatedCondition } from '../model/verdict.ts';
 import { accountsFor, toldCauses } from './accounts.ts';
 import { metricWords, showChange, showMetric } from './metric-names.ts';
-import { causeName, entityWithKind, entityWords, formatClock, formatTime } from './words.ts';
+import { causeName, entityWithKind, entityWords } from './words.ts';
 
 /** Causes told in full; the others get one line. */
 const FULL_CAUSES = 3;
@@ -203,7 +211,7 @@ function ledgers(report: Report): string {
   return sections.length === 0 ? '' : ['## Ledger', ...spans(report), ...sections].join('\n\n');
 }
 
-function spans({ compared }: Report): string[] {
+function spans({ compared }: Pick<Report, 'compared'>): string[] {
   if (compared === undefined) return [];
   const [before, now] = [compared.baseline, compared.current].map(
     ({ fromMs, toMs }) => `${formatClock(fromMs)} to ${formatClock(toMs)}`,
@@ -232,7 +240,8 @@ function ledgerSection(ledger: ReportLedger): string {
   }
   rows.push(...tail.map(row));
   const head = `${LEDGER_TITLES[ledger.kind]} of ${ledger.entry}: ${show(ledger.baseline)} → ${show(ledger.current)} (change ${show(ledger.change)})`;
-  return `${escapeCell(head)}\n\n${table(['where', 'what', 'contribution', 'share', 'noise', ''], rows)}`;
+  const own = spans(ledger).map((line) => `\n\n${line}`);
+  return `${escapeCell(head)}${own.join('')}\n\n${table(['where', 'what', 'contribution', 'share', 'noise', ''], rows)}`;
 }
 
 const TERM_WORDS: Readonly<Record<ReportLedger['entries'][number]['term'], string>> = {

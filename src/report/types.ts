@@ -8,6 +8,8 @@ import type { Walk } from '../model/walk.ts';
 export interface ReportInput {
   readonly incident: Incident;
   readonly comparison: Comparison;
+  /** From here on windows are left out of the comparison, as something else began; absent: none are. */
+  readonly leftOutFromMs?: number;
   readonly walk: Walk;
   /** One per suspect of the walk, in its order. */
   readonly verdicts: readonly Verdict[];

@@ -1,7 +1,7 @@
 /** The sentences of a report. */
 import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
-import { listOf } from '../model/format.ts';
+import { formatTime, listOf } from '../model/format.ts';
 import type { Anomaly, Incident, Symptom } from '../model/incident.ts';
 import type { RankedCause, Report } from '../model/report.ts';
 import type { Ledger, LedgerKind, Walk } from '../model/walk.ts';
@@ -20,15 +20,6 @@ const KIND: Partial<Record<Symptom, LedgerKind>> = {
   traffic_drop: 'traffic',
   traffic_rise: 'traffic',
 };
-
-export function formatTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
-}
-
-/** The time of day alone. */
-export function formatClock(ms: number): string {
-  return formatTime(ms).slice(11, 19);
-}
 
 export function entityWords(entity: Entity): string {
   return entity.kind === 'edge' ? `${entity.from ?? '?'} → ${entity.to ?? '?'}` : entity.name;
@@ -132,10 +123,12 @@ function furtherCauses(causes: readonly RankedCause[], walk: Walk): string[] {
     return `Another cause accounts for ${share} of the ${ledgerChange(ledger)}: ${causeWords(cause)}.`;
   });
   const apart = causes.flatMap((cause) => {
-    const own = (walk.further ?? []).find(({ symptom }) => symptom.name === cause.symptom?.name);
-    return own === undefined
-      ? []
-      : [`Apart from that: ${causeWords(cause)}, which accounts for ${accountsFor(cause, own.ledgers)}.`];
+    const own = (walk.further ?? []).find(
+      ({ symptom, compared }) => symptom.name === cause.symptom?.name && compared?.current.fromMs === cause.sinceMs,
+    );
+    if (own === undefined) return [];
+    const ledgers = own.ledgers.map((ledger) => ({ ...ledger, ...(own.compared && { compared: own.compared }) }));
+    return [`Apart from that: ${causeWords(cause)}, which accounts for ${accountsFor(cause, ledgers)}.`];
   });
   return [...others, ...apart];
 }

@@ -1,6 +1,6 @@
 /** What is worth a new revision of a report. */
 import { describe, expect, it } from 'vitest';
-import { isMaterial } from '../../src/engine/report-policy.ts';
+import { judgeNews } from '../../src/engine/report-policy.ts';
 import { service } from '../../src/model/entity.ts';
 import type { RankedCause, Report } from '../../src/model/report.ts';
 import { sampleReport } from '../report/fixtures.ts';
@@ -14,35 +14,64 @@ const second: RankedCause = {
   faultClass: 'slow_database',
   symptom: service('user'),
 };
+/** Told by two analyses in a row that find the same; what is told at once, by one. */
+const isTold = (previous: Report, next: Report): boolean =>
+  judgeNews(previous, next, judgeNews(previous, next).waiting).isTold;
 const withCauses = (...causes: RankedCause[]): Report => ({ ...report, causes });
 
 describe('a report is worth sending again', () => {
   it('when another cause stands beside the first, once', () => {
-    expect(isMaterial(withCauses(first), withCauses(first))).toBe(false);
-    expect(isMaterial(withCauses(first), withCauses(first, second))).toBe(true);
-    expect(isMaterial(withCauses(first, second), withCauses(first))).toBe(false);
-    expect(isMaterial(withCauses(first, second), withCauses(first, { ...second, confidence: 0.5 }))).toBe(false);
+    expect(isTold(withCauses(first), withCauses(first))).toBe(false);
+    expect(isTold(withCauses(first), withCauses(first, second))).toBe(true);
+    expect(isTold(withCauses(first, second), withCauses(first))).toBe(false);
+    expect(isTold(withCauses(first, second), withCauses(first, { ...second, confidence: 0.5 }))).toBe(false);
   });
 
   it('not when two causes that are told change places; when the first is gone and the second leads', () => {
     const leads = { ...second, rank: 1, shares: { errors: 1 } };
     const { symptom: _symptom, ...lead } = leads;
     const follows = { ...first, rank: 2, symptom: service('user') };
-    expect(isMaterial(withCauses(first, second), withCauses(lead, follows))).toBe(false);
-    expect(isMaterial(withCauses(first, second), withCauses(lead))).toBe(true);
+    expect(isTold(withCauses(first, second), withCauses(lead, follows))).toBe(false);
+    expect(isTold(withCauses(first, second), withCauses(lead))).toBe(true);
   });
 
   it('not for a further suspect of the same change', () => {
     const { symptom: _symptom, ...same } = second;
-    expect(isMaterial(withCauses(first), withCauses(first, { ...same, shares: { latency: 0.1 } }))).toBe(false);
+    expect(isTold(withCauses(first), withCauses(first, { ...same, shares: { latency: 0.1 } }))).toBe(false);
   });
 
   it('when state, provisionality, first cause or its confidence change', () => {
-    expect(isMaterial(undefined, report)).toBe(true);
-    expect(isMaterial(report, { ...report, state: 'resolved' })).toBe(true);
-    expect(isMaterial(report, { ...report, provisional: !report.provisional })).toBe(true);
-    expect(isMaterial(withCauses(first), withCauses({ ...first, faultClass: 'unknown' }))).toBe(true);
-    expect(isMaterial(withCauses(first), withCauses({ ...first, confidence: first.confidence - 0.2 }))).toBe(true);
-    expect(isMaterial(withCauses(first), withCauses({ ...first, confidence: first.confidence - 0.1 }))).toBe(false);
+    expect(judgeNews(undefined, report).isTold).toBe(true);
+    expect(isTold(report, { ...report, state: 'resolved' })).toBe(true);
+    expect(isTold(report, { ...report, provisional: !report.provisional })).toBe(true);
+    expect(isTold(withCauses(first), withCauses({ ...first, faultClass: 'unknown' }))).toBe(true);
+    expect(isTold(withCauses(first), withCauses({ ...first, confidence: first.confidence - 0.2 }))).toBe(true);
+    expect(isTold(withCauses(first), withCauses({ ...first, confidence: first.confidence - 0.1 }))).toBe(false);
+  });
+
+  it('news at the second analysis in a row that finds it; what led once is not told', () => {
+    const told = withCauses(first);
+    const astray = withCauses({ ...first, faultClass: 'traffic_drop', confidence: 0.45 });
+    const once = judgeNews(told, astray);
+    expect(once.isTold).toBe(false);
+    expect([...once.waiting!.causes]).toHaveLength(1);
+    expect(judgeNews(told, astray, once.waiting).isTold).toBe(true);
+    // The analysis after finds what was told before: nothing waits any more.
+    expect(judgeNews(told, told, once.waiting)).toEqual({ isTold: false });
+    // Something else each time: never twice the same.
+    const other = withCauses({ ...first, faultClass: 'slow_code' });
+    const elsewhere = judgeNews(told, other, once.waiting);
+    expect(elsewhere.isTold).toBe(false);
+    expect(elsewhere.waiting).not.toEqual(once.waiting);
+    // The end of the incident, and of the provisional time, is told with whatever is found then.
+    expect(judgeNews(told, { ...astray, state: 'resolved' }).isTold).toBe(true);
+    expect(judgeNews(told, { ...astray, provisional: !told.provisional }).isTold).toBe(true);
+  });
+
+  it('that nothing stands out any more, too', () => {
+    const told = withCauses(first);
+    const none = withCauses();
+    expect(judgeNews(told, none).isTold).toBe(false);
+    expect(judgeNews(told, none, judgeNews(told, none).waiting).isTold).toBe(true);
   });
 });

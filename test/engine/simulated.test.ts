@@ -18,9 +18,9 @@ async function first(kind: FaultKind): Promise<Simulated & { readonly fault: Fau
   }
 }
 
-async function firstPair(kind: FaultKind, other: FaultKind): Promise<Simulated> {
+async function firstPair(kind: FaultKind, other: FaultKind, length = USUAL_LENGTH): Promise<Simulated> {
   for (let seed = PAIR_SEED; ; seed++) {
-    const simulated = await simulate(seed, [kind], 'none', USUAL_LENGTH, [[other]]);
+    const simulated = await simulate(seed, [kind], 'none', length, [[other]]);
     if (simulated !== undefined) return simulated;
   }
 }
@@ -47,6 +47,29 @@ describe('a simulated system', () => {
       ).toBe(true);
     expect(causes[1]?.symptom).toBeDefined();
   });
+
+  it.each([
+    ['slow_disk', 'refused'],
+    ['slow_service', 'slow_edge'],
+    ['throttled', 'errors_instance'],
+  ] as const)(
+    '%s, and %s 40 seconds later: the first leads, the second is told as what began then',
+    async (kind, other) => {
+      const apart = { ...USUAL_LENGTH, apartSeconds: 40 };
+      const { faults, reports } = await firstPair(kind, other, apart);
+      expect(new Set(reports.map(({ incidentId }) => incidentId)).size).toBe(1);
+      const last = reports.at(-1)!;
+      const [one, two] = last.causes;
+      expect(one !== undefined && isRight(faults[0]!, one), faults[0]!.truth.name).toBe(true);
+      expect(two !== undefined && isRight(faults[1]!, two), faults[1]!.truth.name).toBe(true);
+      expect(two?.sinceMs).toBe(faultMs(apart) + 40_000);
+      // The first one's figures end where the second begins; the second one's ledger says what it compares.
+      expect(last.compared?.current.toMs).toBe(two?.sinceMs);
+      expect(last.ledgers.find(({ compared }) => compared?.current.fromMs === two?.sinceMs)).toBeDefined();
+      expect(last.blindSpots.some((text) => text.startsWith('what began at '))).toBe(true);
+      expect(last.summary).toMatch(/Apart from that: .* since \d\d:\d\d:\d\d\.$/);
+    },
+  );
 
   it('names the neighbour that takes a machine’s CPU', async () => {
     const { fault, reports } = await first('busy_machine');

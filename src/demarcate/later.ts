@@ -1,0 +1,112 @@
+/**
+ * An incident goes on, and something else begins: what waited floods its callees when a hung process wakes up, or a second
+ * fault strikes. What began later cannot have caused what was there before, but it would be in every mean; so the first
+ * trouble is walked in the windows before it, and the later one by itself.
+ */
+import type { Comparison } from '../model/comparison.ts';
+import { entityKey, service } from '../model/entity.ts';
+import type { Anomaly, Symptom } from '../model/incident.ts';
+import { LEDGER_OF } from './symptom.ts';
+import type { Flow } from './system.ts';
+import { buildSystem, inbound, meanUs } from './system.ts';
+
+/**
+ * Windows of the first trouble that are enough to judge it by; what begins sooner may be its spreading. And of the later
+ * one: what lasts for less is an echo of how the first one ended.
+ */
+export const ENOUGH_WINDOWS = 6;
+
+/**
+ * Start of the first window in which a service got slow or failing that is no caller, near or far, of one that was before:
+ * trouble rises to callers in its own time. undefined: there is none.
+ * Cost: O(anomalies + edges).
+ */
+export function laterTroubleMs({ anomalies, topology, windowMs }: Comparison): number | undefined {
+  const began = new Map<string, number>();
+  for (const { entity, symptom, onsetMs } of anomalies) {
+    const kind = LEDGER_OF[symptom];
+    if (entity.kind !== 'service' || (kind !== 'latency' && kind !== 'errors')) continue;
+    began.set(entity.name, Math.min(began.get(entity.name) ?? Number.POSITIVE_INFINITY, onsetMs));
+  }
+  const late = Math.min(...began.values()) + ENOUGH_WINDOWS * windowMs;
+  const before = [...began].flatMap(([name, onsetMs]) => (onsetMs < late ? [name] : []));
+  const above = callersOf(before, topology.calls);
+  const later = [...began].filter(([name, onsetMs]) => onsetMs >= late && !above.has(name));
+  return later.length === 0 ? undefined : Math.min(...later.map(([, onsetMs]) => onsetMs));
+}
+
+/**
+ * Start of the window, long enough after the first trouble began, in which most entities became abnormal anew: where a
+ * second fault may have struck whoever suffers already. undefined: nothing did.
+ */
+export function laterStepMs({ anomalies, windowMs }: Comparison): number | undefined {
+  const late = Math.min(...anomalies.map(({ onsetMs }) => onsetMs)) + ENOUGH_WINDOWS * windowMs;
+  const fresh = new Map<number, Set<string>>();
+  for (const { entity, onsetMs } of anomalies) {
+    if (onsetMs >= late) fresh.set(onsetMs, (fresh.get(onsetMs) ?? new Set()).add(entityKey(entity)));
+  }
+  const [first] = [...fresh].sort(([a, some], [b, others]) => others.size - some.size || a - b);
+  return first?.[0];
+}
+
+/** A service's mean duration, or its errors, must have grown by this much since: as for an alarm, by default. */
+const STEP_RATIO = 1.5;
+const STEP_US = 3_000;
+const STEP_ERRORS = 0.01;
+const MIN_REQUESTS = 10;
+
+/** The anomalies of a step, and those of services that were abnormal before and are more so since. */
+export function withSteps(step: Comparison): readonly Anomaly[] {
+  const system = buildSystem(step);
+  const known = new Set(step.anomalies.map(({ entity, symptom }) => `${entityKey(entity)}|${symptom}`));
+  const steps = system.services.flatMap((name): Anomaly[] => {
+    const flows = inbound(system.service(name));
+    if (flows === undefined) return [];
+    const { baseline, current } = flows;
+    const { seconds } = system.spans.current;
+    if (Math.min(baseline.count, current.count) * seconds < MIN_REQUESTS) return [];
+    const found: Anomaly[] = [];
+    const add = (symptom: Symptom, metric: string, was: number, is: number): void => {
+      if (known.has(`${entityKey(service(name))}|${symptom}`)) return;
+      found.push({
+        entity: service(name),
+        metric,
+        symptom,
+        onsetMs: step.current.fromMs,
+        detectedMs: step.current.fromMs,
+        lastMs: step.current.toMs - step.windowMs,
+        baseline: was,
+        current: is,
+        score: 1,
+        volume: current.count * seconds,
+      });
+    };
+    const [wasUs, isUs] = [meanUs(baseline), meanUs(current)];
+    if (isUs > STEP_RATIO * wasUs && isUs > wasUs + STEP_US) add('latency_rise', 'duration_mean_us', wasUs, isUs);
+    const share = ({ errors, count }: Flow): number => errors / count;
+    if (share(current) > share(baseline) + STEP_ERRORS)
+      add('error_rise', 'error_ratio', share(baseline), share(current));
+    return found;
+  });
+  return [...step.anomalies, ...steps];
+}
+
+/** All that calls one of them, directly or not. */
+function callersOf(names: readonly string[], calls: readonly (readonly [string, string])[]): ReadonlySet<string> {
+  const callers = new Map<string, string[]>();
+  for (const [from, to] of calls) {
+    const known = callers.get(to);
+    if (known === undefined) callers.set(to, [from]);
+    else known.push(from);
+  }
+  const found = new Set<string>();
+  const open = [...names];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    for (const caller of callers.get(name) ?? []) {
+      if (found.has(caller)) continue;
+      found.add(caller);
+      open.push(caller);
+    }
+  }
+  return found;
+}

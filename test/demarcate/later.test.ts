@@ -1,0 +1,100 @@
+/** What began later in an incident: told apart from the first trouble, and walked by itself. */
+import { describe, expect, it } from 'vitest';
+import { demarcate, demarcateLater, laterStepMs, laterTroubleMs } from '../../src/demarcate/index.ts';
+import type { Comparison } from '../../src/model/comparison.ts';
+import type { Entity } from '../../src/model/entity.ts';
+import { instance, service } from '../../src/model/entity.ts';
+import type { Anomaly, Symptom } from '../../src/model/incident.ts';
+import type { Drawn } from './draw.ts';
+import { draw } from './draw.ts';
+
+const drawn = draw({ graph: 'web -> api -> db; web -> search; batch -> search', self: { api: [1_000, 41_000] } });
+const [first] = drawn.anomalies as [Anomaly];
+const { windowMs } = drawn;
+const anomaly = (entity: Entity, windows: number, symptom: Symptom = 'latency_rise'): Anomaly => ({
+  ...first,
+  entity,
+  symptom,
+  onsetMs: first.onsetMs + windows * windowMs,
+});
+const withAnomalies = (...more: Anomaly[]): Comparison => ({ ...drawn, anomalies: [first, ...more] });
+
+describe('later trouble', () => {
+  it('is a service that got slow or failing half a minute after the first one', () => {
+    expect(laterTroubleMs(withAnomalies())).toBeUndefined();
+    expect(laterTroubleMs(withAnomalies(anomaly(service('db'), 5)))).toBeUndefined();
+    expect(laterTroubleMs(withAnomalies(anomaly(service('db'), 7), anomaly(service('search'), 6)))).toBe(
+      first.onsetMs + 6 * windowMs,
+    );
+    expect(laterTroubleMs(withAnomalies(anomaly(service('search'), 9, 'error_rise')))).toBe(
+      first.onsetMs + 9 * windowMs,
+    );
+  });
+
+  it('is none of who calls those that were in trouble before, near or far: that rises in its own time', () => {
+    const deep = { ...first, entity: service('db') };
+    const later = [anomaly(service('api'), 8), anomaly(service('web'), 12)];
+    expect(laterTroubleMs({ ...drawn, anomalies: [deep, ...later] })).toBeUndefined();
+    expect(laterTroubleMs({ ...drawn, anomalies: [deep, ...later, anomaly(service('search'), 10)] })).toBe(
+      first.onsetMs + 10 * windowMs,
+    );
+  });
+
+  it('is neither less traffic nor what instances and resources show', () => {
+    const others = [anomaly(service('db'), 8, 'traffic_drop'), anomaly(instance('api-1'), 9)];
+    expect(laterTroubleMs(withAnomalies(...others))).toBeUndefined();
+  });
+});
+
+describe('a later step', () => {
+  it('is where most became abnormal anew; the earlier one of two alike', () => {
+    expect(laterStepMs(withAnomalies(anomaly(instance('api-1'), 5)))).toBeUndefined();
+    const at = (windows: number, ...names: string[]) => names.map((name) => anomaly(instance(name), windows));
+    expect(laterStepMs(withAnomalies(...at(7, 'a'), ...at(9, 'b', 'c')))).toBe(first.onsetMs + 9 * windowMs);
+    expect(laterStepMs(withAnomalies(...at(9, 'b'), ...at(7, 'a')))).toBe(first.onsetMs + 7 * windowMs);
+    // One entity with two symptoms is one.
+    const twice = [...at(9, 'b'), anomaly(instance('b'), 9, 'error_rise')];
+    expect(laterStepMs(withAnomalies(...at(7, 'a'), ...twice))).toBe(first.onsetMs + 7 * windowMs);
+  });
+});
+
+describe('walks from what began later', () => {
+  /** Slow api throughout; later search gets slow as well, which the entry, slow already, shows by no anomaly of its own. */
+  const GRAPH = 'web -> api -> db; web -> search';
+  const alone = demarcate(draw({ graph: GRAPH, self: { api: [1_000, 41_000] } }));
+  const stepOf = (drawing: Omit<Drawn, 'graph'>): Comparison => ({
+    ...draw({ graph: GRAPH, ...drawing }),
+    anomalies: [],
+  });
+
+  it('the second fault, against the windows of the first', () => {
+    const step = stepOf({ self: { api: [41_000, 41_000], search: [2_000, 62_000] } });
+    const both = demarcateLater(step, alone);
+    expect(both.suspects).toBe(alone.suspects);
+    expect(both.further?.map(({ suspects }) => suspects[0]?.entity)).toEqual([service('search')]);
+    expect(both.further?.[0]?.symptom).toEqual(service('web'));
+    expect(both.further?.[0]?.compared?.current).toEqual({
+      fromMs: step.current.fromMs,
+      toMs: step.current.toMs,
+    });
+  });
+
+  it('none where nothing changed since, where it is the first fault that grew, or what got better', () => {
+    const same = stepOf({ self: { api: [41_000, 41_000], search: [2_000, 2_000] } });
+    expect(demarcateLater(same, alone)).toBe(alone);
+    const worse = stepOf({ self: { api: [41_000, 95_000], search: [2_000, 2_000] } });
+    expect(demarcateLater(worse, alone)).toBe(alone);
+    const over = stepOf({ self: { api: [41_000, 1_000], search: [2_000, 2_000] } });
+    expect(demarcateLater(over, alone)).toBe(alone);
+  });
+
+  it('none where more is asked of it than before: what waited comes at once', () => {
+    const flood = stepOf({
+      self: { api: [41_000, 41_000], search: [2_000, 62_000] },
+      calls: { 'web -> search': [1, 4] },
+    });
+    expect(
+      demarcateLater(flood, alone).further?.flatMap(({ suspects }) => suspects.map(({ entity }) => entity.name)) ?? [],
+    ).not.toContain('search');
+  });
+});
