@@ -170,9 +170,15 @@ export class LoaderProcess {
     this.#lostBefore = addLost(this.#lostBefore, this.#tick);
     this.#tick = undefined;
     this.#probes = [];
-    const child: Child = spawn(this.#options.loader, loaderArguments(this.#options), {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+    const { loader } = this.#options;
+    let child: Child;
+    try {
+      child = spawn(loader, loaderArguments(this.#options), { stdio: ['pipe', 'pipe', 'pipe'] });
+    } catch (error) {
+      // Some errors come as an event, others, EPERM among them, at once.
+      this.#lastError = spawnWords(error as NodeJS.ErrnoException, loader);
+      return Promise.reject(new RcaError('RCA_ENVIRONMENT', `the loader did not start: ${this.#lastError}`));
+    }
     this.#child = child;
     const decoder = new FrameDecoder();
     let words = '';
@@ -222,7 +228,7 @@ export class LoaderProcess {
           if (wasRunning && this.#options.restart !== false) this.#restartLater(performance.now() - startedMs);
           else if (wasRunning) this.#state = 'failed';
         };
-        child.once('error', (error) => finish(error.message));
+        child.once('error', (error) => finish(spawnWords(error, loader)));
         child.once('close', (code, signal) => finish(`ended with ${signal ?? `code ${code}`}`));
       });
     });
@@ -257,6 +263,20 @@ export class LoaderProcess {
       });
     }
     this.#sink(frame);
+  }
+}
+
+/** Why the kernel would not run it, and the mend. */
+export function spawnWords({ code, message }: NodeJS.ErrnoException, loader: string): string {
+  switch (code) {
+    case 'EPERM':
+      return `${loader} may not be run with the capabilities of its file: more than may be had here (a container's bounding set, no_new_privs); "rootwalk doctor" says which to give it`;
+    case 'EACCES':
+      return `${loader} may not be run: no execute permission, or its file system is mounted noexec`;
+    case 'ENOENT':
+      return `${loader} is not there, or not for this machine; build it: rootwalk build`;
+    default:
+      return message;
   }
 }
 

@@ -7,6 +7,7 @@ import { describeProblems } from '../classify/index.ts';
 import type { Config } from '../config.ts';
 import { createDeliveryWorker } from '../deliver/index.ts';
 import type { Report } from '../model/report.ts';
+import type { Store } from '../store/index.ts';
 import { openStore } from '../store/index.ts';
 import { rulesOf } from './create.ts';
 import type { EngineStats } from './runtime.ts';
@@ -33,11 +34,21 @@ export interface EngineService {
 
 /** @throws {RcaError} when the store, the rules or the bus cannot be used */
 export async function startEngineService(options: ServiceOptions): Promise<EngineService> {
-  const { config, bus, log } = options;
+  const { config, log } = options;
   const rules = rulesOf(config);
   for (const line of checkWebhookClasses(config.webhooks, classesOf(rules))) log(line);
   mkdirSync(dirname(config.engine.database), { recursive: true });
   const store = openStore(config.engine.database);
+  try {
+    return await startOn(store, rules, options);
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+async function startOn(store: Store, rules: RuleSet, options: ServiceOptions): Promise<EngineService> {
+  const { config, bus, log } = options;
   const worker = createDeliveryWorker({
     outbox: store,
     receivers: config.webhooks,
