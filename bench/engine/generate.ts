@@ -2,16 +2,21 @@
  * Writes the messages of a workload to standard output, one after the other: a process of its own, so that the memory of
  * what reads them is not the generator's. Per message: its length (4 bytes, little endian), its bytes; a length of 0
  * ends a window.
- * Usage: generate.ts SERVICES EDGES WINDOWS [SLOW_FROM]; from window SLOW_FROM on the service in the middle is slow.
+ * Usage: generate.ts SERVICES EDGES WINDOWS [SLOW_FROM [SECOND_FROM [NAMING]]]; from window SLOW_FROM on the service in the
+ * middle is slow, from SECOND_FROM on another one as well; NAMING: how collectors name what runs elsewhere.
  */
 import { writeSync } from 'node:fs';
 import { encodeBatch } from '../../src/codec/index.ts';
 import { createRandom } from '../../src/stats/random.ts';
-import { edgesOf, WINDOW_MS, windowBatches } from './workload.ts';
+import type { Naming } from './workload.ts';
+import { edgesOf, NAMINGS, WINDOW_MS, windowBatches } from './workload.ts';
 
-const [services = 1_000, edges = 10_000, windows = 30, slowFrom = Number.POSITIVE_INFINITY] = process.argv
-  .slice(2)
+const NEVER = Number.POSITIVE_INFINITY;
+const [services = 1_000, edges = 10_000, windows = 30, slowFrom = NEVER, secondFrom = NEVER] = process.argv
+  .slice(2, 7)
   .map(Number);
+const naming = (process.argv[7] ?? 'names') as Naming;
+if (!NAMINGS.includes(naming)) throw new Error(`naming: expected one of ${NAMINGS.join(', ')}, found ${naming}`);
 /** Any start will do, and the same one makes the same bytes. */
 const START_MS = 1_800_000_000_000;
 
@@ -19,8 +24,11 @@ const system = edgesOf({ services, edges });
 const random = createRandom(1);
 const length = Buffer.alloc(4);
 for (let w = 0; w < windows; w++) {
-  const slow = w >= slowFrom ? `service-${services >> 1}` : undefined;
-  for (const batch of windowBatches(system, START_MS + w * WINDOW_MS, random, slow)) {
+  const slow = [
+    ...(w >= slowFrom ? [`service-${services >> 1}`] : []),
+    ...(w >= secondFrom ? [`service-${services >> 2}`] : []),
+  ];
+  for (const batch of windowBatches(system, START_MS + w * WINDOW_MS, random, slow, naming)) {
     for (const { value } of encodeBatch(batch, 'protobuf')) {
       length.writeUInt32LE(value.byteLength);
       put(length);

@@ -3,7 +3,10 @@
  * engine has, and how long the whole analysis of an incident takes. The workload comes from a process of its own; the
  * engine's process is pinned to one core.
  *
- *   npm run bench:growth -- [--sizes 100,300,1000,3000,10000] [--windows 30] [--core 0] [--heap]
+ *   npm run bench:growth -- [--sizes 100,300,1000,3000,10000] [--windows 30] [--core 0] [--heap] [--second]
+ *     [--naming names|pods|hosts]
+ * With --second the fault goes on, a second one begins 8 windows later, and the analysis is that of both. With pods or
+ * hosts, collectors know what runs on other hosts by address only, of the pod or of its host.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,6 +24,7 @@ interface Result {
   readonly firstMb: number;
   readonly residentMb: number;
   readonly analysisMs: Readonly<Record<string, number>>;
+  readonly causes: readonly string[];
   readonly heapMb?: Readonly<Record<string, number>>;
 }
 
@@ -29,10 +33,13 @@ const values = flags(import.meta.url, {
   windows: { type: 'string', default: '30' },
   core: { type: 'string', default: '0' },
   heap: { type: 'boolean', default: false },
+  second: { type: 'boolean', default: false },
+  naming: { type: 'string', default: 'names' },
 });
 const windows = Number(values.windows);
-/** Windows between the fault's beginning and the end. */
-const FAULT_WINDOWS = 5;
+/** Windows between the fault's beginning, a second one's, and the end. */
+const FAULT_WINDOWS = values.second ? 18 : 5;
+const SECOND_WINDOWS = values.second ? 10 : 0;
 
 function script(name: string): string {
   return new URL(name, import.meta.url).pathname;
@@ -40,7 +47,8 @@ function script(name: string): string {
 
 async function measure(services: number): Promise<Result> {
   const node = [process.execPath, ...process.execArgv];
-  const workload = [services, services * 10, windows, windows - FAULT_WINDOWS].map(String);
+  const [first, second] = [windows - FAULT_WINDOWS, windows - SECOND_WINDOWS];
+  const workload = [...[services, services * 10, windows, first, second].map(String), values.naming];
   const [command = '', ...args] = [...node, script('./generate.ts'), ...workload];
   const generator = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   // Two windows are still open when the last message comes, as always in a running engine.
@@ -72,6 +80,7 @@ for (const services of values.sizes.split(',').map(Number)) {
     `${Math.round(found.steadyMs + found.closeMs)} (${Math.round(found.steadyCpuMs)}) ms`,
     `${Math.round(found.firstMb)} / ${Math.round(found.residentMb)} MB`,
     `${Math.round(sum(found.analysisMs))} ms`,
+    found.causes.join(', '),
   ];
   console.log(`| ${cells.join(' | ')} |`);
   for (const [owner, mb] of Object.entries(found.heapMb ?? {})) console.log(`|   | ${owner} | ${mb.toFixed(1)} |`);

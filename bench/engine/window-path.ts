@@ -7,14 +7,14 @@
 import { readSync } from 'node:fs';
 import { classify, classifyFurther, createRuleSet } from '../../src/classify/index.ts';
 import { CONTENT_TYPE_PROTOBUF, decodeMessage } from '../../src/codec/index.ts';
-import { demarcate } from '../../src/demarcate/index.ts';
 import { createDetector } from '../../src/detect/index.ts';
 import { BUILT_IN_RULES } from '../../src/engine/create.ts';
 import { drillDown } from '../../src/engine/drill-down.ts';
+import { evidenceOf, walkThrough } from '../../src/engine/evidence.ts';
 import { contentHash, createIngest } from '../../src/ingest/index.ts';
 import type { Incident } from '../../src/model/incident.ts';
 import type { ClosedWindow } from '../../src/model/window.ts';
-import { buildReport } from '../../src/report/index.ts';
+import { buildReport, toldCauses } from '../../src/report/index.ts';
 import { median } from '../../src/stats/robust.ts';
 import type { Owners } from './heap-owners.ts';
 import { bytesByOwner } from './heap-owners.ts';
@@ -78,21 +78,26 @@ function detect(window: ClosedWindow): void {
   last = window;
 }
 
-/** Evidence, walk, verdicts, attribution and report, as the pipeline makes them; milliseconds of each. */
-async function analyse({ id, environment }: Incident, window: ClosedWindow): Promise<Record<string, number>> {
+interface Analysis {
+  readonly ms: Readonly<Record<string, number>>;
+  readonly causes: readonly string[];
+}
+
+/** Evidence, walk, verdicts, attribution and report, as the pipeline makes them; milliseconds of each, and what is told. */
+async function analyse({ id, environment }: Incident, window: ClosedWindow): Promise<Analysis> {
   const found = detector.incidents(environment).find((candidate) => candidate.id === id)!;
   const rules = createRuleSet(BUILT_IN_RULES);
   const at = [performance.now()];
-  const comparison = ingest.compare(environment, found.startMs, window.startMs, { anomalies: found.anomalies });
+  const evidence = evidenceOf(ingest, found, window.startMs, detector.unhealthySpans(environment, id));
   at.push(performance.now());
-  const walk = demarcate(comparison);
+  const { comparison, walk, later } = walkThrough(evidence);
   at.push(performance.now());
   const verdicts = await classify(comparison, walk, rules);
-  const furtherVerdicts = await classifyFurther(comparison, walk, rules);
+  const furtherVerdicts = await classifyFurther(comparison, walk, rules, later);
   at.push(performance.now());
   const attribution = drillDown(comparison, walk);
   at.push(performance.now());
-  buildReport({
+  const report = buildReport({
     incident: found,
     comparison,
     walk,
@@ -106,7 +111,10 @@ async function analyse({ id, environment }: Incident, window: ClosedWindow): Pro
   });
   at.push(performance.now());
   const names = ['compare', 'walk', 'verdicts', 'attribution', 'report'];
-  return Object.fromEntries(names.map((name, i) => [name, at[i + 1]! - at[i]!]));
+  return {
+    ms: Object.fromEntries(names.map((name, i) => [name, at[i + 1]! - at[i]!])),
+    causes: toldCauses(report.causes, report.ledgers).map(({ entity, faultClass }) => `${entity.name} ${faultClass}`),
+  };
 }
 
 /** Unread bytes: a message has up to 64 KB. */
@@ -134,7 +142,7 @@ for (;;) {
 const heap = process.argv[3] === 'heap' ? bytesByOwner(OWNERS) : undefined;
 for (const window of ingest.flush()) detect(window);
 const runMb = process.resourceUsage().maxRSS / 1024;
-const analysisMs = incident === undefined || last === undefined ? {} : await analyse(incident, last);
+const analysis = incident === undefined || last === undefined ? { ms: {}, causes: [] } : await analyse(incident, last);
 globalThis.gc?.();
 const { heapUsed, arrayBuffers } = process.memoryUsage();
 const tail = detectMs.slice(detectMs.length >> 1);
@@ -153,7 +161,8 @@ const result = {
   peakMb: runMb,
   objectsMb: heapUsed / 2 ** 20,
   arraysMb: arrayBuffers / 2 ** 20,
-  analysisMs,
+  analysisMs: analysis.ms,
+  causes: analysis.causes,
   ...(heap === undefined
     ? {}
     : { heapMb: Object.fromEntries(Object.entries(heap).map(([owner, bytes]) => [owner, bytes / 2 ** 20])) }),

@@ -49,8 +49,64 @@ function machineOf(service: string, i: number): string {
   return `machine-${Math.floor(number / INSTANCES_PER_MACHINE)}`;
 }
 
-/** All batches of one window; calls to `slow` take SLOW_FACTOR times their time. Cost: O(edges). */
-export function windowBatches(edges: readonly Edge[], startMs: number, random: Random, slow?: string): AnyBatch[] {
+/** How a collector names what runs on another host: by its service, or by an address of its own or of its host. */
+export const NAMINGS = ['names', 'pods', 'hosts'] as const;
+export type Naming = (typeof NAMINGS)[number];
+
+/** `10.a.b.c` */
+function address(number: number): string {
+  return `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`;
+}
+
+interface Ends extends Pick<CallRecord, 'caller' | 'callee'> {
+  readonly callerInstance?: string;
+  readonly calleeInstance?: string;
+  readonly callerMachine?: string;
+  readonly calleeMachine?: string;
+  /** Of the connection, as both sides tell it. */
+  readonly clientEndpoints?: readonly string[];
+}
+
+/** What the two sides of the connections between two instances tell of each other. */
+function endsOf(
+  caller: string,
+  callee: string,
+  i: number,
+  edge: number,
+  naming: Naming,
+): Readonly<Record<'client' | 'server', Ends>> {
+  const ends = {
+    caller,
+    callee,
+    callerInstance: `${caller}-${i}`,
+    calleeInstance: `${callee}-${i}`,
+    callerMachine: machineOf(caller, i),
+    calleeMachine: machineOf(callee, i),
+  };
+  if (naming === 'names' || ends.callerMachine === ends.calleeMachine) return { client: ends, server: ends };
+  const at = (service: string): string => {
+    const number = Number(service.slice('service-'.length)) * INSTANCES + i;
+    return address(1 + (naming === 'pods' ? number : Math.floor(number / INSTANCES_PER_MACHINE)));
+  };
+  const port =
+    8_000 +
+    (naming === 'pods' ? 80 : (Number(callee.slice('service-'.length)) * INSTANCES + i) % INSTANCES_PER_MACHINE);
+  const { callerInstance, callerMachine, calleeInstance, calleeMachine } = ends;
+  const clientEndpoints = [`${at(caller)}:${20_000 + ((INSTANCES * edge + i) % 40_000)}`];
+  return {
+    client: { caller, callerInstance, callerMachine, callee: `${at(callee)}:${port}`, clientEndpoints },
+    server: { caller: at(caller), callee, calleeInstance, calleeMachine, clientEndpoints },
+  };
+}
+
+/** All batches of one window; calls to `slow` ones take SLOW_FACTOR times their time. Cost: O(edges). */
+export function windowBatches(
+  edges: readonly Edge[],
+  startMs: number,
+  random: Random,
+  slow: readonly string[] = [],
+  naming: Naming = 'names',
+): AnyBatch[] {
   const calls = new Map<string, CallRecord[]>();
   const tcp = new Map<string, TcpRecord[]>();
   const resources = new Map<string, ResourceRecord[]>();
@@ -59,29 +115,23 @@ export function windowBatches(edges: readonly Edge[], startMs: number, random: R
     if (list === undefined) map.set(collector, [record]);
     else list.push(record);
   };
-  for (const { caller, callee, rps, meanUs: healthyUs } of edges) {
-    const meanUs = callee === slow ? SLOW_FACTOR * healthyUs : healthyUs;
+  for (const [edge, { caller, callee, rps, meanUs: healthyUs }] of edges.entries()) {
+    const meanUs = slow.includes(callee) ? SLOW_FACTOR * healthyUs : healthyUs;
     for (let i = 0; i < INSTANCES; i++) {
-      const ends = {
-        caller,
-        callee,
-        callerInstance: `${caller}-${i}`,
-        calleeInstance: `${callee}-${i}`,
-        callerMachine: machineOf(caller, i),
-        calleeMachine: machineOf(callee, i),
-      };
+      const ends = endsOf(caller, callee, i, edge, naming);
       const n = Math.max(1, poisson(random, (rps * WINDOW_MS) / 1000 / INSTANCES));
       const failed = random() < 0.05 ? 1 : 0;
       const factor = 0.9 + 0.2 * random();
       for (const side of ['client', 'server'] as const) {
-        const collector = side === 'client' ? ends.callerMachine : ends.calleeMachine;
+        const collector = machineOf(side === 'client' ? caller : callee, i);
+        const { clientEndpoints, ...names } = ends[side];
         for (const [status, count] of [
           ['200', n - failed],
           ['500', failed],
         ] as const) {
           if (count === 0) continue;
           put(calls, collector, {
-            ...ends,
+            ...names,
             side,
             protocol: 'http',
             operation: `GET /${callee}/{id}`,
@@ -96,7 +146,8 @@ export function windowBatches(edges: readonly Edge[], startMs: number, random: R
           });
         }
         put(tcp, collector, {
-          ...ends,
+          ...names,
+          ...(clientEndpoints === undefined ? {} : { clientEndpoints }),
           side,
           calleePort: 8080,
           segmentsOut: n * 4,
