@@ -1,9 +1,10 @@
 /**
  * Which of the found elements are causes. Significance alone does not tell: forecast errors come in clusters of their
  * own, which the scan finds too. A cause must stand out from the change that stays unexplained, and where healthy leaves
- * break the noise model, from the largest cause as well.
+ * break the noise model, from the largest cause as well, on more than one leaf's word.
  */
 import { forBlocks } from './blocks.ts';
+import { robustGain } from './robust.ts';
 import type { Found } from './scan.ts';
 import type { ScanInput } from './sums.ts';
 
@@ -11,11 +12,19 @@ import type { ScanInput } from './sums.ts';
 const MIN_OF_REMAINING = 0.12;
 /** The same, and the share of the largest cause, where the noise model is broken. */
 const MIN_OF_REMAINING_HEAVY = 0.25;
-const MIN_OF_LARGEST_HEAVY = 0.1;
+export const MIN_OF_LARGEST_HEAVY = 0.1;
 /** Unless it is of the order of the largest: many equal causes leave much to explain after each. */
 const PEER = 0.5;
 /** Log-likelihood beyond the price of the search, in nats, that an element must have before its size counts. */
 const MIN_STATISTIC = 16;
+/** Nats that all but the largest must have where no leaf is believed without bound. */
+const MIN_ROBUST_GAIN = 10;
+/**
+ * One fault moves several elements of a cuboid alike (generalised ripple effect: Squeeze, ISSRE 2019). Those that deviate
+ * like an accepted one, within this share of it, may be as small as this share of the largest.
+ */
+const ALIKE = 0.1;
+const MIN_OF_LARGEST_ALIKE = 0.05;
 /** The noise model counts as broken when more leaves than this are beyond 4 standard deviations (normal: 6e-5). */
 const HEAVY_FROM = 0.004;
 const WILD_Z2 = 16;
@@ -59,17 +68,29 @@ export function accept(input: ScanInput, found: readonly Found[]): Accepted {
   const causes: Found[] = [];
   const sizes: number[] = [];
   const largest = sized[0]?.size ?? 0;
+  let closed = false;
   for (const { one, size } of sized) {
     if (size <= 0) break;
-    if (heavyTails && one.gain - one.penalty < MIN_STATISTIC) continue;
+    if (heavyTails && !isEvident(input, one, causes.length === 0)) continue;
     const small = size < (heavyTails ? MIN_OF_REMAINING_HEAVY : MIN_OF_REMAINING) * remaining;
-    if (small && size < PEER * largest) break;
-    if (heavyTails && size < MIN_OF_LARGEST_HEAVY * largest) break;
+    closed ||= (small && size < PEER * largest) || (heavyTails && size < MIN_OF_LARGEST_HEAVY * largest);
+    const mayBeSmall = heavyTails && size >= MIN_OF_LARGEST_ALIKE * largest;
+    if (closed && !(mayBeSmall && causes.some((other) => isAlike(one, other)))) continue;
     causes.push(one);
     sizes.push(size);
     remaining -= size;
   }
   return { causes, sizes, abnormal, explained: abnormal - remaining >= MIN_EXPLAINED * abnormal, heavyTails };
+}
+
+/** Where healthy leaves break the noise model: is there enough evidence of an element for its size to count? */
+function isEvident(input: ScanInput, one: Found, first: boolean): boolean {
+  return one.gain - one.penalty >= MIN_STATISTIC && (first || robustGain(input, one) >= MIN_ROBUST_GAIN);
+}
+
+/** An element of the same dimensions that deviates as much. */
+function isAlike(one: Found, other: Found): boolean {
+  return one.cuboid === other.cuboid && Math.abs(one.deviation - other.deviation) <= ALIKE * Math.abs(other.deviation);
 }
 
 function mark(members: Int32Array, taken: Uint8Array): void {
