@@ -2,6 +2,7 @@
 import { RcaError } from '../model/errors.ts';
 import type { CanonicalTable } from './canonical.ts';
 import { canonical } from './canonical.ts';
+import { findCauses } from './causes.ts';
 import type { Prepared } from './judge.ts';
 import { judge } from './judge.ts';
 import { buildLattice } from './lattice.ts';
@@ -9,7 +10,6 @@ import type { Noise } from './noise.ts';
 import { COUNT_DISPERSION, leafWeights } from './noise.ts';
 import type { RateMix } from './normalise.ts';
 import { checkTable, guessMeasure, normalise, rateMix } from './normalise.ts';
-import { scan } from './scan.ts';
 import type { AttributionResult, LeafTable, Measure } from './types.ts';
 
 /** Deepest cuboids: elements with more terms than this are rarely meant and rarely told apart. */
@@ -80,7 +80,7 @@ function attributeValues(
   parts: RateMix | null,
 ): AttributionResult {
   const prepared = prepare(table, measure, noise);
-  return judge(prepared, measure, scan(prepared.input, prepared.table.codes), parts);
+  return judge(prepared, measure, findCauses(prepared.input, prepared.table.codes), parts);
 }
 
 /** Leaves with events, weighed, and the lattice over them. A leaf without any says nothing and costs nothing. */

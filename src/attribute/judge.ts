@@ -1,12 +1,12 @@
 /** What the scan found -> elements, drill-downs and a verdict. */
-import { accept } from './accept.ts';
 import type { Candidate } from './candidate.ts';
+import type { Causes } from './causes.ts';
 import { drillDowns } from './drill-down.ts';
 import type { Cuboid } from './lattice.ts';
 import { firstLeaf } from './lattice.ts';
 import type { Noise } from './noise.ts';
 import type { RateMix } from './normalise.ts';
-import type { Found, Scan } from './scan.ts';
+import type { Found } from './scan.ts';
 import type { ScanInput } from './sums.ts';
 import type { AttributedElement, AttributionResult, ElementTerm, LeafTable, Measure } from './types.ts';
 
@@ -31,10 +31,10 @@ export interface Prepared {
 export function judge(
   { table, input, rowOf }: Prepared,
   measure: Measure,
-  { found, single }: Scan,
+  { scan: { found, single }, accepted }: Causes,
   parts: RateMix | null,
 ): AttributionResult {
-  const { causes, sizes, abnormal, explained, heavyTails } = accept(input, found);
+  const { causes, sizes, abnormal, explained, heavyTails } = accepted;
   const { dimensions, common, even } = drillDowns(table, input.cuboids, single);
   const result = { measure, dimensions, split: null, commonDeviation: common, heavyTails } as const;
   if (even && restMoved(input, found[0]?.members, common)) return { ...result, verdict: 'global', elements: [] };
@@ -70,7 +70,11 @@ function element(
     share,
     statistic,
     purity,
-    confidence: confidenceOf(statistic, purity, heavyTails ? (runnerUp?.score ?? 0) / found.score : undefined),
+    confidence: confidenceOf(
+      statistic,
+      purity,
+      heavyTails ? Math.min(1, (runnerUp?.score ?? 0) / found.score) : undefined,
+    ),
     actual,
     expected,
     leaves,

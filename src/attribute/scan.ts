@@ -4,6 +4,7 @@
  * and every descendant (which lose deviation), so the arg-max over all cuboids needs no layer-by-layer rule. What is
  * found is removed and the scan goes on.
  */
+import { MIN_OF_LARGEST_HEAVY } from './accept.ts';
 import { forBlocks } from './blocks.ts';
 import type { Candidate } from './candidate.ts';
 import { judgeElement, MIN_DEVIATION, Ranking, rejection } from './candidate.ts';
@@ -31,14 +32,18 @@ export interface Scan {
   readonly single: readonly (Float64Array | undefined)[];
 }
 
-export function scan(input: ScanInput, codes: readonly Uint32Array[]): Scan {
+/** @param first  what the scan is to take out first, whatever scores more */
+export function scan(input: ScanInput, codes: readonly Uint32Array[], first?: Candidate): Scan {
   const { cuboids } = input;
   const sums = new Sums(input);
   const single = cuboids.map(({ dimensions }, c) => (dimensions.length === 1 ? sums.single(c) : undefined));
   const search = new Search(cuboids, sums);
   const found: Found[] = [];
   while (found.length < MAX_ELEMENTS) {
-    const { best, second: runnerUp } = search.argMax();
+    const ranking = search.argMax();
+    const forced = found.length === 0 ? first : undefined;
+    const best = forced ?? ranking.best;
+    const runnerUp = forced === undefined ? ranking.second : ranking.best;
     if (best === undefined) break;
     const shortest = shorten(cuboids, sums, best);
     const members = membersOf(cuboids, codes, shortest.cuboid, shortest.element, sums);
@@ -46,6 +51,22 @@ export function scan(input: ScanInput, codes: readonly Uint32Array[]): Scan {
     if (found.length < MAX_ELEMENTS) search.remove(members, cuboids[shortest.cuboid]!.mask);
   }
   return { found, single };
+}
+
+/**
+ * What the scan could have taken out first instead: of each other cuboid the best element that has leaves of the best
+ * one, where the elements of that cuboid together score more than the best one alone.
+ * @returns at most so many, largest score first. Cost: that of a round in which every cuboid's other sums are needed.
+ */
+export function rivals(input: ScanInput, best: Found, most: number): Candidate[] {
+  const { cuboids } = input;
+  const search = new Search(cuboids, new Sums(input));
+  const out: Candidate[] = [];
+  for (const head of search.heads(best)) {
+    if (out.length === most) break;
+    if (best.members.some((leaf) => elementOf(cuboids, head.cuboid, leaf) === head.element)) out.push(head);
+  }
+  return out;
 }
 
 /** Price of an element: of the choice among so many, and of its terms. */
@@ -107,6 +128,30 @@ class Search {
     return ranking;
   }
 
+  /**
+   * Best elements of the other cuboids whose elements, two at least, together score more than this one; largest score
+   * first. Elements too small to be accepted beside it do not count.
+   */
+  heads({ cuboid: own, score, change }: Candidate): Candidate[] {
+    const out: Candidate[] = [];
+    for (let c = 0; c < this.#cuboids.length; c++) {
+      const { elements } = this.#contest(c);
+      if (c === own || elements.length < 2) continue;
+      let head: Candidate | undefined;
+      let together = 0;
+      let count = 0;
+      for (let k = 0; k < elements.length; k++) {
+        const one = this.#judge(c, elements[k]!);
+        if (one === undefined || Math.abs(one.change) < MIN_OF_LARGEST_HEAVY * Math.abs(change)) continue;
+        count++;
+        together += one.score;
+        if (head === undefined || one.score > head.score) head = one;
+      }
+      if (head !== undefined && count > 1 && together > score) out.push(head);
+    }
+    return out.sort((a, b) => b.score - a.score || a.cuboid - b.cuboid);
+  }
+
   /** Takes the leaves of an element of a cuboid with these dimensions out. */
   remove(members: Int32Array, mask: number): void {
     this.#sums.remove(members, mask);
@@ -121,11 +166,17 @@ class Search {
   }
 
   #consider(ranking: Ranking, c: number, e: number): void {
+    const one = this.#judge(c, e);
+    if (one !== undefined) ranking.add(one);
+  }
+
+  /** undefined: it cannot be a cause. */
+  #judge(c: number, e: number): Candidate | undefined {
     const { BC } = this.#sums.bounding(c);
     // Told from the bounding sums alone. An element without leaves is NaN and is left out, too.
-    if (!(Math.abs(BC[2 * e]! / BC[2 * e + 1]!) >= MIN_DEVIATION)) return;
+    if (!(Math.abs(BC[2 * e]! / BC[2 * e + 1]!) >= MIN_DEVIATION)) return undefined;
     const one = judgeElement(this.#sums, c, e, this.#penalties[c]!);
-    if (rejection(one) === undefined) ranking.add(one);
+    return rejection(one) === undefined ? one : undefined;
   }
 
   #contest(cuboid: number): Contest {

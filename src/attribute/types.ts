@@ -43,7 +43,10 @@ export interface AttributedElement {
   readonly leaves: number;
   /** ratio, mean: its part of the change of the whole, by change of rates and of mix. */
   readonly split?: { readonly rate: number; readonly mix: number };
-  /** The next best element over other leaves, when there was one; scoreRatio below 1. */
+  /**
+   * The next best element over other leaves, when there was one. A scoreRatio above 1: it scores more alone, less than
+   * the causes that were named in its place together.
+   */
   readonly runnerUp?: { readonly terms: readonly ElementTerm[]; readonly purity: number; readonly scoreRatio: number };
 }
 
