@@ -12,19 +12,21 @@ import type { ScanInput } from './sums.ts';
 const MIN_OF_REMAINING = 0.12;
 /** The same, and the share of the largest cause, where the noise model is broken. */
 const MIN_OF_REMAINING_HEAVY = 0.25;
-export const MIN_OF_LARGEST_HEAVY = 0.1;
+const MIN_OF_LARGEST_HEAVY = 0.1;
 /** Unless it is of the order of the largest: many equal causes leave much to explain after each. */
 const PEER = 0.5;
 /** Log-likelihood beyond the price of the search, in nats, that an element must have before its size counts. */
 const MIN_STATISTIC = 16;
-/** Nats that all but the largest must have where no leaf is believed without bound. */
+/** Nats that all but the first must have where no leaf is believed without bound. */
 const MIN_ROBUST_GAIN = 10;
 /**
  * One fault moves several elements of a cuboid alike (generalised ripple effect: Squeeze, ISSRE 2019). Those that deviate
- * like an accepted one, within this share of it, may be as small as this share of the largest.
+ * like an accepted one, within this share of it, may be smaller, and so may those that have so many nats beyond the
+ * price of the search where no leaf is believed without bound: as small as this share of the largest.
  */
 const ALIKE = 0.1;
-const MIN_OF_LARGEST_ALIKE = 0.05;
+const MIN_ROBUST_STATISTIC = 32;
+export const MIN_OF_LARGEST_SURE = 0.05;
 /** The noise model counts as broken when more leaves than this are beyond 4 standard deviations (normal: 6e-5). */
 const HEAVY_FROM = 0.004;
 const WILD_Z2 = 16;
@@ -71,21 +73,21 @@ export function accept(input: ScanInput, found: readonly Found[]): Accepted {
   let closed = false;
   for (const { one, size } of sized) {
     if (size <= 0) break;
-    if (heavyTails && !isEvident(input, one, causes.length === 0)) continue;
+    const first = causes.length === 0;
+    const robust = heavyTails && !first ? robustGain(input, one) : 0;
+    if (heavyTails && (one.gain - one.penalty < MIN_STATISTIC || (!first && robust < MIN_ROBUST_GAIN))) continue;
     const small = size < (heavyTails ? MIN_OF_REMAINING_HEAVY : MIN_OF_REMAINING) * remaining;
     closed ||= (small && size < PEER * largest) || (heavyTails && size < MIN_OF_LARGEST_HEAVY * largest);
-    const mayBeSmall = heavyTails && size >= MIN_OF_LARGEST_ALIKE * largest;
-    if (closed && !(mayBeSmall && causes.some((other) => isAlike(one, other)))) continue;
+    if (closed) {
+      if (!heavyTails || size < MIN_OF_LARGEST_SURE * largest) break;
+      const sure = robust - one.penalty >= MIN_ROBUST_STATISTIC || causes.some((other) => isAlike(one, other));
+      if (!sure) continue;
+    }
     causes.push(one);
     sizes.push(size);
     remaining -= size;
   }
   return { causes, sizes, abnormal, explained: abnormal - remaining >= MIN_EXPLAINED * abnormal, heavyTails };
-}
-
-/** Where healthy leaves break the noise model: is there enough evidence of an element for its size to count? */
-function isEvident(input: ScanInput, one: Found, first: boolean): boolean {
-  return one.gain - one.penalty >= MIN_STATISTIC && (first || robustGain(input, one) >= MIN_ROBUST_GAIN);
 }
 
 /** An element of the same dimensions that deviates as much. */

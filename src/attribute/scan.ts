@@ -4,7 +4,7 @@
  * and every descendant (which lose deviation), so the arg-max over all cuboids needs no layer-by-layer rule. What is
  * found is removed and the scan goes on.
  */
-import { MIN_OF_LARGEST_HEAVY } from './accept.ts';
+import { MIN_OF_LARGEST_SURE } from './accept.ts';
 import { forBlocks } from './blocks.ts';
 import type { Candidate } from './candidate.ts';
 import { judgeElement, MIN_DEVIATION, Ranking, rejection } from './candidate.ts';
@@ -142,7 +142,7 @@ class Search {
       let count = 0;
       for (let k = 0; k < elements.length; k++) {
         const one = this.#judge(c, elements[k]!);
-        if (one === undefined || Math.abs(one.change) < MIN_OF_LARGEST_HEAVY * Math.abs(change)) continue;
+        if (one === undefined || Math.abs(one.change) < MIN_OF_LARGEST_SURE * Math.abs(change)) continue;
         count++;
         together += one.score;
         if (head === undefined || one.score > head.score) head = one;

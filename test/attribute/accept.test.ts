@@ -48,6 +48,8 @@ function accepted(elements: readonly Element[], wild: number): number[] {
 }
 
 const cause: Element = { leaves: 20, deviation: 1, level: 100 };
+/** Few leaves: beyond the normal law's price, never sure by the t law. */
+const few: Element = { leaves: 4, deviation: 1, level: 500 };
 const WILD = 20;
 
 describe('where healthy leaves are wild', () => {
@@ -64,18 +66,25 @@ describe('where healthy leaves are wild', () => {
   });
 
   it('a twentieth of the largest is when it moved alike in the same dimensions', () => {
-    const small: Element = { ...cause, level: 6 };
-    expect(accepted([cause, small], WILD)).toEqual([0, 1]);
-    expect(accepted([cause, { ...small, deviation: 0.95 }], WILD)).toEqual([0, 1]);
-    expect(accepted([cause, { ...small, deviation: 0.8 }], WILD)).toEqual([0]);
-    expect(accepted([cause, { ...small, deviation: -1, level: 2 }], WILD)).toEqual([0]);
-    expect(accepted([cause, { ...small, cuboid: 1 }], WILD)).toEqual([0]);
-    expect(accepted([cause, { ...small, level: 4 }], WILD)).toEqual([0]);
+    const small: Element = { ...few, level: 30 };
+    expect(accepted([few, small], WILD)).toEqual([0, 1]);
+    expect(accepted([few, { ...small, deviation: 0.95 }], WILD)).toEqual([0, 1]);
+    expect(accepted([few, { ...small, deviation: 0.85 }], WILD)).toEqual([0]);
+    expect(accepted([few, { ...small, deviation: -1, level: 10 }], WILD)).toEqual([0]);
+    expect(accepted([few, { ...small, cuboid: 1 }], WILD)).toEqual([0]);
+    expect(accepted([few, { ...small, level: 20 }], WILD)).toEqual([0]);
+  });
+
+  it('so is one that moved otherwise when many leaves say so', () => {
+    const many: Element = { leaves: 40, deviation: 0.7, level: 5, cuboid: 1 };
+    expect(accepted([cause, many], WILD)).toEqual([0, 1]);
+    expect(accepted([cause, { ...many, level: 3 }], WILD)).toEqual([0]);
+    expect(accepted([cause, { ...many, leaves: 4, level: 50 }], WILD)).toEqual([0]);
   });
 
   it('one that did not move alike does not hide a smaller one that did', () => {
-    const other: Element = { ...cause, level: 9, deviation: 0.7 };
-    expect(accepted([cause, other, { ...cause, level: 6 }], WILD)).toEqual([0, 2]);
+    const other: Element = { ...few, level: 45, deviation: 0.7 };
+    expect(accepted([few, other, { ...few, level: 30 }], WILD)).toEqual([0, 2]);
   });
 });
 
