@@ -1,16 +1,24 @@
 /**
  * One gauge with level and daily season, point by point, in one pass: for series that come alone, without counts behind
- * them. A point is far when it differs from what this time of day was like on the last days, moved to the level of the
- * last minutes and to that of the last hour, whichever is nearer: the first lets slow drift pass, the second the way
- * back from an anomaly. One far point, two, or three in a row are abnormal when the least of them is beyond what such
- * runs of this series usually reach: a series with a heavy tail asks for more, and one that alarms often, too
- * (`alarm-budget.ts`). Unusual silence (`silence.ts`) is an alarm whatever else is true, and nothing is learned from it.
+ * them. A point is far when it differs from what is to be expected after the last minutes (`expectation.ts`) and from what
+ * this time of day was like on the last days, moved to the level of the last hour, whichever is nearer: the first lets slow
+ * drift pass, the second the way back from an anomaly. One far point, two, or three in a row are abnormal when the least of
+ * them is beyond what such runs of this series usually reach: a series with a heavy tail asks for more, and one that
+ * alarms often, too (`alarm-budget.ts`). What is small beside a day's swing (`daily-range.ts`) or comes in a restless
+ * half hour (`unrest.ts`) counts less. Unusual silence (`silence.ts`) is an alarm whatever else is true, and nothing is
+ * learned from it.
  *
- * Memory: DAYS values per time of day. Nothing is said on the first day: without a season a peak is not an anomaly.
+ * Memory: DAYS values per time of day. On the first day a peak is not an anomaly, without a season; what dwarfs all the
+ * curve has shown is (`first-day.ts`).
  */
 
 import { AlarmBudget } from './alarm-budget.ts';
+import { DailyRange } from './daily-range.ts';
+import { Expectation } from './expectation.ts';
+import { FirstDay } from './first-day.ts';
+import { sortedMedian } from './recent-median.ts';
 import { Silence } from './silence.ts';
+import { Unrest } from './unrest.ts';
 
 /** Days remembered per time of day, and neighbouring times looked at on either side. */
 const DAYS = 7;
@@ -18,11 +26,8 @@ const NEIGHBOURS = 2;
 /** With fewer days, no value inside the range of its neighbours is abnormal: a median of few has the edges wrong. */
 const FEW_DAYS = 3;
 const DAY_S = 86_400;
-/** A day, and what the variances need after it. */
+/** The first day, and what the variances need after it. */
 const QUIET_DAYS = 1.1;
-/** Points whose median difference to the season is the current level. */
-const LEVEL_POINTS = 15;
-const MIN_LEVEL_POINTS = 10;
 /** The slow level follows over this many points, each pulling at most this many standard deviations. */
 const SLOW_POINTS = 60;
 const SLOW_PULL = 2;
@@ -37,6 +42,10 @@ const EXTREME = 0.98;
  * public sets together, the same for every curve; docs/detection.md has the figures.
  */
 const BEYOND = [2.6, 2, 1.6] as const;
+/** That holds for a departure of this share of the daily range in a calm hour; others by these powers of size and unrest. */
+const USUAL_SIZE = 0.2;
+const SIZE_POWER = 0.3;
+const UNREST_POWER = 0.2;
 const SMALLEST = 1e-9;
 
 export interface CurveVerdict {
@@ -50,8 +59,7 @@ export class SeasonalGauge {
   readonly #stepS: number;
   readonly #history: Float64Array;
   readonly #day: Int32Array;
-  readonly #level = new Float64Array(LEVEL_POINTS);
-  readonly #scratch = new Float64Array(Math.max(DAYS * (2 * NEIGHBOURS + 1), LEVEL_POINTS));
+  readonly #scratch = new Float64Array(DAYS * (2 * NEIGHBOURS + 1));
   readonly #extremes: readonly Extreme[];
   /** Distances of the last points, the newest first. */
   readonly #run = new Float64Array(BEYOND.length);
@@ -59,9 +67,14 @@ export class SeasonalGauge {
   readonly #slow: Spread;
   readonly #budget: AlarmBudget;
   readonly #silence: Silence;
+  readonly #expectation = new Expectation();
+  readonly #range: DailyRange;
+  readonly #unrest: Unrest;
+  readonly #firstDay: FirstDay;
+  /** What the last point differs by from the nearer of what it is measured against, in the gauge's unit. */
+  #departure = 0;
   #slowLevel = Number.NaN;
   #seenBefore = false;
-  #levels = 0;
   #seen = 0;
 
   /** @param stepS seconds between points */
@@ -75,6 +88,9 @@ export class SeasonalGauge {
     this.#slow = new Spread(DAYS * this.#points);
     this.#budget = new AlarmBudget(this.#points);
     this.#silence = new Silence(this.#points);
+    this.#range = new DailyRange(this.#points, DAYS);
+    this.#unrest = new Unrest(DAYS * this.#points);
+    this.#firstDay = new FirstDay(stepS);
   }
 
   /** The next point; NaN is unknown and leaves everything as it was. Cost: O(1), about 1 µs. */
@@ -83,14 +99,23 @@ export class SeasonalGauge {
     const phase = Math.round((timeS % DAY_S) / this.#stepS) % this.#points;
     const season = this.#seasonAt(phase, value);
     const silence = this.#silence.push(value, season);
+    const unrest = this.#unrest.push(value);
+    this.#range.push(value);
     this.#seen++;
     const isEarly = this.#seen <= QUIET_DAYS * this.#points;
     if (silence > 0 && !isEarly) return { score: silence, alarm: true };
     this.#history[phase * DAYS + (this.#day[phase]! % DAYS)] = value;
     this.#day[phase] = this.#day[phase]! + 1;
-    if (Number.isNaN(season)) return NOTHING;
+    const run = Number.isNaN(season) ? 0 : this.#runScore(value, season);
+    if (isEarly) return this.#verdict(this.#firstDay.push(value));
+    if (Number.isNaN(season) || this.#seenBefore) return NOTHING;
+    return this.#verdict(run * this.#weight(unrest));
+  }
+
+  /** How far the runs that end with this point are beyond what is usual, 1 at the threshold; learns from it. */
+  #runScore(value: number, season: number): number {
     this.#run.copyWithin(1, 0);
-    this.#run[0] = this.#distance(value - season);
+    this.#run[0] = this.#distance(value, season);
     const sign = Math.sign(this.#run[0]!);
     let score = 0;
     let least = Number.POSITIVE_INFINITY;
@@ -100,7 +125,10 @@ export class SeasonalGauge {
       score = Math.max(score, least / (1 + extreme.value) / BEYOND[k]!);
       extreme.add(least);
     }
-    if (isEarly || this.#seenBefore) return NOTHING;
+    return score;
+  }
+
+  #verdict(score: number): CurveVerdict {
     const own = this.#budget.weigh(score);
     return { score: own, alarm: own >= 1 };
   }
@@ -121,23 +149,26 @@ export class SeasonalGauge {
     return median;
   }
 
-  /** Signed distance in standard deviations from the current and the slow level, the nearer; 0 when they disagree. */
-  #distance(difference: number): number {
-    const known = Math.min(this.#levels, LEVEL_POINTS);
-    let level = 0;
-    if (known >= MIN_LEVEL_POINTS) {
-      for (let i = 0; i < known; i++) this.#scratch[i] = this.#level[i]!;
-      level = sortedMedian(this.#scratch, known);
-    }
-    this.#level[this.#levels++ % LEVEL_POINTS] = difference;
+  /** Signed distance in standard deviations from the expectation and the slow level, the nearer; 0 when they disagree. */
+  #distance(value: number, season: number): number {
+    const difference = value - season;
+    const unexpected = value - this.#expectation.at(season);
+    this.#expectation.push(value, season);
     if (Number.isNaN(this.#slowLevel)) this.#slowLevel = difference;
     const rest = difference - this.#slowLevel;
-    const fast = this.#fast.standardise(difference - level);
+    const fast = this.#fast.standardise(unexpected);
     const slow = this.#slow.standardise(rest);
     const pull = SLOW_PULL * this.#slow.deviation;
     this.#slowLevel += Math.max(-pull, Math.min(pull, rest)) / SLOW_POINTS;
+    this.#departure = Math.abs(unexpected) < Math.abs(rest) ? unexpected : rest;
     if (Math.sign(fast) !== Math.sign(slow)) return 0;
     return Math.abs(fast) < Math.abs(slow) ? fast : slow;
+  }
+
+  /** What a score counts by the size of the departure and the unrest around it; 1 for a usual one in a calm hour. */
+  #weight(unrest: number): number {
+    const size = this.#range.shareOf(this.#departure) / USUAL_SIZE;
+    return (Number.isNaN(size) ? 1 : size ** SIZE_POWER) / unrest ** UNREST_POWER;
   }
 }
 
@@ -169,20 +200,6 @@ class Spread {
     this.deviation = Math.sqrt(Math.max(this.#clipped, PLAIN_SHARE * this.#plain));
     return value / Math.max(before, SMALLEST);
   }
-}
-
-/** Insertion sort: at most 35 numbers. */
-function sortedMedian(values: Float64Array, n: number): number {
-  for (let i = 1; i < n; i++) {
-    const value = values[i]!;
-    let j = i - 1;
-    while (j >= 0 && values[j]! > value) {
-      values[j + 1] = values[j]!;
-      j--;
-    }
-    values[j + 1] = value;
-  }
-  return n % 2 === 1 ? values[n >> 1]! : (values[n / 2 - 1]! + values[n / 2]!) / 2;
 }
 
 /** A high quantile of a stream with forgetting: weights of log-spaced buckets, eight to a doubling. */

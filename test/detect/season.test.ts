@@ -76,8 +76,33 @@ describe('seasonal gauge', () => {
     expect(found.filter((i) => i >= gone + DAY + 150 && !isCron(i))).toEqual([]);
   });
 
-  it('says nothing without a day of history and skips what is unknown', () => {
+  it('names on the first day what dwarfs all before, not a spike as high as others', () => {
     expect(alarms(1, (i, value) => (i % 400 === 399 ? value * 5 : value))).toEqual([]);
+    const at = 700;
+    expect(alarms(1, (i, value) => (i >= at && i < at + 20 ? value + 300 : value))).toEqual([at + 1]);
+  });
+
+  it('asks for more where the daily swing is large, and in a restless hour', () => {
+    const at = 8 * DAY + 720;
+    const scoreAt = (swing: number, storm: number) => {
+      const random = createRandom(3);
+      const gauge = new SeasonalGauge(MINUTE);
+      for (let i = 0; i < at; i++) {
+        const isStorm = i >= at - 25 && i < at - 3;
+        const noise = normal(random) * (isStorm ? storm : 1);
+        gauge.push(i * MINUTE, 1000 + swing * Math.sin((2 * Math.PI * i) / DAY) + noise);
+      }
+      return gauge.push(at * MINUTE, 1020).score;
+    };
+    const calm = scoreAt(10, 1);
+    expect(calm).toBeGreaterThan(1);
+    // The range is some twelve times as large: 12 ** 0.3 is 2.1.
+    expect(calm / scoreAt(200, 1)).toBeGreaterThan(1.6);
+    expect(calm / scoreAt(200, 1)).toBeLessThan(3);
+    expect(calm / scoreAt(10, 3)).toBeGreaterThan(1.1);
+  });
+
+  it('skips what is unknown', () => {
     const gauge = new SeasonalGauge(MINUTE);
     expect(gauge.push(0, Number.NaN)).toEqual({ score: 0, alarm: false });
   });
