@@ -31,13 +31,18 @@ interface Candidate extends Named {
 
 /** Who was seen behind an address in the last minutes, and who that makes it: one, or callers of several services. */
 interface Address {
-  readonly candidates: Map<string, Candidate>;
+  candidates: Candidate[];
   behind: readonly Named[];
 }
 
 /** Where a key has the names of an end. */
-const CALLER = { service: KEY_CALLER, instance: KEY_CALLER_INSTANCE, machine: KEY_CALLER_MACHINE };
-const CALLEE = { service: KEY_CALLEE, instance: KEY_CALLEE_INSTANCE, machine: KEY_CALLEE_MACHINE };
+interface End {
+  readonly service: number;
+  readonly instance: number;
+  readonly machine: number;
+}
+const CALLER: End = { service: KEY_CALLER, instance: KEY_CALLER_INSTANCE, machine: KEY_CALLER_MACHINE };
+const CALLEE: End = { service: KEY_CALLEE, instance: KEY_CALLEE_INSTANCE, machine: KEY_CALLEE_MACHINE };
 
 /** A connection's client end, and the TCP leaf of the side that told it. */
 export interface ToldEndpoint {
@@ -69,29 +74,37 @@ export class Joins {
   /** @param told  of one window, in any order. Cost: O(told). */
   learn(told: readonly ToldEndpoint[], { keys, width }: LeafDirectory, windowStartMs: number): void {
     if (told.length === 0) return;
-    const endOf = (leaf: number, end: typeof CALLER): Named => ({
-      service: keys[leaf * width + end.service]!,
-      instance: keys[leaf * width + end.instance]!,
-      machine: keys[leaf * width + end.machine]!,
-    });
+    const service = (leaf: number, end: End): number => keys[leaf * width + end.service]!;
+    const note = (address: Address, leaf: number, end: End, changed: Set<Address>): void => {
+      const at = leaf * width;
+      const named = {
+        service: keys[at + end.service]!,
+        instance: keys[at + end.instance]!,
+        machine: keys[at + end.machine]!,
+      };
+      if (renew(address, windowStartMs, named)) changed.add(address);
+    };
     const connections = bySide(told, (leaf) => keys[leaf * width + KEY_SIDE] === 0);
+    const { texts, client, server } = connections;
     const callees = new Set<Address>();
     const callers = new Set<Address>();
-    for (const { client, server } of connections.values()) {
-      if (client === undefined || server === undefined) continue;
-      const callee = endOf(server, CALLEE);
-      const asked = endOf(client, CALLEE).service;
-      if (asked !== callee.service) callees.add(note(place(this.#callees, asked), windowStartMs, callee));
-      const asking = endOf(server, CALLER).service;
-      if (asking !== endOf(client, CALLER).service) callers.add(place(this.#callersOf(callee.service), asking));
+    for (let i = 0; i < texts.length; i++) {
+      const [from, to] = [client[i]!, server[i]!];
+      if (from < 0 || to < 0) continue;
+      const callee = service(to, CALLEE);
+      const asked = service(from, CALLEE);
+      if (asked !== callee) note(place(this.#callees, asked), to, CALLEE, callees);
+      const asking = service(to, CALLER);
+      if (asking !== service(from, CALLER)) place(this.#callersOf(callee), asking);
     }
     for (const address of callees) this.#settle(address, windowStartMs, newest);
     // Whoever calls it from such an address, also over connections that only one side told.
-    for (const [text, { client }] of connections) {
-      if (client === undefined) continue;
-      const callee = this.#calleeOf(endOf(client, CALLEE).service);
-      const address = this.#callers.get(callee)?.get(this.#names.id(text.slice(0, text.lastIndexOf(':'))));
-      if (address !== undefined) callers.add(note(address, windowStartMs, endOf(client, CALLER)));
+    for (let i = 0; i < texts.length; i++) {
+      const from = client[i]!;
+      if (from < 0) continue;
+      const known = this.#callers.get(this.#calleeOf(service(from, CALLEE)));
+      const address = known?.get(this.#addressOf(texts[i]!));
+      if (address !== undefined) note(address, from, CALLER, callers);
     }
     for (const address of callers) this.#settle(address, windowStartMs, all);
   }
@@ -130,6 +143,11 @@ export class Joins {
     return [theOne(this.#callers.get(to)?.get(caller))?.service ?? caller, to];
   }
 
+  /** Id of the address of `address:port`. */
+  #addressOf(endpoint: string): number {
+    return this.#names.id(endpoint.slice(0, endpoint.lastIndexOf(':')));
+  }
+
   #calleeOf(name: number): number {
     return theOne(this.#callees.get(name))?.service ?? name;
   }
@@ -144,9 +162,8 @@ export class Joins {
   }
 
   #settle(address: Address, nowMs: number, ofWhich: (candidates: readonly Candidate[]) => readonly Candidate[]): void {
-    const { candidates } = address;
-    for (const [key, { lastMs }] of candidates) if (lastMs < nowMs - REMEMBERED_MS) candidates.delete(key);
-    const known = [...candidates.values()];
+    address.candidates = address.candidates.filter(({ lastMs }) => lastMs >= nowMs - REMEMBERED_MS);
+    const known = address.candidates;
     const one = only(known, ofWhich);
     const behind = one === undefined ? known.map(({ lastMs: _, ...named }) => named).sort(byIds) : [one];
     if (sameNames(behind, address.behind)) return;
@@ -163,18 +180,18 @@ function theOne(address: Address | undefined): Named | undefined {
 function place(map: Map<number, Address>, name: number): Address {
   let address = map.get(name);
   if (address === undefined) {
-    address = { candidates: new Map(), behind: [] };
+    address = { candidates: [], behind: [] };
     map.set(name, address);
   }
   return address;
 }
 
-function note(address: Address, nowMs: number, named: Named): Address {
-  const key = `${named.service}/${named.instance}/${named.machine}`;
-  const known = address.candidates.get(key);
-  if (known === undefined) address.candidates.set(key, { ...named, lastMs: nowMs });
+/** @returns false where it was known, and alone: then nothing can change. Cost: O(those behind the address) */
+function renew({ candidates }: Address, nowMs: number, named: Named): boolean {
+  const known = candidates.find((one) => byIds(one, named) === 0);
+  if (known === undefined) candidates.push({ ...named, lastMs: nowMs });
   else known.lastMs = nowMs;
-  return address;
+  return known === undefined || candidates.length > 1;
 }
 
 /** An address that was given away is its new owner's at once; */
@@ -212,19 +229,31 @@ function sameNames(a: readonly Named[], b: readonly Named[]): boolean {
   return a.length === b.length && a.every((one, i) => byIds(one, b[i]!) === 0);
 }
 
-interface Sides {
-  readonly client: number | undefined;
-  readonly server: number | undefined;
+/** Client ends, and the leaf of either side that told each; negative: none. */
+interface Connections {
+  readonly texts: readonly string[];
+  readonly client: Int32Array;
+  readonly server: Int32Array;
 }
 
-/** Client end -> the leaf of either side; none where a side told two: one is what it was taken for before it was known. */
-function bySide(told: readonly ToldEndpoint[], isClient: (leaf: number) => boolean): ReadonlyMap<string, Sides> {
-  const leaves = new Map<string, { readonly client: Set<number>; readonly server: Set<number> }>();
+const NONE = -1;
+const SEVERAL = -2;
+
+/** None where a side told two: one is what it was taken for before it was known. Cost: O(told). */
+function bySide(told: readonly ToldEndpoint[], isClient: (leaf: number) => boolean): Connections {
+  const places = new Map<string, number>();
+  const texts: string[] = [];
+  const client = new Int32Array(told.length).fill(NONE);
+  const server = new Int32Array(told.length).fill(NONE);
   for (const { text, leaf } of told) {
-    const found = leaves.get(text) ?? { client: new Set(), server: new Set() };
-    (isClient(leaf) ? found.client : found.server).add(leaf);
-    leaves.set(text, found);
+    let i = places.get(text);
+    if (i === undefined) {
+      i = texts.length;
+      places.set(text, i);
+      texts.push(text);
+    }
+    const side = isClient(leaf) ? client : server;
+    side[i] = side[i] === NONE || side[i] === leaf ? leaf : SEVERAL;
   }
-  const one = (set: ReadonlySet<number>): number | undefined => (set.size === 1 ? [...set][0] : undefined);
-  return new Map([...leaves].map(([text, { client, server }]) => [text, { client: one(client), server: one(server) }]));
+  return { texts, client, server };
 }

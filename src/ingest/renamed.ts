@@ -1,12 +1,13 @@
 /** The tables of a window with names in the place of addresses: leaves that become the same are added up. */
 
 import { TCP_FIELDS } from '../model/columns.ts';
-import type { CallTable, HistogramTable, Names, TcpTable } from '../model/window.ts';
+import type { CallTable, Names, TcpTable } from '../model/window.ts';
 import { KEY_CALLEE, KEY_CALLER, KEY_CALLER_INSTANCE, KEY_CALLER_MACHINE, KEY_SIDE } from '../model/window.ts';
-import { HISTOGRAM_BUCKETS } from '../stats/histogram.ts';
 import type { Directory } from './directory.ts';
 import { Doubles, exact, RowIndex, Words } from './growable.ts';
 import type { Joins } from './joins.ts';
+import type { Places } from './places.ts';
+import { Placing } from './places.ts';
 import type { CallerShares, Part } from './shared-callers.ts';
 
 const RTT_MIN = TCP_FIELDS.indexOf('rttMinUs');
@@ -42,50 +43,6 @@ export class RenamedLeaves {
     const { keys, width, collector } = this.directory;
     this.#key.set(keys.subarray(leaf * width, (leaf + 1) * width));
     return this.#joins.rename(this.#key) ? this.directory.intern(this.#key, collector[leaf]!) : leaf;
-  }
-}
-
-/** What each row became: one or several parts, of the same or of several rows of the new table. In order of rows. */
-interface Places {
-  /** Part -> row before, row after, and how much of it. */
-  readonly from: Uint32Array;
-  readonly to: Uint32Array;
-  readonly weight: Float64Array;
-  /** Row after -> its leaf (or edge). */
-  readonly ids: Uint32Array;
-}
-
-class Placing {
-  readonly #rowOf: RowIndex;
-  readonly #from: Words;
-  readonly #to: Words;
-  readonly #weight: Doubles;
-  readonly #ids: Words;
-  changed = false;
-
-  constructor(rows: number) {
-    this.#rowOf = new RowIndex(rows + 64);
-    this.#from = new Words(rows);
-    this.#to = new Words(rows);
-    this.#weight = new Doubles(rows);
-    this.#ids = new Words(rows);
-  }
-
-  put(row: number, id: number, weight: number): void {
-    let place = this.#rowOf.get(id);
-    if (place < 0) {
-      place = this.#ids.length;
-      this.#rowOf.set(id, place);
-      this.#ids.push(id);
-    }
-    this.#from.push(row);
-    this.#to.push(place);
-    this.#weight.push(weight);
-  }
-
-  get places(): Places {
-    const [from, to, weight, ids] = [this.#from.trim(), this.#to.trim(), this.#weight.trim(), this.#ids.trim()];
-    return { from, to, weight, ids };
   }
 }
 
@@ -182,67 +139,6 @@ function sparse(
     }
   }
   return { row: out.row.trim(), reason: out.reason.trim(), value: out.value.trim() };
-}
-
-/** Rows of one edge are added up, bucket by bucket. Cost: O(rows + buckets). */
-export function renamedHistograms(
-  table: HistogramTable,
-  joins: Joins,
-  edges: Directory,
-  shares: CallerShares,
-): HistogramTable {
-  const key = new Uint32Array(edges.width);
-  const placing = new Placing(table.rows);
-  const put = (row: number, caller: number, callee: number, weight: number): void => {
-    key[0] = caller;
-    key[1] = callee;
-    key[2] = table.side[row]!;
-    if (caller !== table.caller[row] || callee !== table.callee[row]) placing.changed = true;
-    placing.put(row, edges.intern(key, 1), weight);
-  };
-  for (let row = 0; row < table.rows; row++) {
-    const [caller, callee] = [table.caller[row]!, table.callee[row]!];
-    const [from, to] = joins.edge(caller, callee);
-    // Each side knows its own end.
-    if (table.side[row] === 0) {
-      put(row, caller, to, 1);
-      continue;
-    }
-    const parts = shares.ofEdge(caller, callee);
-    if (parts.length === 0) put(row, from, callee, 1);
-    for (const { caller: one, weight } of parts) put(row, one.service, callee, weight);
-  }
-  return placing.changed ? addedUp(table, placing.places, edges) : table;
-}
-
-function addedUp(table: HistogramTable, { from, to, weight, ids }: Places, edges: Directory): HistogramTable {
-  const length = (row: number): number => table.start[row + 1]! - table.start[row]!;
-  const low = new Int32Array(ids.length).fill(HISTOGRAM_BUCKETS);
-  const high = new Int32Array(ids.length);
-  for (let i = 0; i < from.length; i++) {
-    const [row, place] = [from[i]!, to[i]!];
-    low[place] = Math.min(low[place]!, table.first[row]!);
-    high[place] = Math.max(high[place]!, table.first[row]! + length(row));
-  }
-  const start = new Uint32Array(ids.length + 1);
-  for (let place = 0; place < ids.length; place++) start[place + 1] = start[place]! + high[place]! - low[place]!;
-  const counts = new Float64Array(start[ids.length]!);
-  for (let i = 0; i < from.length; i++) {
-    const row = from[i]!;
-    const at = start[to[i]!]! + table.first[row]! - low[to[i]!]!;
-    for (let b = 0; b < length(row); b++)
-      counts[at + b] = counts[at + b]! + exact(table.counts[table.start[row]! + b]! * weight[i]!);
-  }
-  const column = (part: number): Uint32Array => ids.map((edge) => edges.keys[edge * edges.width + part]!);
-  return {
-    rows: ids.length,
-    caller: column(0),
-    callee: column(1),
-    side: Uint8Array.from(column(2)),
-    first: low,
-    start,
-    counts,
-  };
 }
 
 /** NaN where a part is not known. */

@@ -27,12 +27,15 @@ export interface Part {
 export class CallerShares {
   readonly #joins: Joins;
   readonly #counts = new Map<string, number>();
+  /** No callee sees several services under one address. */
+  readonly #areNone: boolean;
 
   /** @param leafOf  the leaf with names in the place of addresses. Cost: O(rows). */
   constructor(calls: CallTable, directory: Directory, leafOf: (leaf: number) => number, joins: Joins) {
     this.#joins = joins;
     const callees = new Set(joins.sharedCallees());
-    if (callees.size === 0) return;
+    this.#areNone = callees.size === 0;
+    if (this.#areNone) return;
     for (let row = 0; row < calls.rows; row++) {
       const at = leafOf(calls.leaf[row]!) * directory.width;
       const { keys } = directory;
@@ -53,8 +56,9 @@ export class CallerShares {
 
   /** @param detail  of an instance: keys, the closest first */
   #parts(caller: number, callee: number, detail: (instance: number) => readonly string[]): readonly Part[] {
+    if (this.#areNone) return WHOLE;
     const callers = this.#joins.sharing(caller, callee);
-    if (callers.length === 0) return [];
+    if (callers.length === 0) return WHOLE;
     const details = callers.map(({ instance }) => detail(instance));
     for (let level = 0; level < details[0]!.length; level++) {
       const counts = details.map((keys) => this.#counts.get(keys[level]!) ?? 0);
@@ -62,9 +66,12 @@ export class CallerShares {
       if (total > 0)
         return callers.flatMap((one, i) => (counts[i]! > 0 ? [{ caller: one, weight: counts[i]! / total }] : []));
     }
-    return [];
+    return WHOLE;
   }
 }
+
+/** Nothing to divide. */
+const WHOLE: readonly Part[] = [];
 
 function keysOf(keys: Uint32Array, at: number, instance: number): string[] {
   const callee = keys[at + KEY_CALLEE]!;

@@ -13,7 +13,8 @@ import { EDGE_KEY_WIDTH } from './edge-key.ts';
 import { RowIndex } from './growable.ts';
 import { Joins } from './joins.ts';
 import { NameTable } from './names.ts';
-import { RenamedLeaves, renamedCalls, renamedHistograms, renamedRelations, renamedTcp } from './renamed.ts';
+import { RenamedLeaves, renamedCalls, renamedRelations, renamedTcp } from './renamed.ts';
+import { RenamedEdges, renamedHistograms } from './renamed-histograms.ts';
 import { ResourceBuilder } from './resource-builder.ts';
 import { CallerShares } from './shared-callers.ts';
 import type { SketchLog } from './sketch-log.ts';
@@ -33,6 +34,7 @@ export class Identities {
   readonly joins = new Joins(this.names);
   readonly namedCalls = new RenamedLeaves(this.calls, this.joins);
   readonly namedTcp = new RenamedLeaves(this.tcp, this.joins);
+  readonly namedEdges = new RenamedEdges(this.edges, this.joins);
   /** Call leaf -> its edge, once a sketch asked for it. */
   readonly edgeOf = new RowIndex();
   /** Sketch logs of closed windows, to be used again. */
@@ -122,11 +124,11 @@ export class WindowBuilder {
   }
 
   #named({ calls, histograms, tcp }: Tables): Tables {
-    const { joins, namedCalls, namedTcp, edges } = this.#identities;
+    const { joins, namedCalls, namedTcp, namedEdges } = this.#identities;
     const shares = new CallerShares(calls, namedCalls.directory, (leaf) => namedCalls.of(leaf), joins);
     return {
       calls: renamedCalls(calls, namedCalls, shares),
-      histograms: renamedHistograms(histograms, joins, edges, shares),
+      histograms: renamedHistograms(histograms, namedEdges, shares),
       tcp: renamedTcp(tcp, namedTcp, shares),
     };
   }
