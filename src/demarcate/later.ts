@@ -21,14 +21,15 @@ export const ENOUGH_WINDOWS = 6;
  * trouble rises to callers in its own time. undefined: there is none.
  * Cost: O(anomalies + edges).
  */
-export function laterTroubleMs({ anomalies, topology, windowMs }: Comparison): number | undefined {
+export function laterTroubleMs({ anomalies, topology, windowMs, current }: Comparison): number | undefined {
   const began = new Map<string, number>();
   for (const { entity, symptom, onsetMs } of anomalies) {
     const kind = LEDGER_OF[symptom];
     if (entity.kind !== 'service' || (kind !== 'latency' && kind !== 'errors')) continue;
     began.set(entity.name, Math.min(began.get(entity.name) ?? Number.POSITIVE_INFINITY, onsetMs));
   }
-  const late = Math.min(...began.values()) + ENOUGH_WINDOWS * windowMs;
+  const first = Math.max(current.fromMs, Math.min(...began.values()));
+  const late = first + ENOUGH_WINDOWS * windowMs;
   const before = [...began].flatMap(([name, onsetMs]) => (onsetMs < late ? [name] : []));
   const above = callersOf(before, topology.calls);
   const later = [...began].filter(([name, onsetMs]) => onsetMs >= late && !above.has(name));
@@ -39,8 +40,9 @@ export function laterTroubleMs({ anomalies, topology, windowMs }: Comparison): n
  * Start of the window, long enough after the first trouble began, in which most entities became abnormal anew: where a
  * second fault may have struck whoever suffers already. undefined: nothing did.
  */
-export function laterStepMs({ anomalies, windowMs }: Comparison): number | undefined {
-  const late = Math.min(...anomalies.map(({ onsetMs }) => onsetMs)) + ENOUGH_WINDOWS * windowMs;
+export function laterStepMs({ anomalies, windowMs, current }: Comparison): number | undefined {
+  // A resource may have run out long before anybody felt it.
+  const late = current.fromMs + ENOUGH_WINDOWS * windowMs;
   const fresh = new Map<number, Set<string>>();
   for (const { entity, onsetMs } of anomalies) {
     if (onsetMs >= late) fresh.set(onsetMs, (fresh.get(onsetMs) ?? new Set()).add(entityKey(entity)));

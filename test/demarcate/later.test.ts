@@ -31,6 +31,11 @@ describe('later trouble', () => {
     );
   });
 
+  it('counts from the beginning of the incident', () => {
+    const early = anomaly(service('db'), -9);
+    expect(laterTroubleMs({ ...drawn, anomalies: [early, first, anomaly(service('search'), 5)] })).toBeUndefined();
+  });
+
   it('is none of who calls those that were in trouble before, near or far: that rises in its own time', () => {
     const deep = { ...first, entity: service('db') };
     const later = [anomaly(service('api'), 8), anomaly(service('web'), 12)];
@@ -52,6 +57,8 @@ describe('a later step', () => {
     const at = (windows: number, ...names: string[]) => names.map((name) => anomaly(instance(name), windows));
     expect(laterStepMs(withAnomalies(...at(7, 'a'), ...at(9, 'b', 'c')))).toBe(first.onsetMs + 9 * windowMs);
     expect(laterStepMs(withAnomalies(...at(9, 'b'), ...at(7, 'a')))).toBe(first.onsetMs + 7 * windowMs);
+    // What a resource showed before anybody felt it is no beginning of the incident.
+    expect(laterStepMs(withAnomalies(...at(-12, 'a'), ...at(1, 'b', 'c')))).toBeUndefined();
     // One entity with two symptoms is one.
     const twice = [...at(9, 'b'), anomaly(instance('b'), 9, 'error_rise')];
     expect(laterStepMs(withAnomalies(...at(7, 'a'), ...twice))).toBe(first.onsetMs + 7 * windowMs);
