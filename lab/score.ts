@@ -29,7 +29,7 @@ export interface FaultScore {
   readonly rank: number | null;
   /** Incidents that overlap the fault: one, at most `together`. */
   readonly incidents: number;
-  /** Seconds from the onset to the first report, and to the first with a right first cause; null: none came. */
+  /** Seconds from the onset to the first report since, and to the first with a right first cause; null: none came. */
   readonly onsetToReportS: number | null;
   readonly onsetToRightReportS: number | null;
 }
@@ -125,7 +125,7 @@ function scoreFault(
     classExact: top?.faultClass === truth.faultClass,
     rank: rank < 0 ? null : rank + 1,
     incidents: mine.length,
-    onsetToReportS: seconds(first?.reports[0]),
+    onsetToReportS: seconds(first?.reports.find(({ receivedMs }) => receivedMs >= fault.fromMs)),
     onsetToRightReportS: seconds(right),
   };
 }

@@ -60,9 +60,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   async function analyse(incident: Incident, window: ClosedWindow): Promise<Report | undefined> {
     const nowMs = lastAbnormalMs(incident, window);
     const exclude = detector.unhealthySpans(incident.environment, incident.id);
-    const { comparison, walk, later, leftOutFromMs } = walkThrough(evidenceOf(ingest, incident, nowMs, exclude));
+    const { comparison, walk, steps, leftOutFromMs } = walkThrough(evidenceOf(ingest, incident, nowMs, exclude));
     const verdicts = await classify(comparison, walk, options.rules);
-    const furtherVerdicts = await classifyFurther(comparison, walk, options.rules, later);
+    const furtherVerdicts = await classifyFurther(comparison, walk, options.rules, steps);
     const previous = latest.get(incident.id);
     const report = buildReport({
       incident,

@@ -90,10 +90,10 @@ async function analyse({ id, environment }: Incident, window: ClosedWindow): Pro
   const at = [performance.now()];
   const evidence = evidenceOf(ingest, found, window.startMs, detector.unhealthySpans(environment, id));
   at.push(performance.now());
-  const { comparison, walk, later } = walkThrough(evidence);
+  const { comparison, walk, steps } = walkThrough(evidence);
   at.push(performance.now());
   const verdicts = await classify(comparison, walk, rules);
-  const furtherVerdicts = await classifyFurther(comparison, walk, rules, later);
+  const furtherVerdicts = await classifyFurther(comparison, walk, rules, steps);
   at.push(performance.now());
   const attribution = drillDown(comparison, walk);
   at.push(performance.now());

@@ -51,17 +51,17 @@ export async function classify(comparison: Comparison, walk: Walk, ruleSet: Rule
 
 /**
  * The same for each further walk, in their order.
- * @param later  the evidence of walks from what began later
+ * @param steps  the evidence of walks from what began later
  */
 export async function classifyFurther(
   comparison: Comparison,
   walk: Walk,
   ruleSet: RuleSet,
-  later?: Comparison,
+  steps: readonly Comparison[] = [],
 ): Promise<Verdict[][]> {
   const verdicts: Verdict[][] = [];
   for (const one of walk.further ?? []) {
-    const evidence = one.compared === undefined ? comparison : (later ?? comparison);
+    const evidence = steps.find(({ current }) => current.fromMs === one.compared?.current.fromMs) ?? comparison;
     verdicts.push(await classify(evidence, one, ruleSet));
   }
   return verdicts;

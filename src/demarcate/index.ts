@@ -14,7 +14,7 @@ import { chooseSymptom } from './symptom.ts';
 import { buildSystem } from './system.ts';
 import { walkFrom } from './walk-from.ts';
 
-export { ENOUGH_WINDOWS, laterStepMs, laterTroubleMs } from './later.ts';
+export { ENOUGH_WINDOWS, laterStepsMs, laterTroubleMs } from './later.ts';
 
 /**
  * @param comparison  the incident's evidence
@@ -39,7 +39,7 @@ export function demarcate(comparison: Comparison, symptom?: Entity): Walk {
 }
 
 /**
- * @param step  what came later (`laterStepMs`) against the windows of the first trouble
+ * @param step  what came later (`laterStepsMs`) against the windows before it
  * @param walk  of the first trouble
  * @returns the walk with further ones from what the step changed and the first trouble's suspects do not account for; the
  *          same walk when there are none

@@ -36,23 +36,35 @@ export function laterTroubleMs({ anomalies, topology, windowMs, current }: Compa
   return later.length === 0 ? undefined : Math.min(...later.map(([, onsetMs]) => onsetMs));
 }
 
+/** At most so many are looked at: each costs a comparison and a walk. */
+const MAX_STEPS = 2;
+
 /**
- * Start of the window, long enough after the first trouble began, in which most entities became abnormal anew: where a
- * second fault may have struck whoever suffers already. undefined: nothing did.
+ * Starts of the windows, long enough after the incident began and apart from each other, in which most entities became
+ * abnormal anew: where other faults may have struck whoever suffers already. Ascending; later trouble is always one.
  */
-export function laterStepMs({ anomalies, windowMs, current }: Comparison): number | undefined {
-  // A resource may have run out long before anybody felt it.
-  const late = current.fromMs + ENOUGH_WINDOWS * windowMs;
+export function laterStepsMs(comparison: Comparison): number[] {
+  const { anomalies, windowMs, current } = comparison;
+  const enoughMs = ENOUGH_WINDOWS * windowMs;
   const fresh = new Map<number, Set<string>>();
   for (const { entity, onsetMs } of anomalies) {
-    if (onsetMs >= late) fresh.set(onsetMs, (fresh.get(onsetMs) ?? new Set()).add(entityKey(entity)));
+    // A resource may have run out long before anybody felt it.
+    if (onsetMs >= current.fromMs + enoughMs)
+      fresh.set(onsetMs, (fresh.get(onsetMs) ?? new Set()).add(entityKey(entity)));
   }
-  const [first] = [...fresh].sort(([a, some], [b, others]) => others.size - some.size || a - b);
-  return first?.[0];
+  const trouble = laterTroubleMs(comparison);
+  const steps = trouble === undefined ? [] : [trouble];
+  for (const [onsetMs] of [...fresh].sort(([a, some], [b, others]) => others.size - some.size || a - b)) {
+    if (steps.length === MAX_STEPS) break;
+    if (steps.every((step) => Math.abs(onsetMs - step) >= enoughMs)) steps.push(onsetMs);
+  }
+  return steps.sort((a, b) => a - b);
 }
 
 /** A service's mean duration, or its errors, must have grown by this much since: as for an alarm, by default. */
 const STEP_RATIO = 1.5;
+/** Who waits for calls that became abnormal anew shows it by less, beside the trouble it had before. */
+const WAITING_RATIO = 1.1;
 const STEP_US = 3_000;
 const STEP_ERRORS = 0.01;
 const MIN_REQUESTS = 10;
@@ -61,6 +73,11 @@ const MIN_REQUESTS = 10;
 export function withSteps(step: Comparison): readonly Anomaly[] {
   const system = buildSystem(step);
   const known = new Set(step.anomalies.map(({ entity, symptom }) => `${entityKey(entity)}|${symptom}`));
+  const waiting = new Set(
+    step.anomalies.flatMap(({ entity, symptom }) =>
+      entity.kind === 'edge' && symptom === 'latency_rise' ? [entity.from] : [],
+    ),
+  );
   const steps = system.services.flatMap((name): Anomaly[] => {
     const flows = inbound(system.service(name));
     if (flows === undefined) return [];
@@ -84,7 +101,8 @@ export function withSteps(step: Comparison): readonly Anomaly[] {
       });
     };
     const [wasUs, isUs] = [meanUs(baseline), meanUs(current)];
-    if (isUs > STEP_RATIO * wasUs && isUs > wasUs + STEP_US) add('latency_rise', 'duration_mean_us', wasUs, isUs);
+    const least = waiting.has(name) ? WAITING_RATIO : STEP_RATIO;
+    if (isUs > least * wasUs && isUs > wasUs + STEP_US) add('latency_rise', 'duration_mean_us', wasUs, isUs);
     const share = ({ errors, count }: Flow): number => errors / count;
     if (share(current) > share(baseline) + STEP_ERRORS)
       add('error_rise', 'error_ratio', share(baseline), share(current));

@@ -97,7 +97,7 @@ function notesOf(system: System, ledgers: readonly Ledger[]): string[] {
   const notes: string[] = [];
   for (const name of system.services) {
     const node = system.service(name);
-    if (node?.client !== undefined && node.server === undefined)
+    if (node?.client !== undefined && node.client.current.count > 0 && node.server === undefined)
       notes.push(
         `${name} is seen only by its callers: its time is kept whole, network and service cannot be told apart`,
       );

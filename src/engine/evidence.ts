@@ -1,5 +1,5 @@
 /** The evidence of an incident: its windows against healthy ones; and what began later in it against those before. */
-import { demarcate, demarcateLater, ENOUGH_WINDOWS, laterStepMs, laterTroubleMs } from '../demarcate/index.ts';
+import { demarcate, demarcateLater, ENOUGH_WINDOWS, laterStepsMs, laterTroubleMs } from '../demarcate/index.ts';
 import type { CompareOptions, Ingest } from '../ingest/index.ts';
 import type { Comparison } from '../model/comparison.ts';
 import type { Incident } from '../model/incident.ts';
@@ -10,14 +10,23 @@ export interface Evidence {
   readonly comparison: Comparison;
   /** From here on windows are left out of `comparison`; absent: none are. */
   readonly leftOutFromMs?: number;
-  /** What came later, and lasts, against the windows of the first trouble; and that in the windows before it. */
-  readonly later?: { readonly step: Comparison; readonly before: Comparison; readonly fromMs: number };
+  /** What came later, in order. */
+  readonly later: readonly Later[];
+}
+
+/** Something that began later and lasts. */
+export interface Later {
+  readonly fromMs: number;
+  /** It, up to what began after it, against the windows before it. */
+  readonly step: Comparison;
+  /** The first trouble, in the windows before it. */
+  readonly before: Comparison;
 }
 
 /**
  * @param nowMs    last window that belongs to the incident
  * @param exclude  spans of other incidents: not healthy
- * Cost: that of one comparison, O(retained rows); of three where something began later.
+ * Cost: that of one comparison, O(retained rows), and of two more for each later beginning.
  */
 export function evidenceOf(
   ingest: Ingest,
@@ -27,21 +36,29 @@ export function evidenceOf(
 ): Evidence {
   const whole = ingest.compare(environment, startMs, nowMs, { anomalies, exclude });
   const { windowMs } = whole;
+  const within = (fromMs: number, toMs: number) =>
+    anomalies.filter(({ onsetMs }) => onsetMs >= fromMs && onsetMs < toMs);
+  const firstUntil = (untilMs: number): Comparison =>
+    ingest.compare(environment, startMs, untilMs - windowMs, {
+      anomalies: within(Number.NEGATIVE_INFINITY, untilMs),
+      exclude,
+    });
+  const starts = laterStepsMs(whole).filter((fromMs) => fromMs <= nowMs);
+  const later = starts.flatMap((fromMs, i): Later[] => {
+    const untilMs = starts[i + 1] ?? nowMs + windowMs;
+    if (untilMs - fromMs < ENOUGH_WINDOWS * windowMs) return [];
+    // The first window of a trouble holds some of the time before it.
+    const beforeMs = (starts[i - 1] ?? startMs) + windowMs;
+    const step = ingest.compare(environment, fromMs, untilMs - windowMs, {
+      anomalies: within(fromMs, untilMs),
+      exclude: [...exclude, { fromMs: Number.NEGATIVE_INFINITY, toMs: beforeMs }],
+    });
+    return [{ fromMs, step, before: firstUntil(fromMs) }];
+  });
   const troubleMs = laterTroubleMs(whole);
-  const fromMs = troubleMs ?? laterStepMs(whole);
-  if (fromMs === undefined || fromMs > nowMs) return { comparison: whole };
-  const before = ingest.compare(environment, startMs, fromMs - windowMs, {
-    anomalies: anomalies.filter(({ onsetMs }) => onsetMs < fromMs),
-    exclude,
-  });
-  const first = troubleMs === undefined ? { comparison: whole } : { comparison: before, leftOutFromMs: fromMs };
-  if (nowMs < fromMs + (ENOUGH_WINDOWS - 1) * windowMs) return first;
-  const step = ingest.compare(environment, fromMs, nowMs, {
-    anomalies: anomalies.filter(({ onsetMs }) => onsetMs >= fromMs),
-    // The first window of the trouble holds some of the time before it.
-    exclude: [...exclude, { fromMs: Number.NEGATIVE_INFINITY, toMs: startMs + windowMs }],
-  });
-  return { ...first, later: { step, before, fromMs } };
+  if (troubleMs === undefined || troubleMs > nowMs) return { comparison: whole, later };
+  const before = later.find(({ fromMs }) => fromMs === troubleMs)?.before ?? firstUntil(troubleMs);
+  return { comparison: before, leftOutFromMs: troubleMs, later };
 }
 
 export interface Walked {
@@ -50,15 +67,26 @@ export interface Walked {
   readonly comparison: Comparison;
   readonly leftOutFromMs?: number;
   /** What walks from what began later are of. */
-  readonly later?: Comparison;
+  readonly steps: readonly Comparison[];
 }
 
 /** The walk from the first trouble; where something of its own began later, from that as well, and the first by itself. */
-export function walkThrough({ later, ...first }: Evidence): Walked {
-  if (later === undefined) return { ...first, walk: demarcate(first.comparison) };
-  const { step, before, fromMs } = later;
-  const alone = demarcate(before);
-  const both = demarcateLater(step, alone);
-  if (both !== alone) return { comparison: before, leftOutFromMs: fromMs, walk: both, later: step };
-  return { ...first, walk: before === first.comparison ? alone : demarcate(first.comparison) };
+export function walkThrough({ comparison, leftOutFromMs, later }: Evidence): Walked {
+  const steps = later.map(({ step }) => step);
+  const told = later.find(({ step, before }) => {
+    const alone = demarcate(before);
+    return demarcateLater(step, alone) !== alone;
+  });
+  const first =
+    told === undefined ? { comparison, leftOutFromMs } : { comparison: told.before, leftOutFromMs: told.fromMs };
+  let walk = demarcate(first.comparison);
+  if (told !== undefined) {
+    for (const { step, fromMs } of later) if (fromMs >= told.fromMs) walk = demarcateLater(step, walk);
+  }
+  return {
+    walk,
+    comparison: first.comparison,
+    ...(first.leftOutFromMs === undefined ? {} : { leftOutFromMs: first.leftOutFromMs }),
+    steps,
+  };
 }

@@ -1,4 +1,5 @@
 /** When an incident is analysed again, and when what came out is worth a new revision. */
+import { ENOUGH_WINDOWS } from '../demarcate/index.ts';
 import type { Incident } from '../model/incident.ts';
 import type { RankedCause, Report } from '../model/report.ts';
 import type { ClosedWindow } from '../model/window.ts';
@@ -15,7 +16,18 @@ const CONFIDENCE_STEP = 0.15;
 export function isDue(incident: Incident, window: ClosedWindow): boolean {
   if (incident.state !== 'open' || incident.environment !== window.environment) return false;
   const age = Math.round((window.startMs - incident.openedMs) / window.windowMs);
-  return age >= 0 && (age <= EAGER_WINDOWS || age % CALM_EVERY === 0);
+  return age >= 0 && (age <= EAGER_WINDOWS || age % CALM_EVERY === 0 || hasRipened(incident, window));
+}
+
+/** Something that began later has lasted long enough just now to be walked by itself. */
+function hasRipened({ startMs, anomalies }: Incident, window: ClosedWindow): boolean {
+  const enoughMs = ENOUGH_WINDOWS * window.windowMs;
+  return anomalies.some(
+    ({ onsetMs, symptom }) =>
+      (symptom === 'latency_rise' || symptom === 'error_rise') &&
+      onsetMs >= startMs + enoughMs &&
+      window.startMs + window.windowMs - onsetMs === enoughMs,
+  );
 }
 
 /**

@@ -66,10 +66,11 @@ export function blindSpots(comparison: Comparison, walk: Walk, causes: readonly 
   return spots;
 }
 
-/** Called services of which only the callers' side is seen. */
+/** Called services of which only the callers' side is seen; one nobody calls any more may have got its name since. */
 function oneSided(comparison: Comparison): string[] {
   const sides = new Map<string, Set<string>>();
   for (const leaf of comparison.calls) {
+    if (leaf.current.count === 0) continue;
     const seen = sides.get(leaf.callee) ?? new Set();
     seen.add(leaf.side);
     sides.set(leaf.callee, seen);

@@ -75,6 +75,8 @@ describe('latency ledger, computed by hand', () => {
     expectAddsUp(walk);
     expect(walk.suspects[0]?.entity.name).toMatch(/ext/);
     expect(walk.notes.join()).toContain('ext is seen only by its callers');
+    const gone = draw({ graph: 'web -> api -> ext', blind: ['ext'], calls: { 'api -> ext': [1, 0] } });
+    expect(demarcate(gone).notes.join()).not.toContain('ext is seen');
   });
 
   it('two faults at once are both named, the larger first', () => {

@@ -1,6 +1,6 @@
 /** What began later in an incident: told apart from the first trouble, and walked by itself. */
 import { describe, expect, it } from 'vitest';
-import { demarcate, demarcateLater, laterStepMs, laterTroubleMs } from '../../src/demarcate/index.ts';
+import { demarcate, demarcateLater, laterStepsMs, laterTroubleMs } from '../../src/demarcate/index.ts';
 import type { Comparison } from '../../src/model/comparison.ts';
 import type { Entity } from '../../src/model/entity.ts';
 import { instance, service } from '../../src/model/entity.ts';
@@ -52,16 +52,21 @@ describe('later trouble', () => {
 });
 
 describe('a later step', () => {
-  it('is where most became abnormal anew; the earlier one of two alike', () => {
-    expect(laterStepMs(withAnomalies(anomaly(instance('api-1'), 5)))).toBeUndefined();
+  it('is where most became abnormal anew; of two near each other the one with more, or the earlier', () => {
     const at = (windows: number, ...names: string[]) => names.map((name) => anomaly(instance(name), windows));
-    expect(laterStepMs(withAnomalies(...at(7, 'a'), ...at(9, 'b', 'c')))).toBe(first.onsetMs + 9 * windowMs);
-    expect(laterStepMs(withAnomalies(...at(9, 'b'), ...at(7, 'a')))).toBe(first.onsetMs + 7 * windowMs);
+    const steps = (...more: Anomaly[]) =>
+      laterStepsMs(withAnomalies(...more)).map((ms) => (ms - first.onsetMs) / windowMs);
+    expect(steps(anomaly(instance('api-1'), 5))).toEqual([]);
+    expect(steps(...at(7, 'a'), ...at(9, 'b', 'c'))).toEqual([9]);
+    expect(steps(...at(9, 'b'), ...at(7, 'a'))).toEqual([7]);
     // What a resource showed before anybody felt it is no beginning of the incident.
-    expect(laterStepMs(withAnomalies(...at(-12, 'a'), ...at(1, 'b', 'c')))).toBeUndefined();
+    expect(steps(...at(-12, 'a'), ...at(1, 'b', 'c'))).toEqual([]);
     // One entity with two symptoms is one.
-    const twice = [...at(9, 'b'), anomaly(instance('b'), 9, 'error_rise')];
-    expect(laterStepMs(withAnomalies(...at(7, 'a'), ...twice))).toBe(first.onsetMs + 7 * windowMs);
+    expect(steps(...at(7, 'a'), ...at(9, 'b'), anomaly(instance('b'), 9, 'error_rise'))).toEqual([7]);
+    // Two that are apart, in order of time; a third has fewer.
+    expect(steps(...at(20, 'a', 'b', 'c'), ...at(8, 'd', 'e'), ...at(30, 'f'))).toEqual([8, 20]);
+    // Later trouble is one, however few show it.
+    expect(steps(...at(20, 'a', 'b', 'c'), ...at(30, 'd', 'e'), anomaly(service('search'), 9))).toEqual([9, 20]);
   });
 });
 

@@ -1,8 +1,10 @@
 /** What is worth a new revision of a report. */
 import { describe, expect, it } from 'vitest';
-import { judgeNews } from '../../src/engine/report-policy.ts';
+import { isDue, judgeNews } from '../../src/engine/report-policy.ts';
 import { service } from '../../src/model/entity.ts';
+import type { Incident, Symptom } from '../../src/model/incident.ts';
 import type { RankedCause, Report } from '../../src/model/report.ts';
+import type { ClosedWindow } from '../../src/model/window.ts';
 import { sampleReport } from '../report/fixtures.ts';
 
 const report = await sampleReport();
@@ -73,5 +75,33 @@ describe('a report is worth sending again', () => {
     const none = withCauses();
     expect(judgeNews(told, none).isTold).toBe(false);
     expect(judgeNews(told, none, judgeNews(told, none).waiting).isTold).toBe(true);
+  });
+});
+
+describe('an incident is analysed', () => {
+  const windowMs = 5_000;
+  const at = (windows: number) => report.startMs + windows * windowMs;
+  const incident = (...onsets: readonly (readonly [windows: number, symptom: Symptom])[]): Incident =>
+    ({
+      state: 'open',
+      environment: 'e',
+      startMs: at(0),
+      openedMs: at(1),
+      anomalies: onsets.map(([windows, symptom]) => ({ onsetMs: at(windows), symptom })),
+    }) as unknown as Incident;
+  const due = (one: Incident, windows: readonly number[]): number[] =>
+    windows.filter((w) => isDue(one, { environment: 'e', startMs: at(w), windowMs } as unknown as ClosedWindow));
+  const all = Array.from({ length: 26 }, (_, w) => w);
+
+  it('in every window of the first half minute, then in one of six', () => {
+    expect(due(incident([0, 'latency_rise']), all)).toEqual([1, 2, 3, 4, 5, 6, 7, 13, 19, 25]);
+    expect(due({ ...incident(), state: 'resolved' }, all)).toEqual([]);
+    expect(due({ ...incident(), environment: 'other' }, all)).toEqual([]);
+  });
+
+  it('and when what users feel began later and has lasted half a minute', () => {
+    expect(due(incident([0, 'latency_rise'], [9, 'error_rise']), all)).toContain(14);
+    expect(due(incident([0, 'latency_rise'], [9, 'resource_rise']), all)).not.toContain(14);
+    expect(due(incident([0, 'latency_rise'], [5, 'latency_rise']), all)).not.toContain(10);
   });
 });

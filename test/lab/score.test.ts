@@ -69,10 +69,12 @@ describe('score', () => {
     const third = score([fault, other], [report({ afterS: 12, causes: [two, [service('user'), 'slow_code'], one] })]);
     expect(third.faults[0]).toMatchObject({ top1Entity: false, rank: 3 });
     const joined = { ...other, fromMs: ONSET + 30_000, toMs: ONSET + 90_000 };
-    expect(score([fault, joined], [report({ afterS: 12, causes: [two, one] })]).faults).toMatchObject([
-      { ...right, incidents: 1 },
-      { ...right, incidents: 1, onsetToReportS: -18 },
+    const reports = [report({ afterS: 12, causes: [one] }), report({ afterS: 44, causes: [two, one] })];
+    expect(score([fault, joined], reports).faults).toMatchObject([
+      { ...right, incidents: 1, onsetToReportS: 12 },
+      { ...right, incidents: 1, onsetToReportS: 14, onsetToRightReportS: 14 },
     ]);
+    expect(score([fault, joined], reports.slice(0, 1)).faults[1]?.onsetToReportS).toBeNull();
     const later = { ...other, fromMs: fault.toMs, toMs: fault.toMs + 1 };
     expect(score([fault, later], []).faults.map(({ together }) => together)).toEqual([1, 1]);
   });

@@ -8,7 +8,7 @@ import type { Verdict } from '../../src/model/verdict.ts';
 import type { Ledger, Suspect } from '../../src/model/walk.ts';
 import { LEDGER_TERMS } from '../../src/model/walk.ts';
 import { buildReport, canonicalJson, toMarkdown } from '../../src/report/index.ts';
-import { anomaly, comparison, START, suspect, walk } from '../classify/fixtures.ts';
+import { anomaly, call, comparison, START, suspect, walk } from '../classify/fixtures.ts';
 import { incident, input, SUSPECTS, sampleReport, WORLD } from './fixtures.ts';
 
 const schema = JSON.parse(
@@ -352,6 +352,14 @@ describe('report', () => {
       'probe tp_btf/sched_process_exit is not attached everywhere: not permitted: CAP_BPF is missing',
       "only the callers' side was seen of payments-saas: network time and own time cannot be told apart there",
     ]);
+    // Had no name yet when the baseline began, and has one now.
+    const named = {
+      ...WORLD,
+      calls: [...WORLD.calls!, call({ caller: 'a', callee: '10.0.0.9:80', before: [5, 0, 9], now: [0, 0, 0] })],
+    };
+    const known = buildReport(await input(named, walk([suspect(service('orders'), 'self', 1)]))).blindSpots.join('\n');
+    expect(known).toContain('payments-saas');
+    expect(known).not.toContain('10.0.0.9:80');
     const silent = { ...WORLD, health: { silentCollectors: ['host-7'] } };
     const rest = walk([suspect(service('orders'), 'self', 0.4)]);
     const blind = buildReport(await input(silent, rest)).blindSpots.join('\n');
