@@ -6,11 +6,12 @@
 import type { RuleSet } from './classify/index.ts';
 import { classify, classifyFurther } from './classify/index.ts';
 import type { DetectConfig, Detector } from './detect/index.ts';
-import { createDetector } from './detect/index.ts';
+import { createDetector, DEFAULT_DETECT_CONFIG } from './detect/index.ts';
 import { drillDown } from './engine/drill-down.ts';
+import type { Walked } from './engine/evidence.ts';
 import { evidenceOf, walkThrough } from './engine/evidence.ts';
 import type { Unconfirmed } from './engine/report-policy.ts';
-import { isDue, isProvisional, judgeNews, lastAbnormalMs } from './engine/report-policy.ts';
+import { isDue, isProvisional, isUrgent, judgeNews, lastAbnormalMs } from './engine/report-policy.ts';
 import type { BatchMeta, DecodedBatch, Ingest, IngestConfig, PushResult } from './ingest/index.ts';
 import { createIngest } from './ingest/index.ts';
 import { compareNames } from './model/entity.ts';
@@ -54,13 +55,17 @@ export interface Pipeline {
 export function createPipeline(options: PipelineOptions): Pipeline {
   const ingest = createIngest(options.ingest);
   const detector = createDetector(options.detect);
+  const { reopenWindows } = { ...DEFAULT_DETECT_CONFIG, ...options.detect };
   const latest = new Map<string, Report>();
   const unconfirmed = new Map<string, Unconfirmed>();
+  const walks = new Map<string, Walked>();
 
   async function analyse(incident: Incident, window: ClosedWindow): Promise<Report | undefined> {
     const nowMs = lastAbnormalMs(incident, window);
     const exclude = detector.unhealthySpans(incident.environment, incident.id);
-    const { comparison, walk, steps, leftOutFromMs } = walkThrough(evidenceOf(ingest, incident, nowMs, exclude));
+    const walked = walkThrough(evidenceOf(ingest, incident, nowMs, exclude), walks.get(incident.id));
+    if (walked.leftOutFromMs !== undefined) walks.set(incident.id, walked);
+    const { comparison, walk, steps, leftOutFromMs } = walked;
     const verdicts = await classify(comparison, walk, options.rules);
     const furtherVerdicts = await classifyFurther(comparison, walk, options.rules, steps);
     const previous = latest.get(incident.id);
@@ -68,6 +73,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       incident,
       comparison,
       ...(leftOutFromMs === undefined ? {} : { leftOutFromMs }),
+      steps,
       walk,
       verdicts,
       furtherVerdicts,
@@ -90,20 +96,27 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const events = detector.step(window);
     const touched = new Map(events.map((event) => [event.incident.id, event.incident]));
     for (const incident of detector.incidents(window.environment)) {
-      if (unconfirmed.has(incident.id) || isDue(incident, window)) touched.set(incident.id, incident);
+      if (isUrgent(unconfirmed.get(incident.id)) || isDue(incident, window)) touched.set(incident.id, incident);
     }
     const incidents = [...touched.values()].sort((a, b) => a.startMs - b.startMs || compareNames(a.id, b.id));
     const reports: Report[] = [];
     for (const incident of incidents) {
       const report = await analyse(incident, window);
       if (report !== undefined) reports.push(report);
-      if (incident.state === 'resolved') {
-        latest.delete(incident.id);
-        unconfirmed.delete(incident.id);
-      }
+      if (incident.state !== 'resolved') continue;
+      unconfirmed.delete(incident.id);
+      walks.delete(incident.id);
     }
+    forget(window);
     const { environment, startMs, collectors, incomplete } = window;
     return { environment, windowStartMs: startMs, collectors, incomplete, events, reports, incidents };
+  }
+
+  /** Reports of incidents that cannot open again: the next revision of one that does follows on its last. */
+  function forget({ environment, startMs, windowMs }: ClosedWindow): void {
+    if (latest.size === 0) return;
+    for (const { id, resolvedMs = startMs } of detector.incidents(environment))
+      if (startMs - resolvedMs > reopenWindows * windowMs) latest.delete(id);
   }
 
   async function steps(windows: readonly ClosedWindow[]): Promise<WindowOutcome[]> {

@@ -183,6 +183,8 @@ export class LoaderProcess {
     const decoder = new FrameDecoder();
     let words = '';
     let settled = false;
+    let isReady = false;
+    let isOver = false;
     return new Promise<ReadyFrame>((resolve, reject) => {
       const refuse = (what: string): void => {
         this.#lastError = [what, words.trim()].filter((part) => part !== '').join(': ');
@@ -205,6 +207,7 @@ export class LoaderProcess {
             this.#receive(frame);
             if (frame.type === 'ready' && !settled) {
               settled = true;
+              isReady = true;
               clearTimeout(timer);
               resolve(frame);
             }
@@ -219,10 +222,13 @@ export class LoaderProcess {
       });
       this.#exited = new Promise((done) => {
         const startedMs = performance.now();
+        // What cannot be spawned says so and closes: once is enough, in its own words.
         const finish = (what: string): void => {
+          if (isOver) return;
+          isOver = true;
           clearTimeout(timer);
           if (this.#child === child) this.#child = undefined;
-          const wasRunning = settled && !this.#stopping; // before refuse() settles it
+          const wasRunning = isReady && !this.#stopping;
           if (!settled || !this.#stopping) refuse(what);
           done();
           if (wasRunning && this.#options.restart !== false) this.#restartLater(performance.now() - startedMs);
@@ -237,7 +243,9 @@ export class LoaderProcess {
   #restartLater(ranMs: number): void {
     if (ranMs > SETTLED_MS) this.#restartMs = FIRST_RESTART_MS;
     this.#state = 'restarting';
+    clearTimeout(this.#restartTimer);
     this.#restartTimer = setTimeout(() => {
+      if (this.#stopping) return;
       this.#restarts++;
       this.#launch().then(
         () => {

@@ -21,19 +21,28 @@ export const ENOUGH_WINDOWS = 6;
  * trouble rises to callers in its own time. undefined: there is none.
  * Cost: O(anomalies + edges).
  */
-export function laterTroubleMs({ anomalies, topology, windowMs, current }: Comparison): number | undefined {
+export function laterTroubleMs(comparison: Comparison): number | undefined {
+  const { anomalies, topology } = comparison;
+  const late = beganMs(comparison) + ENOUGH_WINDOWS * comparison.windowMs;
   const began = new Map<string, number>();
-  for (const { entity, symptom, onsetMs } of anomalies) {
-    const kind = LEDGER_OF[symptom];
-    if (entity.kind !== 'service' || (kind !== 'latency' && kind !== 'errors')) continue;
+  for (const { entity, onsetMs } of anomalies.filter(isFelt))
     began.set(entity.name, Math.min(began.get(entity.name) ?? Number.POSITIVE_INFINITY, onsetMs));
-  }
-  const first = Math.max(current.fromMs, Math.min(...began.values()));
-  const late = first + ENOUGH_WINDOWS * windowMs;
   const before = [...began].flatMap(([name, onsetMs]) => (onsetMs < late ? [name] : []));
   const above = callersOf(before, topology.calls);
   const later = [...began].filter(([name, onsetMs]) => onsetMs >= late && !above.has(name));
   return later.length === 0 ? undefined : Math.min(...later.map(([, onsetMs]) => onsetMs));
+}
+
+/** A service got slow, or fails. */
+function isFelt({ entity, symptom }: Anomaly): boolean {
+  const kind = LEDGER_OF[symptom];
+  return entity.kind === 'service' && (kind === 'latency' || kind === 'errors');
+}
+
+/** The latest the incident may have begun: sparse series tell it to a block of windows. Resources may show it long before. */
+function beganMs({ anomalies, current }: Comparison): number {
+  const onsets = anomalies.filter(isFelt).map(({ onsetMs, onsetBlurMs = 0 }) => onsetMs + onsetBlurMs);
+  return onsets.length === 0 ? current.fromMs : Math.max(current.fromMs, Math.min(...onsets));
 }
 
 /** At most so many are looked at: each costs a comparison and a walk. */
@@ -44,13 +53,12 @@ const MAX_STEPS = 2;
  * abnormal anew: where other faults may have struck whoever suffers already. Ascending; later trouble is always one.
  */
 export function laterStepsMs(comparison: Comparison): number[] {
-  const { anomalies, windowMs, current } = comparison;
+  const { anomalies, windowMs } = comparison;
   const enoughMs = ENOUGH_WINDOWS * windowMs;
+  const late = beganMs(comparison) + enoughMs;
   const fresh = new Map<number, Set<string>>();
   for (const { entity, onsetMs } of anomalies) {
-    // A resource may have run out long before anybody felt it.
-    if (onsetMs >= current.fromMs + enoughMs)
-      fresh.set(onsetMs, (fresh.get(onsetMs) ?? new Set()).add(entityKey(entity)));
+    if (onsetMs >= late) fresh.set(onsetMs, (fresh.get(onsetMs) ?? new Set()).add(entityKey(entity)));
   }
   const trouble = laterTroubleMs(comparison);
   const steps = trouble === undefined ? [] : [trouble];
@@ -67,6 +75,7 @@ const STEP_RATIO = 1.5;
 const WAITING_RATIO = 1.1;
 const STEP_US = 3_000;
 const STEP_ERRORS = 0.01;
+const STEP_ERROR_COUNT = 5;
 const MIN_REQUESTS = 10;
 
 /** The anomalies of a step, and those of services that were abnormal before and are more so since. */
@@ -83,7 +92,7 @@ export function withSteps(step: Comparison): readonly Anomaly[] {
     if (flows === undefined) return [];
     const { baseline, current } = flows;
     const { seconds } = system.spans.current;
-    if (Math.min(baseline.count, current.count) * seconds < MIN_REQUESTS) return [];
+    if (Math.min(baseline.count * system.spans.baseline.seconds, current.count * seconds) < MIN_REQUESTS) return [];
     const found: Anomaly[] = [];
     const add = (symptom: Symptom, metric: string, was: number, is: number): void => {
       if (known.has(`${entityKey(service(name))}|${symptom}`)) return;
@@ -104,7 +113,8 @@ export function withSteps(step: Comparison): readonly Anomaly[] {
     const least = waiting.has(name) ? WAITING_RATIO : STEP_RATIO;
     if (isUs > least * wasUs && isUs > wasUs + STEP_US) add('latency_rise', 'duration_mean_us', wasUs, isUs);
     const share = ({ errors, count }: Flow): number => errors / count;
-    if (share(current) > share(baseline) + STEP_ERRORS)
+    const more = (current.errors - share(baseline) * current.count) * seconds;
+    if (share(current) > share(baseline) + STEP_ERRORS && more >= STEP_ERROR_COUNT)
       add('error_rise', 'error_ratio', share(baseline), share(current));
     return found;
   });

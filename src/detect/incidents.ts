@@ -128,7 +128,8 @@ export class Incidents {
 
   #join(owner: Case, entries: readonly Active[], atMs: number, events: Map<Case, IncidentEventKind>): void {
     for (const entry of entries) {
-      owner.members.set(keyOf(entry.anomaly), entry);
+      const known = owner.members.get(keyOf(entry.anomaly));
+      owner.members.set(keyOf(entry.anomaly), known === undefined ? entry : continued(known, entry));
       if (entry.opens && entry.anomaly.onsetMs < owner.startMs) owner.startMs = entry.anomaly.onsetMs;
     }
     owner.updatedMs = atMs;

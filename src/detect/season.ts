@@ -5,8 +5,8 @@
  * drift pass, the second the way back from an anomaly. One far point, two, or three in a row are abnormal when the least of
  * them is beyond what such runs of this series usually reach: a series with a heavy tail asks for more, and one that
  * alarms often, too (`alarm-budget.ts`). What is small beside a day's swing (`daily-range.ts`) or comes in a restless
- * half hour (`unrest.ts`) counts less. Unusual silence (`silence.ts`) is an alarm whatever else is true, and nothing is
- * learned from it.
+ * half hour (`unrest.ts`) counts less. Unusual silence (`silence.ts`) is an alarm whatever else is true, and neither
+ * season nor quantiles learn from it.
  *
  * Memory: DAYS values per time of day. On the first day a peak is not an anomaly, without a season; what dwarfs all the
  * curve has shown is (`first-day.ts`).

@@ -12,6 +12,8 @@ export interface Evidence {
   readonly leftOutFromMs?: number;
   /** What came later, in order. */
   readonly later: readonly Later[];
+  /** The incident's first windows are folded into minutes: what began when can no longer be told apart. */
+  readonly isFolded: boolean;
 }
 
 /** Something that began later and lasts. */
@@ -36,6 +38,7 @@ export function evidenceOf(
 ): Evidence {
   const whole = ingest.compare(environment, startMs, nowMs, { anomalies, exclude });
   const { windowMs } = whole;
+  if (whole.current.fromMs >= startMs + windowMs) return { comparison: whole, later: [], isFolded: true };
   const within = (fromMs: number, toMs: number) =>
     anomalies.filter(({ onsetMs }) => onsetMs >= fromMs && onsetMs < toMs);
   const firstUntil = (untilMs: number): Comparison =>
@@ -47,18 +50,18 @@ export function evidenceOf(
   const later = starts.flatMap((fromMs, i): Later[] => {
     const untilMs = starts[i + 1] ?? nowMs + windowMs;
     if (untilMs - fromMs < ENOUGH_WINDOWS * windowMs) return [];
-    // The first window of a trouble holds some of the time before it.
+    // It need not be healthy before, but the same: the first window of a trouble holds some of the time before it.
     const beforeMs = (starts[i - 1] ?? startMs) + windowMs;
     const step = ingest.compare(environment, fromMs, untilMs - windowMs, {
       anomalies: within(fromMs, untilMs),
-      exclude: [...exclude, { fromMs: Number.NEGATIVE_INFINITY, toMs: beforeMs }],
+      exclude: [{ fromMs: Number.NEGATIVE_INFINITY, toMs: beforeMs }],
     });
     return [{ fromMs, step, before: firstUntil(fromMs) }];
   });
   const troubleMs = laterTroubleMs(whole);
-  if (troubleMs === undefined || troubleMs > nowMs) return { comparison: whole, later };
+  if (troubleMs === undefined || troubleMs > nowMs) return { comparison: whole, later, isFolded: false };
   const before = later.find(({ fromMs }) => fromMs === troubleMs)?.before ?? firstUntil(troubleMs);
-  return { comparison: before, leftOutFromMs: troubleMs, later };
+  return { comparison: before, leftOutFromMs: troubleMs, later, isFolded: false };
 }
 
 export interface Walked {
@@ -70,8 +73,12 @@ export interface Walked {
   readonly steps: readonly Comparison[];
 }
 
-/** The walk from the first trouble; where something of its own began later, from that as well, and the first by itself. */
-export function walkThrough({ comparison, leftOutFromMs, later }: Evidence): Walked {
+/**
+ * The walk from the first trouble; where something of its own began later, from that as well, and the first by itself.
+ * @param kept  what was found while the first windows could be told apart: it stays when they no longer can
+ */
+export function walkThrough({ comparison, leftOutFromMs, later, isFolded }: Evidence, kept?: Walked): Walked {
+  if (isFolded && kept?.leftOutFromMs !== undefined) return kept;
   const steps = later.map(({ step }) => step);
   const told = later.find(({ step, before }) => {
     const alone = demarcate(before);

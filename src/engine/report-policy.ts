@@ -9,6 +9,8 @@ import { causeKey, toldCauses } from '../report/index.ts';
 const EAGER_WINDOWS = 6;
 /** Later, one analysis in so many windows. */
 const CALM_EVERY = 6;
+/** Analyses in a row, window by window, that each find other news. */
+const MOST_IN_A_ROW = 3;
 /** A change of confidence that a reader would notice. */
 const CONFIDENCE_STEP = 0.15;
 
@@ -50,6 +52,13 @@ export function isProvisional(incident: Incident, window: ClosedWindow): boolean
 export interface Unconfirmed {
   /** Keys of causes (`causeKey`), as found by the last analysis. */
   readonly causes: ReadonlySet<string>;
+  /** In a row that found news, another each time. */
+  readonly analyses: number;
+}
+
+/** News is looked at again with the next window, but not for ever where each analysis finds another. */
+export function isUrgent(waiting: Unconfirmed | undefined): boolean {
+  return waiting !== undefined && waiting.analyses <= MOST_IN_A_ROW;
 }
 
 /**
@@ -70,12 +79,12 @@ export function judgeNews(previous: Report | undefined, next: Report, waiting?: 
     if (led !== leads) fresh.push('');
   } else if (causeKey(led) !== causeKey(leads)) {
     if (!isIn(after, led)) fresh.push(causeKey(leads));
-  } else if (fresh.length === 0) {
-    return Math.abs(led.confidence - leads.confidence) >= CONFIDENCE_STEP ? TELL : SAME;
+  } else if (Math.abs(led.confidence - leads.confidence) >= CONFIDENCE_STEP) {
+    return TELL;
   }
   if (fresh.length === 0) return SAME;
   if (fresh.some((key) => waiting?.causes.has(key) === true)) return TELL;
-  return { isTold: false, waiting: { causes: new Set(fresh) } };
+  return { isTold: false, waiting: { causes: new Set(fresh), analyses: (waiting?.analyses ?? 0) + 1 } };
 }
 
 export interface News {

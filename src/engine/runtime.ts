@@ -12,6 +12,7 @@ import { topicsOf } from '../bus/index.ts';
 import type { RuleSet } from '../classify/index.ts';
 import type { DeadLetter } from '../codec/index.ts';
 import type { Config } from '../config.ts';
+import type { Incident } from '../model/incident.ts';
 import type { Report } from '../model/report.ts';
 import type { Pipeline, WindowOutcome } from '../pipeline.ts';
 import type { Store } from '../store/index.ts';
@@ -118,8 +119,10 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
 
   function moveAnchor(nowMs: number): void {
     const wanted = nowMs - ANCHOR_HISTORY_MS;
-    if (anchorMs === undefined || wanted - anchorMs < ANCHOR_STEP_MS || pipeline.detector.incidents().length > 0)
-      return;
+    if (anchorMs === undefined || wanted - anchorMs < ANCHOR_STEP_MS) return;
+    // What is over for as long as is read again leaves no trace in it; detection remembers it for longer.
+    const isRecent = ({ state, resolvedMs = 0 }: Incident): boolean => state === 'open' || resolvedMs >= wanted;
+    if (pipeline.detector.incidents().some(isRecent)) return;
     anchorMs = wanted;
     const due = wanted - rhythmsMs >= RHYTHMS_STEP_MS;
     if (due) rhythmsMs = wanted;

@@ -1,11 +1,12 @@
 /** Everything known of an incident becomes one report. A function of its input; its id derives from its content. */
 
 import { comparedOf } from '../model/compared.ts';
+import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey } from '../model/entity.ts';
 import { formatClock } from '../model/format.ts';
 import type { Incident } from '../model/incident.ts';
-import type { KeyMetric, Report, ReportLedger, ReportLedgerEntry } from '../model/report.ts';
+import type { KeyMetric, RankedCause, Report, ReportLedger, ReportLedgerEntry } from '../model/report.ts';
 import type { Ledger, Walk } from '../model/walk.ts';
 import { blindSpots } from './blind-spots.ts';
 import { contentId, finite } from './canonical.ts';
@@ -27,7 +28,7 @@ export function buildReport(input: ReportInput): Report {
   const walk = withoutNoise(input.walk);
   const incident = withRates(input.incident, comparison.windowMs);
   const found = allCauses(walk, verdicts, input.furtherVerdicts ?? [], incident.startMs).map((cause) =>
-    withChanges(cause, comparison),
+    withChanges(cause, evidenceOf(cause, input)),
   );
   const causes = keepShown(found, previous);
   const affected = affectedOf(incident);
@@ -63,7 +64,7 @@ export function buildReport(input: ReportInput): Report {
     affected,
     attribution: input.attribution ?? [],
     ledgers: ledgersOf(walk),
-    blindSpots: [...leftOut(input), ...blindSpots(comparison, walk, causes), ...walk.notes],
+    blindSpots: [...leftOut(input), ...blindSpotsOf(input, walk, causes), ...walk.notes],
     checks: suggestedChecks(isKept ? [...checks, previous?.checks ?? []] : checks, comparison),
     configHash: input.configHash,
     rulesHash: input.rulesHash,
@@ -81,11 +82,21 @@ function ledgersOf(walk: Walk): ReportLedger[] {
   );
 }
 
-/** The figures stop where something else begins: a reader who looks at a dashboard sees more than they say. */
+/** What a cause was judged by. */
+function evidenceOf({ sinceMs }: RankedCause, { comparison, steps = [] }: ReportInput): Comparison {
+  return steps.find(({ current }) => current.fromMs === sinceMs) ?? comparison;
+}
+
+/** Of the first trouble and of what began later; each once. */
+function blindSpotsOf({ comparison, steps = [] }: ReportInput, walk: Walk, causes: readonly RankedCause[]): string[] {
+  return [...new Set([comparison, ...steps].flatMap((one) => blindSpots(one, walk, causes)))];
+}
+
+/** Its figures stop where something else begins: a reader who looks at a dashboard sees more than they say. */
 function leftOut({ leftOutFromMs }: ReportInput): string[] {
   if (leftOutFromMs === undefined) return [];
   return [
-    `what began at ${formatClock(leftOutFromMs)}, long after the first trouble, did not cause it: the figures above leave out what came from then on`,
+    `something else began at ${formatClock(leftOutFromMs)}, too late to have caused the first trouble: ledgers, drill-down and evidence of the first cause leave out what came from then on`,
   ];
 }
 

@@ -10,6 +10,8 @@ export interface ReportInput {
   readonly comparison: Comparison;
   /** From here on windows are left out of the comparison, as something else began; absent: none are. */
   readonly leftOutFromMs?: number;
+  /** The evidence of walks from what began later. */
+  readonly steps?: readonly Comparison[];
   readonly walk: Walk;
   /** One per suspect of the walk, in its order. */
   readonly verdicts: readonly Verdict[];

@@ -31,6 +31,16 @@ describe('later trouble', () => {
     );
   });
 
+  it('counts from the latest that the first trouble may have begun', () => {
+    const pooled = { ...first, onsetBlurMs: 12 * windowMs };
+    const none = { ...drawn, anomalies: [pooled, anomaly(service('db'), 9)] };
+    expect(laterTroubleMs(none)).toBeUndefined();
+    expect(laterStepsMs(none)).toEqual([]);
+    expect(laterTroubleMs({ ...drawn, anomalies: [pooled, anomaly(service('db'), 18)] })).toBe(
+      first.onsetMs + 18 * windowMs,
+    );
+  });
+
   it('counts from the beginning of the incident', () => {
     const early = anomaly(service('db'), -9);
     expect(laterTroubleMs({ ...drawn, anomalies: [early, first, anomaly(service('search'), 5)] })).toBeUndefined();
@@ -98,6 +108,14 @@ describe('walks from what began later', () => {
     expect(demarcateLater(worse, alone)).toBe(alone);
     const over = stepOf({ self: { api: [41_000, 1_000], search: [2_000, 2_000] } });
     expect(demarcateLater(over, alone)).toBe(alone);
+  });
+
+  it('none of a few errors: an alarm asks for five', () => {
+    const rate = (errors: number): Comparison =>
+      stepOf({ self: { api: [41_000, 41_000] }, errors: { search: [0, errors] }, rate: [2, 2] });
+    // 240 requests in two minutes: 7 errors, and 3 or 4.
+    expect(demarcateLater(rate(0.03), alone).further?.length ?? 0).toBe(1);
+    expect(demarcateLater(rate(0.015), alone)).toBe(alone);
   });
 
   it('none where more is asked of it than before: what waited comes at once', () => {

@@ -177,6 +177,23 @@ describe('faults', () => {
     expect(events.at(-1)!.kind).toBe('resolved');
   });
 
+  it('opened again, its anomalies began when they first did', () => {
+    const flare = (from: number) => ({
+      callee: 'cart',
+      slower: 6,
+      fromMs: at(FAULT + from),
+      toMs: at(FAULT + from + 6),
+    });
+    const { events } = run({ windows: 90, effects: [flare(0), flare(18)] });
+    expect(events.map(({ kind }) => kind).filter((kind) => kind === 'resolved')).toHaveLength(2);
+    const { incident } = events.at(-1)!;
+    const cart = incident.anomalies.filter(
+      ({ entity, metric }) => entity.name === 'cart' && metric === 'duration_mean_us',
+    );
+    expect(cart.map(({ onsetMs }) => onsetMs)).toEqual([at(FAULT)]);
+    expect(cart[0]!.lastMs).toBeGreaterThan(at(FAULT + 18));
+  });
+
   it('ends with its last symptom: what begins after it, before it is resolved, is no part of it', () => {
     const fault = { callee: 'cart', slower: 6, fromMs: at(FAULT), toMs: at(FAULT + 12) };
     const after = { caller: 'gateway', callee: 'cart', fromMs: at(FAULT + 13), toMs: at(FAULT + 40) };

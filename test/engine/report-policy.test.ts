@@ -1,6 +1,6 @@
 /** What is worth a new revision of a report. */
 import { describe, expect, it } from 'vitest';
-import { isDue, judgeNews } from '../../src/engine/report-policy.ts';
+import { isDue, isUrgent, judgeNews } from '../../src/engine/report-policy.ts';
 import { service } from '../../src/model/entity.ts';
 import type { Incident, Symptom } from '../../src/model/incident.ts';
 import type { RankedCause, Report } from '../../src/model/report.ts';
@@ -68,6 +68,20 @@ describe('a report is worth sending again', () => {
     // The end of the incident, and of the provisional time, is told with whatever is found then.
     expect(judgeNews(told, { ...astray, state: 'resolved' }).isTold).toBe(true);
     expect(judgeNews(told, { ...astray, provisional: !told.provisional }).isTold).toBe(true);
+  });
+
+  it('a leader whose confidence moved, whatever else waits; and no more than three in a row are urgent', () => {
+    const told = withCauses(first);
+    const unsure = withCauses({ ...first, confidence: first.confidence - 0.3 }, second);
+    expect(judgeNews(told, unsure).isTold).toBe(true);
+    let { waiting } = judgeNews(told, withCauses({ ...first, faultClass: 'a' }));
+    expect(isUrgent(undefined)).toBe(false);
+    const urgent = ['b', 'c', 'd'].map((faultClass) => {
+      const before = isUrgent(waiting);
+      ({ waiting } = judgeNews(told, withCauses({ ...first, faultClass }), waiting));
+      return before;
+    });
+    expect([...urgent, isUrgent(waiting)]).toEqual([true, true, true, false]);
   });
 
   it('that nothing stands out any more, too', () => {

@@ -14,6 +14,8 @@ import { openStore } from '../../src/store/index.ts';
 
 const START_MS = 1_780_000_000_000;
 const WINDOW_MS = 5_000;
+/** A minute of trouble, early. */
+const SLOW_FROM = 100;
 /** Longer than the log that is read again (45 minutes) and the step between exports (30 minutes). */
 const WINDOWS = 1_100;
 
@@ -53,7 +55,7 @@ describe('a restarted engine', () => {
             status: '200',
             count,
             errors: 0,
-            durationSumUs: count * 20_000,
+            durationSumUs: count * (w >= SLOW_FROM && w < SLOW_FROM + 12 ? 100_000 : 20_000),
           },
         ],
       } as unknown as AnyBatch;
@@ -64,6 +66,10 @@ describe('a restarted engine', () => {
     while (first.stats().windows < WINDOWS - 4 && Date.now() < end)
       await new Promise((resolve) => setTimeout(resolve, 10));
     await first.stop();
+    // There was an incident, long over: the log is read again from 45 minutes back at most, and five to spare.
+    expect(store.incidents({ environment: 'shop' })).toMatchObject([{ state: 'resolved' }]);
+    const lastMs = START_MS + WINDOWS * WINDOW_MS;
+    expect(Number(store.state('anchorMs'))).toBeGreaterThan(lastMs - 51 * 60_000);
     const stored = store.state('rhythms');
     const state = JSON.parse(stored ?? '{}') as { environments: [string, Record<string, { rows: object }[]>][] };
     expect(state.environments[0]?.[0]).toBe('shop');

@@ -66,7 +66,7 @@ describe('a simulated system', () => {
       // The first one's figures end where the second begins; the second one's ledger says what it compares.
       expect(last.compared?.current.toMs).toBe(two?.sinceMs);
       expect(last.ledgers.find(({ compared }) => compared?.current.fromMs === two?.sinceMs)).toBeDefined();
-      expect(last.blindSpots.some((text) => text.startsWith('what began at '))).toBe(true);
+      expect(last.blindSpots.some((text) => text.startsWith('something else began at '))).toBe(true);
       expect(last.summary).toMatch(/Apart from that: .* since \d\d:\d\d:\d\d\.$/);
     },
   );

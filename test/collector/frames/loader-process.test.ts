@@ -42,3 +42,17 @@ describe('a loader that cannot be run', () => {
     await expect(start(loader)).rejects.toThrow('ended with code 3: no BTF here');
   });
 });
+
+describe('a loader that did not start', () => {
+  it('is not started again, by nobody, and keeps its words', async () => {
+    const loader = join(dir, 'gone');
+    const process = new LoaderProcess({ loader }, () => undefined);
+    await expect(process.start()).rejects.toThrow('is not there');
+    // Longer than until the first restart would come.
+    await new Promise((done) => setTimeout(done, 1_500));
+    const { state, restarts, lastError } = process.health();
+    expect({ state, restarts }).toEqual({ state: 'failed', restarts: 0 });
+    expect(lastError).toContain('is not there');
+    await process.stop();
+  });
+});
