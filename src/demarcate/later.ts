@@ -41,7 +41,8 @@ function isFelt({ entity, symptom }: Anomaly): boolean {
 
 /** The latest the incident may have begun: sparse series tell it to a block of windows. Resources may show it long before. */
 function beganMs({ anomalies, current }: Comparison): number {
-  const onsets = anomalies.filter(isFelt).map(({ onsetMs, onsetBlurMs = 0 }) => onsetMs + onsetBlurMs);
+  const symptoms = anomalies.filter(({ entity, symptom }) => entity.kind === 'service' && symptom in LEDGER_OF);
+  const onsets = symptoms.map(({ onsetMs, onsetBlurMs = 0 }) => onsetMs + onsetBlurMs);
   return onsets.length === 0 ? current.fromMs : Math.max(current.fromMs, Math.min(...onsets));
 }
 

@@ -62,6 +62,12 @@ describe('later trouble', () => {
 });
 
 describe('a later step', () => {
+  it('counts from a fall of traffic, too', () => {
+    const fall = anomaly(service('web'), 0, 'traffic_drop');
+    const later = [anomaly(service('search'), 9, 'error_rise'), anomaly(instance('search-1'), 9, 'error_rise')];
+    expect(laterStepsMs({ ...drawn, anomalies: [fall, ...later] })).toEqual([first.onsetMs + 9 * windowMs]);
+  });
+
   it('is where most became abnormal anew; of two near each other the one with more, or the earlier', () => {
     const at = (windows: number, ...names: string[]) => names.map((name) => anomaly(instance(name), windows));
     const steps = (...more: Anomaly[]) =>
