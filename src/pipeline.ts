@@ -11,7 +11,7 @@ import { drillDown } from './engine/drill-down.ts';
 import type { Walked } from './engine/evidence.ts';
 import { evidenceOf, walkThrough } from './engine/evidence.ts';
 import type { Unconfirmed } from './engine/report-policy.ts';
-import { isDue, isProvisional, isUrgent, judgeNews, lastAbnormalMs } from './engine/report-policy.ts';
+import { isDue, isForgotten, isProvisional, isUrgent, judgeNews, lastAbnormalMs } from './engine/report-policy.ts';
 import type { BatchMeta, DecodedBatch, Ingest, IngestConfig, PushResult } from './ingest/index.ts';
 import { createIngest } from './ingest/index.ts';
 import { compareNames } from './model/entity.ts';
@@ -52,23 +52,29 @@ export interface Pipeline {
   readonly detector: Detector;
 }
 
+/** What is known of an incident from its last analysis. */
+interface Progress {
+  readonly previous: Report | undefined;
+  readonly waiting: Unconfirmed | undefined;
+  readonly kept: Walked | undefined;
+}
+
+const NOTHING_TOLD: Progress = { previous: undefined, waiting: undefined, kept: undefined };
+
 export function createPipeline(options: PipelineOptions): Pipeline {
   const ingest = createIngest(options.ingest);
   const detector = createDetector(options.detect);
   const { reopenWindows } = { ...DEFAULT_DETECT_CONFIG, ...options.detect };
-  const latest = new Map<string, Report>();
-  const unconfirmed = new Map<string, Unconfirmed>();
-  const walks = new Map<string, Walked>();
+  const progress = new Map<string, Progress>();
 
   async function analyse(incident: Incident, window: ClosedWindow): Promise<Report | undefined> {
     const nowMs = lastAbnormalMs(incident, window);
     const exclude = detector.unhealthySpans(incident.environment, incident.id);
-    const walked = walkThrough(evidenceOf(ingest, incident, nowMs, exclude), walks.get(incident.id));
-    if (walked.leftOutFromMs !== undefined) walks.set(incident.id, walked);
+    const { previous, waiting, kept } = progress.get(incident.id) ?? NOTHING_TOLD;
+    const walked = walkThrough(evidenceOf(ingest, incident, nowMs, exclude), kept);
     const { comparison, walk, steps, leftOutFromMs } = walked;
     const verdicts = await classify(comparison, walk, options.rules);
     const furtherVerdicts = await classifyFurther(comparison, walk, options.rules, steps);
-    const previous = latest.get(incident.id);
     const report = buildReport({
       incident,
       comparison,
@@ -84,39 +90,33 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       configHash: options.configHash,
       rulesHash: options.rules.hash(),
     });
-    const { isTold, waiting } = judgeNews(previous, report, unconfirmed.get(incident.id));
-    if (waiting === undefined) unconfirmed.delete(incident.id);
-    else unconfirmed.set(incident.id, waiting);
-    if (!isTold) return undefined;
-    latest.set(incident.id, report);
-    return report;
+    const news = judgeNews(previous, report, waiting);
+    const told = news.isTold ? report : previous;
+    const isOver = incident.state === 'resolved';
+    progress.set(incident.id, {
+      previous: told,
+      waiting: isOver ? undefined : news.waiting,
+      kept: isOver || leftOutFromMs === undefined ? undefined : walked,
+    });
+    return news.isTold ? report : undefined;
   }
 
   async function step(window: ClosedWindow): Promise<WindowOutcome> {
     const events = detector.step(window);
     const touched = new Map(events.map((event) => [event.incident.id, event.incident]));
     for (const incident of detector.incidents(window.environment)) {
-      if (isUrgent(unconfirmed.get(incident.id)) || isDue(incident, window)) touched.set(incident.id, incident);
+      if (isUrgent(progress.get(incident.id)?.waiting) || isDue(incident, window)) touched.set(incident.id, incident);
+      // One that opens again goes on with the next revision of its report.
+      else if (isForgotten(incident, window, reopenWindows)) progress.delete(incident.id);
     }
     const incidents = [...touched.values()].sort((a, b) => a.startMs - b.startMs || compareNames(a.id, b.id));
     const reports: Report[] = [];
     for (const incident of incidents) {
       const report = await analyse(incident, window);
       if (report !== undefined) reports.push(report);
-      if (incident.state !== 'resolved') continue;
-      unconfirmed.delete(incident.id);
-      walks.delete(incident.id);
     }
-    forget(window);
     const { environment, startMs, collectors, incomplete } = window;
     return { environment, windowStartMs: startMs, collectors, incomplete, events, reports, incidents };
-  }
-
-  /** Reports of incidents that cannot open again: the next revision of one that does follows on its last. */
-  function forget({ environment, startMs, windowMs }: ClosedWindow): void {
-    if (latest.size === 0) return;
-    for (const { id, resolvedMs = startMs } of detector.incidents(environment))
-      if (startMs - resolvedMs > reopenWindows * windowMs) latest.delete(id);
   }
 
   async function steps(windows: readonly ClosedWindow[]): Promise<WindowOutcome[]> {

@@ -176,8 +176,7 @@ export class LoaderProcess {
       child = spawn(loader, loaderArguments(this.#options), { stdio: ['pipe', 'pipe', 'pipe'] });
     } catch (error) {
       // Some errors come as an event, others, EPERM among them, at once.
-      this.#lastError = spawnWords(error as NodeJS.ErrnoException, loader);
-      return Promise.reject(new RcaError('RCA_ENVIRONMENT', `the loader did not start: ${this.#lastError}`));
+      return Promise.reject(this.#notStarted(spawnWords(error as NodeJS.ErrnoException, loader)));
     }
     this.#child = child;
     const decoder = new FrameDecoder();
@@ -187,10 +186,10 @@ export class LoaderProcess {
     let isOver = false;
     return new Promise<ReadyFrame>((resolve, reject) => {
       const refuse = (what: string): void => {
-        this.#lastError = [what, words.trim()].filter((part) => part !== '').join(': ');
+        const problem = this.#notStarted([what, words.trim()].filter((part) => part !== '').join(': '));
         if (settled) return;
         settled = true;
-        reject(new RcaError('RCA_ENVIRONMENT', `the loader did not start: ${this.#lastError}`));
+        reject(problem);
       };
       const timer = setTimeout(() => {
         refuse('not ready in time');
@@ -238,6 +237,11 @@ export class LoaderProcess {
         child.once('close', (code, signal) => finish(`ended with ${signal ?? `code ${code}`}`));
       });
     });
+  }
+
+  #notStarted(words: string): RcaError {
+    this.#lastError = words;
+    return new RcaError('RCA_ENVIRONMENT', `the loader did not start: ${words}`);
   }
 
   #restartLater(ranMs: number): void {

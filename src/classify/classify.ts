@@ -1,4 +1,5 @@
 /** Facts of a suspect through the fault tree to a verdict. A function of its input and the tree. */
+import { comparedSince } from '../model/compared.ts';
 import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
 import { compareNames, instance, machine, service } from '../model/entity.ts';
@@ -61,7 +62,7 @@ export async function classifyFurther(
 ): Promise<Verdict[][]> {
   const verdicts: Verdict[][] = [];
   for (const one of walk.further ?? []) {
-    const evidence = steps.find(({ current }) => current.fromMs === one.compared?.current.fromMs) ?? comparison;
+    const evidence = comparedSince(comparison, steps, one.compared?.current.fromMs);
     verdicts.push(await classify(evidence, one, ruleSet));
   }
   return verdicts;

@@ -1,6 +1,7 @@
 /** What belongs to a suspect: its edges, calls, instances and machines (see fact-catalogue.ts). */
 import type { CallLeaf, Comparison, ResourceEntity, TcpEdge } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
+import { firstOnsetMs } from '../model/onset.ts';
 import type { Suspect, Walk } from '../model/walk.ts';
 
 export interface Scope {
@@ -112,10 +113,8 @@ function serviceOf(entity: Entity, suspect: Suspect, comparison: Comparison): st
 function symptomStart(comparison: Comparison, walk: Walk): number {
   const { kind, name } = walk.symptom;
   const own = comparison.anomalies.filter((a) => a.entity.kind === kind && a.entity.name === name);
-  const onsets = (own.length > 0 ? own : comparison.anomalies).map(
-    ({ onsetMs, onsetBlurMs = 0 }) => onsetMs + onsetBlurMs,
-  );
-  return onsets.length === 0 ? comparison.current.fromMs : Math.min(...onsets);
+  const onsetMs = firstOnsetMs(own.length > 0 ? own : comparison.anomalies);
+  return Number.isFinite(onsetMs) ? onsetMs : comparison.current.fromMs;
 }
 
 /** Cost: O(rows of the comparison). */

@@ -8,21 +8,19 @@ import type { Anomaly } from '../model/incident.ts';
 import type { LedgerKind, Suspect, Walk } from '../model/walk.ts';
 import type { Units } from './instance-work.ts';
 import { observe } from './instance-work.ts';
-import { grownParts, measureOf, sharesOf } from './machine-parts.ts';
+import { grownParts, measureOf, NEARLY_WHOLE, sharesOf } from './machine-parts.ts';
 import { withoutStretches } from './stretches.ts';
 import { calledOf } from './suspects.ts';
 import type { ChosenSymptom } from './symptom.ts';
 import { LEDGER_OF, mostCovering } from './symptom.ts';
 import type { System } from './system.ts';
-import { buildSystem, inbound } from './system.ts';
+import { inbound } from './system.ts';
 import { walkFrom } from './walk-from.ts';
 
 /** Of the change of a symptom: what suspects of it, known or new, must account for. */
 const MOST_OF_IT = 0.5;
 /** A suspect of less is not what another symptom could be put down to. */
 const NOTABLE = 0.2;
-/** Of what a suspect stands for: on one machine, and on its ways, it is that machine's. */
-const ON_MACHINE = 0.75;
 /** Times the requests of before, beyond what the entry gets more; slower for having more to do is no fault of its own. */
 const MORE_REQUESTS = 1.5;
 const MAX_FURTHER = 2;
@@ -43,8 +41,8 @@ export function furtherWalks(system: System, comparison: Comparison, main: Walk)
  * Walks from what has changed since a first trouble began: `step` compares what came later with the windows of that trouble.
  * @param before  walks of the first trouble; their suspects are known
  */
-export function laterWalks(step: Comparison, before: readonly Walk[]): Walk[] {
-  return newWalks(buildSystem(step), step, step.anomalies, before, 1);
+export function laterWalks(system: System, step: Comparison, before: readonly Walk[]): Walk[] {
+  return newWalks(system, step, step.anomalies, before, 1);
 }
 
 /**
@@ -150,7 +148,7 @@ function isSame(comparison: Comparison, a: Suspect, b: Suspect): boolean {
 /** What is lost or late on a machine's ways is late for whoever is at their other ends: all callers of one may sit there. */
 function isOnWays(units: Units, { entity, term }: Suspect, other: Suspect): boolean {
   if (entity.kind !== 'machine' || term !== 'network' || measureOf(other.term) !== 'network') return false;
-  return (sharesOf(grownParts(other, units)).get(entity.name) ?? 0) >= ON_MACHINE;
+  return (sharesOf(grownParts(other, units)).get(entity.name) ?? 0) >= NEARLY_WHOLE;
 }
 
 /** What a suspect stands for; of a way both ends. */

@@ -9,7 +9,7 @@ import type { Entity } from '../model/entity.ts';
 import { service } from '../model/entity.ts';
 import type { Walk } from '../model/walk.ts';
 import { furtherWalks, laterWalks } from './further.ts';
-import { withSteps } from './later.ts';
+import { withSteps } from './steps.ts';
 import { chooseSymptom } from './symptom.ts';
 import { buildSystem } from './system.ts';
 import { walkFrom } from './walk-from.ts';
@@ -45,8 +45,8 @@ export function demarcate(comparison: Comparison, symptom?: Entity): Walk {
  *          same walk when there are none
  */
 export function demarcateLater(step: Comparison, walk: Walk): Walk {
-  const stepped = { ...step, anomalies: withSteps(step) };
-  const found = laterWalks(stepped, [walk, ...(walk.further ?? [])]);
+  const system = buildSystem(step);
+  const found = laterWalks(system, withSteps(system, step), [walk, ...(walk.further ?? [])]);
   if (found.length === 0) return walk;
   const compared = comparedOf(step);
   return { ...walk, further: [...(walk.further ?? []), ...found.map((one) => ({ ...one, compared }))] };

@@ -4,11 +4,10 @@
  * trouble is walked in the windows before it, and the later one by itself.
  */
 import type { Comparison } from '../model/comparison.ts';
-import { entityKey, service } from '../model/entity.ts';
-import type { Anomaly, Symptom } from '../model/incident.ts';
+import { entityKey } from '../model/entity.ts';
+import type { Anomaly } from '../model/incident.ts';
+import { firstOnsetMs } from '../model/onset.ts';
 import { LEDGER_OF } from './symptom.ts';
-import type { Flow } from './system.ts';
-import { buildSystem, inbound, meanUs } from './system.ts';
 
 /**
  * Windows of the first trouble that are enough to judge it by; what begins sooner may be its spreading. And of the later
@@ -41,9 +40,10 @@ function isFelt({ entity, symptom }: Anomaly): boolean {
 
 /** The latest the incident may have begun: sparse series tell it to a block of windows. Resources may show it long before. */
 function beganMs({ anomalies, current }: Comparison): number {
-  const symptoms = anomalies.filter(({ entity, symptom }) => entity.kind === 'service' && symptom in LEDGER_OF);
-  const onsets = symptoms.map(({ onsetMs, onsetBlurMs = 0 }) => onsetMs + onsetBlurMs);
-  return onsets.length === 0 ? current.fromMs : Math.max(current.fromMs, Math.min(...onsets));
+  const onsetMs = firstOnsetMs(
+    anomalies.filter(({ entity, symptom }) => entity.kind === 'service' && symptom in LEDGER_OF),
+  );
+  return Number.isFinite(onsetMs) ? Math.max(current.fromMs, onsetMs) : current.fromMs;
 }
 
 /** At most so many are looked at: each costs a comparison and a walk. */
@@ -51,9 +51,10 @@ const MAX_STEPS = 2;
 
 /**
  * Starts of the windows, long enough after the incident began and apart from each other, in which most entities became
- * abnormal anew: where other faults may have struck whoever suffers already. Ascending; later trouble is always one.
+ * abnormal anew: where other faults may have struck whoever suffers already. Ascending.
+ * @param troubleMs  `laterTroubleMs` of the same: always one of them
  */
-export function laterStepsMs(comparison: Comparison): number[] {
+export function laterStepsMs(comparison: Comparison, troubleMs: number | undefined): number[] {
   const { anomalies, windowMs } = comparison;
   const enoughMs = ENOUGH_WINDOWS * windowMs;
   const late = beganMs(comparison) + enoughMs;
@@ -61,65 +62,12 @@ export function laterStepsMs(comparison: Comparison): number[] {
   for (const { entity, onsetMs } of anomalies) {
     if (onsetMs >= late) fresh.set(onsetMs, (fresh.get(onsetMs) ?? new Set()).add(entityKey(entity)));
   }
-  const trouble = laterTroubleMs(comparison);
-  const steps = trouble === undefined ? [] : [trouble];
+  const steps = troubleMs === undefined ? [] : [troubleMs];
   for (const [onsetMs] of [...fresh].sort(([a, some], [b, others]) => others.size - some.size || a - b)) {
     if (steps.length === MAX_STEPS) break;
     if (steps.every((step) => Math.abs(onsetMs - step) >= enoughMs)) steps.push(onsetMs);
   }
   return steps.sort((a, b) => a - b);
-}
-
-/** A service's mean duration, or its errors, must have grown by this much since: as for an alarm, by default. */
-const STEP_RATIO = 1.5;
-/** Who waits for calls that became abnormal anew shows it by less, beside the trouble it had before. */
-const WAITING_RATIO = 1.1;
-const STEP_US = 3_000;
-const STEP_ERRORS = 0.01;
-const STEP_ERROR_COUNT = 5;
-const MIN_REQUESTS = 10;
-
-/** The anomalies of a step, and those of services that were abnormal before and are more so since. */
-export function withSteps(step: Comparison): readonly Anomaly[] {
-  const system = buildSystem(step);
-  const known = new Set(step.anomalies.map(({ entity, symptom }) => `${entityKey(entity)}|${symptom}`));
-  const waiting = new Set(
-    step.anomalies.flatMap(({ entity, symptom }) =>
-      entity.kind === 'edge' && symptom === 'latency_rise' ? [entity.from] : [],
-    ),
-  );
-  const steps = system.services.flatMap((name): Anomaly[] => {
-    const flows = inbound(system.service(name));
-    if (flows === undefined) return [];
-    const { baseline, current } = flows;
-    const { seconds } = system.spans.current;
-    if (Math.min(baseline.count * system.spans.baseline.seconds, current.count * seconds) < MIN_REQUESTS) return [];
-    const found: Anomaly[] = [];
-    const add = (symptom: Symptom, metric: string, was: number, is: number): void => {
-      if (known.has(`${entityKey(service(name))}|${symptom}`)) return;
-      found.push({
-        entity: service(name),
-        metric,
-        symptom,
-        onsetMs: step.current.fromMs,
-        detectedMs: step.current.fromMs,
-        lastMs: step.current.toMs - step.windowMs,
-        baseline: was,
-        current: is,
-        score: 1,
-        volume: current.count * seconds,
-      });
-    };
-    const [wasUs, isUs] = [meanUs(baseline), meanUs(current)];
-    const least = waiting.has(name) ? WAITING_RATIO : STEP_RATIO;
-    if (isUs > least * wasUs && isUs > wasUs + STEP_US) add('latency_rise', 'duration_mean_us', wasUs, isUs);
-    const share = ({ errors, count }: Flow): number => errors / count;
-    const more = (current.errors - share(baseline) * current.count) * seconds;
-    if (share(current) > share(baseline) + STEP_ERRORS && more >= STEP_ERROR_COUNT)
-      add('error_rise', 'error_ratio', share(baseline), share(current));
-    return found;
-  });
-  return [...step.anomalies, ...steps];
 }
 
 /** All that calls one of them, directly or not. */

@@ -3,6 +3,9 @@ import type { LedgerTerm, Suspect } from '../model/walk.ts';
 import type { Measure, Unit, Units } from './instance-work.ts';
 import { growthOf } from './instance-work.ts';
 
+/** Of what a suspect stands for: so much of it on one machine, its ways counted, is that machine's and no suspect of its own. */
+export const NEARLY_WHOLE = 0.75;
+
 /** What of a unit a ledger's term speaks of; none of visits, calls and callers. */
 export function measureOf(term: LedgerTerm): Measure | undefined {
   return term === 'self' || term === 'network' || term === 'originated' ? term : undefined;

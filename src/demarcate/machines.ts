@@ -11,7 +11,7 @@ import { median } from '../stats/robust.ts';
 import type { Measure, Unit, Units } from './instance-work.ts';
 import { observe } from './instance-work.ts';
 import type { Part } from './machine-parts.ts';
-import { grownParts, measureOf, sharesOf } from './machine-parts.ts';
+import { grownParts, measureOf, NEARLY_WHOLE, sharesOf } from './machine-parts.ts';
 import { isThrottled } from './work.ts';
 
 /** Share of the suspects' scores that must sit on the machine. */
@@ -94,7 +94,7 @@ function machineOf(
     contribution: scored.reduce((sum, suspect) => sum + suspect.contribution * part.get(suspect)!, 0),
     shares: scored.reduce<LedgerShares>((sum, suspect) => addShares(sum, suspect.shares, part.get(suspect)!), {}),
     score: Math.min(1, weight),
-    ...onsetOf(scored.filter((suspect) => part.get(suspect)! >= MIN_EXPLAINED)),
+    ...onsetOf(scored.filter((suspect) => part.get(suspect)! >= NEARLY_WHOLE)),
     symptoms: [...new Set(scored.flatMap(({ symptoms }) => symptoms))].sort(compareNames),
     term: lead.term,
     path: [machineEntity(name), ...lead.path],
@@ -109,7 +109,7 @@ function machineOf(
     machines: [name],
   };
   // What sits there (nearly) whole is the machine's trouble and no suspect of its own.
-  const rest = suspects.filter((suspect) => !(part.get(suspect)! >= MIN_EXPLAINED));
+  const rest = suspects.filter((suspect) => !(part.get(suspect)! >= NEARLY_WHOLE));
   return [
     blamed,
     ...rest.map((suspect) => {

@@ -3,6 +3,7 @@ import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey } from '../model/entity.ts';
 import { addShares } from '../model/ledger-shares.ts';
+import { firstOnsetMs } from '../model/onset.ts';
 import type { Ledger, LedgerKind, Suspect, Walk } from '../model/walk.ts';
 import { errorLedger } from './error-ledger.ts';
 import { moveInducedWaiting } from './induced.ts';
@@ -89,8 +90,7 @@ function tooLate(comparison: Comparison, symptom: Entity, kind: LedgerKind, susp
   const own = comparison.anomalies.filter(({ entity }) => entityKey(entity) === entityKey(symptom));
   const ofKind = own.filter((anomaly) => LEDGER_OF[anomaly.symptom] === kind);
   // The latest it may have begun: what cannot be told is not held against anybody.
-  const onsets = (ofKind.length > 0 ? ofKind : own).map(({ onsetMs, onsetBlurMs = 0 }) => onsetMs + onsetBlurMs);
-  return onsets.length > 0 && suspect.onsetMs > Math.min(...onsets) + LATE_WINDOWS * comparison.windowMs;
+  return suspect.onsetMs > firstOnsetMs(ofKind.length > 0 ? ofKind : own) + LATE_WINDOWS * comparison.windowMs;
 }
 
 function notesOf(system: System, ledgers: readonly Ledger[]): string[] {

@@ -1,3 +1,6 @@
+/** Medians of streams. */
+import { medianOfSorted } from '../stats/robust.ts';
+
 /** The median of the last points of a stream, kept in order. Memory: two numbers per point looked at; cost: one pass over them. */
 export class RecentMedian {
   readonly #last: Float64Array;
@@ -32,21 +35,6 @@ export class RecentMedian {
 
   /** Their median; at least one must be known. */
   get value(): number {
-    const n = this.known;
-    return n % 2 === 1 ? this.#sorted[n >> 1]! : (this.#sorted[n / 2 - 1]! + this.#sorted[n / 2]!) / 2;
+    return medianOfSorted(this.#sorted, this.known);
   }
-}
-
-/** Insertion sort, in place, of the first n values; for few. */
-export function sortedMedian(values: Float64Array, n: number): number {
-  for (let i = 1; i < n; i++) {
-    const value = values[i]!;
-    let j = i - 1;
-    while (j >= 0 && values[j]! > value) {
-      values[j + 1] = values[j]!;
-      j--;
-    }
-    values[j + 1] = value;
-  }
-  return n % 2 === 1 ? values[n >> 1]! : (values[n / 2 - 1]! + values[n / 2]!) / 2;
 }

@@ -12,11 +12,11 @@
  * curve has shown is (`first-day.ts`).
  */
 
+import { medianOfSorted, sortInPlace } from '../stats/robust.ts';
 import { AlarmBudget } from './alarm-budget.ts';
 import { DailyRange } from './daily-range.ts';
 import { Expectation } from './expectation.ts';
 import { FirstDay } from './first-day.ts';
-import { sortedMedian } from './recent-median.ts';
 import { Silence } from './silence.ts';
 import { Unrest } from './unrest.ts';
 
@@ -143,7 +143,8 @@ export class SeasonalGauge {
       }
     }
     if (n < 2 * NEIGHBOURS + 1) return Number.NaN;
-    const median = sortedMedian(this.#scratch, n);
+    sortInPlace(this.#scratch, n);
+    const median = medianOfSorted(this.#scratch, n);
     this.#seenBefore =
       n < FEW_DAYS * (2 * NEIGHBOURS + 1) && value >= this.#scratch[0]! && value <= this.#scratch[n - 1]!;
     return median;

@@ -46,7 +46,8 @@ export function evidenceOf(
       anomalies: within(Number.NEGATIVE_INFINITY, untilMs),
       exclude,
     });
-  const starts = laterStepsMs(whole).filter((fromMs) => fromMs <= nowMs);
+  const troubleMs = laterTroubleMs(whole);
+  const starts = laterStepsMs(whole, troubleMs).filter((fromMs) => fromMs <= nowMs);
   const later = starts.flatMap((fromMs, i): Later[] => {
     const untilMs = starts[i + 1] ?? nowMs + windowMs;
     if (untilMs - fromMs < ENOUGH_WINDOWS * windowMs) return [];
@@ -58,7 +59,6 @@ export function evidenceOf(
     });
     return [{ fromMs, step, before: firstUntil(fromMs) }];
   });
-  const troubleMs = laterTroubleMs(whole);
   if (troubleMs === undefined || troubleMs > nowMs) return { comparison: whole, later, isFolded: false };
   const before = later.find(({ fromMs }) => fromMs === troubleMs)?.before ?? firstUntil(troubleMs);
   return { comparison: before, leftOutFromMs: troubleMs, later, isFolded: false };
@@ -80,20 +80,13 @@ export interface Walked {
 export function walkThrough({ comparison, leftOutFromMs, later, isFolded }: Evidence, kept?: Walked): Walked {
   if (isFolded && kept?.leftOutFromMs !== undefined) return kept;
   const steps = later.map(({ step }) => step);
-  const told = later.find(({ step, before }) => {
+  for (const [i, { step, before, fromMs }] of later.entries()) {
     const alone = demarcate(before);
-    return demarcateLater(step, alone) !== alone;
-  });
-  const first =
-    told === undefined ? { comparison, leftOutFromMs } : { comparison: told.before, leftOutFromMs: told.fromMs };
-  let walk = demarcate(first.comparison);
-  if (told !== undefined) {
-    for (const { step, fromMs } of later) if (fromMs >= told.fromMs) walk = demarcateLater(step, walk);
+    const told = demarcateLater(step, alone);
+    if (told === alone) continue;
+    const walk = steps.slice(i + 1).reduce((found, next) => demarcateLater(next, found), told);
+    return { walk, comparison: before, leftOutFromMs: fromMs, steps };
   }
-  return {
-    walk,
-    comparison: first.comparison,
-    ...(first.leftOutFromMs === undefined ? {} : { leftOutFromMs: first.leftOutFromMs }),
-    steps,
-  };
+  const leftOut = leftOutFromMs === undefined ? {} : { leftOutFromMs };
+  return { walk: demarcate(comparison), comparison, ...leftOut, steps };
 }

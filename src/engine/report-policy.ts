@@ -21,6 +21,11 @@ export function isDue(incident: Incident, window: ClosedWindow): boolean {
   return age >= 0 && (age <= EAGER_WINDOWS || age % CALM_EVERY === 0 || hasRipened(incident, window));
 }
 
+/** Resolved for so long that it cannot open again. */
+export function isForgotten({ resolvedMs }: Incident, window: ClosedWindow, reopenWindows: number): boolean {
+  return resolvedMs !== undefined && window.startMs - resolvedMs > reopenWindows * window.windowMs;
+}
+
 /** Something that began later has lasted long enough just now to be walked by itself. */
 function hasRipened({ startMs, anomalies }: Incident, window: ClosedWindow): boolean {
   const enoughMs = ENOUGH_WINDOWS * window.windowMs;

@@ -124,6 +124,15 @@ export class Joins {
     return true;
   }
 
+  /** The same of an edge's key (caller, callee, side): each side knows its own end. */
+  renameEdge(key: Uint32Array): boolean {
+    const [caller = 0, callee = 0, side] = key;
+    const [from, to] = this.edge(caller, callee);
+    if (side === 0) key[1] = to;
+    else key[0] = from;
+    return key[0] !== caller || key[1] !== callee;
+  }
+
   /** The callers of several services that the callee's host sees under one address; none where it is one service. */
   sharing(caller: number, callee: number): readonly Named[] {
     const behind = this.#callers.get(callee)?.get(caller)?.behind ?? [];

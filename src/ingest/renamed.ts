@@ -3,53 +3,19 @@
 import { TCP_FIELDS } from '../model/columns.ts';
 import type { CallTable, Names, TcpTable } from '../model/window.ts';
 import { KEY_CALLEE, KEY_CALLER, KEY_CALLER_INSTANCE, KEY_CALLER_MACHINE, KEY_SIDE } from '../model/window.ts';
-import type { Directory } from './directory.ts';
-import { Doubles, exact, RowIndex, Words } from './growable.ts';
+import { Doubles, exact, Words } from './growable.ts';
 import type { Joins } from './joins.ts';
 import type { Places } from './places.ts';
 import { Placing } from './places.ts';
+import type { RenamedIds } from './renamed-ids.ts';
 import type { CallerShares, Part } from './shared-callers.ts';
 
 const RTT_MIN = TCP_FIELDS.indexOf('rttMinUs');
 
-/** Leaf -> the leaf with its names; remembered as long as nothing new is learnt. */
-export class RenamedLeaves {
-  readonly directory: Directory;
-  readonly #joins: Joins;
-  readonly #key: Uint32Array;
-  #version = 0;
-  /** Leaf -> renamed leaf, once it was asked for. */
-  #known = new RowIndex();
-
-  constructor(directory: Directory, joins: Joins) {
-    this.directory = directory;
-    this.#joins = joins;
-    this.#key = new Uint32Array(directory.width);
-  }
-
-  of(leaf: number): number {
-    if (this.#version !== this.#joins.version) {
-      this.#version = this.#joins.version;
-      this.#known = new RowIndex(this.directory.size);
-    }
-    const known = this.#known.get(leaf);
-    if (known >= 0) return known;
-    const found = this.#find(leaf);
-    this.#known.set(leaf, found);
-    return found;
-  }
-
-  #find(leaf: number): number {
-    const { keys, width, collector } = this.directory;
-    this.#key.set(keys.subarray(leaf * width, (leaf + 1) * width));
-    return this.#joins.rename(this.#key) ? this.directory.intern(this.#key, collector[leaf]!) : leaf;
-  }
-}
-
 /** undefined: every leaf has its names already. Cost: O(rows). */
 function placesOf(
   leaf: Uint32Array,
-  leaves: RenamedLeaves,
+  leaves: RenamedIds,
   partsOf: (keys: Uint32Array, at: number) => readonly Part[],
 ): Places | undefined {
   const { directory } = leaves;
@@ -77,7 +43,7 @@ function placesOf(
   return placing.changed ? placing.places : undefined;
 }
 
-export function renamedCalls(table: CallTable, leaves: RenamedLeaves, shares: CallerShares): CallTable {
+export function renamedCalls(table: CallTable, leaves: RenamedIds, shares: CallerShares): CallTable {
   const places = placesOf(table.leaf, leaves, (keys, at) => shares.ofCalls(keys, at));
   if (places === undefined) return table;
   return {
@@ -89,7 +55,7 @@ export function renamedCalls(table: CallTable, leaves: RenamedLeaves, shares: Ca
   };
 }
 
-export function renamedTcp(table: TcpTable, leaves: RenamedLeaves, shares: CallerShares): TcpTable {
+export function renamedTcp(table: TcpTable, leaves: RenamedIds, shares: CallerShares): TcpTable {
   const places = placesOf(table.leaf, leaves, (keys, at) =>
     shares.ofEdge(keys[at + KEY_CALLER]!, keys[at + KEY_CALLEE]!),
   );

@@ -13,8 +13,9 @@ import { EDGE_KEY_WIDTH } from './edge-key.ts';
 import { RowIndex } from './growable.ts';
 import { Joins } from './joins.ts';
 import { NameTable } from './names.ts';
-import { RenamedLeaves, renamedCalls, renamedRelations, renamedTcp } from './renamed.ts';
-import { RenamedEdges, renamedHistograms } from './renamed-histograms.ts';
+import { renamedCalls, renamedRelations, renamedTcp } from './renamed.ts';
+import { renamedHistograms } from './renamed-histograms.ts';
+import { RenamedIds } from './renamed-ids.ts';
 import { ResourceBuilder } from './resource-builder.ts';
 import { CallerShares } from './shared-callers.ts';
 import type { SketchLog } from './sketch-log.ts';
@@ -32,9 +33,9 @@ export class Identities {
   readonly #resourceIds = { instance: new Map<string, number>(), machine: new Map<string, number>() };
   readonly dictionaries = new Dictionaries(this.names);
   readonly joins = new Joins(this.names);
-  readonly namedCalls = new RenamedLeaves(this.calls, this.joins);
-  readonly namedTcp = new RenamedLeaves(this.tcp, this.joins);
-  readonly namedEdges = new RenamedEdges(this.edges, this.joins);
+  readonly namedCalls = new RenamedIds(this.calls, this.joins, (key) => this.joins.rename(key));
+  readonly namedTcp = new RenamedIds(this.tcp, this.joins, (key) => this.joins.rename(key));
+  readonly namedEdges = new RenamedIds(this.edges, this.joins, (key) => this.joins.renameEdge(key));
   /** Call leaf -> its edge, once a sketch asked for it. */
   readonly edgeOf = new RowIndex();
   /** Sketch logs of closed windows, to be used again. */

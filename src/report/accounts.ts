@@ -3,7 +3,7 @@ import type { Compared } from '../model/compared.ts';
 import { entityKey } from '../model/entity.ts';
 import { formatClock, sharePercent } from '../model/format.ts';
 import type { RankedCause } from '../model/report.ts';
-import type { LedgerKind } from '../model/walk.ts';
+import type { Ledger, LedgerKind, Walk } from '../model/walk.ts';
 
 /** Smaller shares are not worth a word beside a larger one. */
 const WORTH_A_WORD = 0.05;
@@ -27,6 +27,13 @@ export interface Changed {
   readonly kind: LedgerKind;
   readonly change: number | null;
   readonly compared?: Compared;
+}
+
+export type ComparedLedger = Ledger & Pick<Changed, 'compared'>;
+
+/** The ledgers of a walk, each with what it compares where that is not what the report does. */
+export function comparedLedgers({ ledgers, compared }: Walk): ComparedLedger[] {
+  return ledgers.map((ledger) => ({ ...ledger, ...(compared === undefined ? {} : { compared }) }));
 }
 
 export function ledgerChange({ kind, change }: Changed): string {

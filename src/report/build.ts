@@ -1,13 +1,13 @@
 /** Everything known of an incident becomes one report. A function of its input; its id derives from its content. */
-
-import { comparedOf } from '../model/compared.ts';
-import type { Comparison } from '../model/comparison.ts';
+import { comparedOf, comparedSince } from '../model/compared.ts';
 import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey } from '../model/entity.ts';
 import { formatClock } from '../model/format.ts';
 import type { Incident } from '../model/incident.ts';
 import type { KeyMetric, RankedCause, Report, ReportLedger, ReportLedgerEntry } from '../model/report.ts';
 import type { Ledger, Walk } from '../model/walk.ts';
+import type { ComparedLedger } from './accounts.ts';
+import { comparedLedgers } from './accounts.ts';
 import { blindSpots } from './blind-spots.ts';
 import { contentId, finite } from './canonical.ts';
 import { allCauses, uniqueEntities } from './causes.ts';
@@ -28,7 +28,7 @@ export function buildReport(input: ReportInput): Report {
   const walk = withoutNoise(input.walk);
   const incident = withRates(input.incident, comparison.windowMs);
   const found = allCauses(walk, verdicts, input.furtherVerdicts ?? [], incident.startMs).map((cause) =>
-    withChanges(cause, evidenceOf(cause, input)),
+    withChanges(cause, comparedSince(comparison, input.steps ?? [], cause.sinceMs)),
   );
   const causes = keepShown(found, previous);
   const affected = affectedOf(incident);
@@ -77,14 +77,7 @@ export function buildReport(input: ReportInput): Report {
 
 /** Of the symptom, and of those that it does not account for and that have a cause. */
 function ledgersOf(walk: Walk): ReportLedger[] {
-  return [walk, ...(walk.further ?? [])].flatMap(({ ledgers, compared }) =>
-    ledgers.map((ledger) => ({ ...toReportLedger(ledger), ...(compared === undefined ? {} : { compared }) })),
-  );
-}
-
-/** What a cause was judged by. */
-function evidenceOf({ sinceMs }: RankedCause, { comparison, steps = [] }: ReportInput): Comparison {
-  return steps.find(({ current }) => current.fromMs === sinceMs) ?? comparison;
+  return [walk, ...(walk.further ?? [])].flatMap(comparedLedgers).map(toReportLedger);
 }
 
 /** Of the first trouble and of what began later; each once. */
@@ -129,7 +122,7 @@ function affectedOf(incident: Incident): Entity[] {
   );
 }
 
-function toReportLedger(ledger: Ledger): ReportLedger {
+function toReportLedger(ledger: ComparedLedger): ReportLedger {
   const size = (value: number): number => (Number.isFinite(value) ? Math.abs(value) : 0);
   const ordered = ledger.entries
     .map((entry, i) => ({ entry, i }))
@@ -174,5 +167,6 @@ function toReportLedger(ledger: Ledger): ReportLedger {
     current: finite(ledger.current),
     change: finite(ledger.change),
     entries,
+    ...(ledger.compared === undefined ? {} : { compared: ledger.compared }),
   };
 }

@@ -5,7 +5,15 @@ import { formatTime, listOf } from '../model/format.ts';
 import type { Anomaly, Incident, Symptom } from '../model/incident.ts';
 import type { RankedCause, Report } from '../model/report.ts';
 import type { Ledger, LedgerKind, Walk } from '../model/walk.ts';
-import { accountsFor, ledgerChange, otherCauses, shareWords, toldCauses, toldLedgers } from './accounts.ts';
+import {
+  accountsFor,
+  comparedLedgers,
+  ledgerChange,
+  otherCauses,
+  shareWords,
+  toldCauses,
+  toldLedgers,
+} from './accounts.ts';
 import { finite } from './canonical.ts';
 import { metricUnit, metricWords, showMetric } from './metric-names.ts';
 
@@ -126,9 +134,9 @@ function furtherCauses(causes: readonly RankedCause[], walk: Walk): string[] {
     const own = (walk.further ?? []).find(
       ({ symptom, compared }) => symptom.name === cause.symptom?.name && compared?.current.fromMs === cause.sinceMs,
     );
-    if (own === undefined) return [];
-    const ledgers = own.ledgers.map((ledger) => ({ ...ledger, ...(own.compared && { compared: own.compared }) }));
-    return [`Apart from that: ${causeWords(cause)}, which accounts for ${accountsFor(cause, ledgers)}.`];
+    return own === undefined
+      ? []
+      : [`Apart from that: ${causeWords(cause)}, which accounts for ${accountsFor(cause, comparedLedgers(own))}.`];
   });
   return [...others, ...apart];
 }

@@ -54,6 +54,12 @@ export function medianAndMadInPlace(buffer: Float64Array, n: number, out: { medi
 }
 
 function medianSmall(buffer: Float64Array, n: number): number {
+  sortInPlace(buffer, n);
+  return medianOfSorted(buffer, n);
+}
+
+/** Insertion sort of buffer[0..n), ascending: for a few dozen values, mostly in order. Cost: O(n²), O(n) in order. */
+export function sortInPlace(buffer: Float64Array, n: number): void {
   for (let i = 1; i < n; i++) {
     const value = buffer[i]!;
     let j = i - 1;
@@ -63,8 +69,12 @@ function medianSmall(buffer: Float64Array, n: number): number {
     }
     buffer[j + 1] = value;
   }
+}
+
+/** Median of sorted[0..n), n > 0. */
+export function medianOfSorted(sorted: Float64Array, n: number): number {
   const half = n >> 1;
-  return n % 2 === 1 ? buffer[half]! : (buffer[half - 1]! + buffer[half]!) / 2;
+  return n % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
 /** Median of the finite values; NaN when there are none. */

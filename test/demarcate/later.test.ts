@@ -17,6 +17,7 @@ const anomaly = (entity: Entity, windows: number, symptom: Symptom = 'latency_ri
   symptom,
   onsetMs: first.onsetMs + windows * windowMs,
 });
+const stepsOf = (comparison: Comparison): number[] => laterStepsMs(comparison, laterTroubleMs(comparison));
 const withAnomalies = (...more: Anomaly[]): Comparison => ({ ...drawn, anomalies: [first, ...more] });
 
 describe('later trouble', () => {
@@ -35,7 +36,7 @@ describe('later trouble', () => {
     const pooled = { ...first, onsetBlurMs: 12 * windowMs };
     const none = { ...drawn, anomalies: [pooled, anomaly(service('db'), 9)] };
     expect(laterTroubleMs(none)).toBeUndefined();
-    expect(laterStepsMs(none)).toEqual([]);
+    expect(stepsOf(none)).toEqual([]);
     expect(laterTroubleMs({ ...drawn, anomalies: [pooled, anomaly(service('db'), 18)] })).toBe(
       first.onsetMs + 18 * windowMs,
     );
@@ -65,13 +66,12 @@ describe('a later step', () => {
   it('counts from a fall of traffic, too', () => {
     const fall = anomaly(service('web'), 0, 'traffic_drop');
     const later = [anomaly(service('search'), 9, 'error_rise'), anomaly(instance('search-1'), 9, 'error_rise')];
-    expect(laterStepsMs({ ...drawn, anomalies: [fall, ...later] })).toEqual([first.onsetMs + 9 * windowMs]);
+    expect(stepsOf({ ...drawn, anomalies: [fall, ...later] })).toEqual([first.onsetMs + 9 * windowMs]);
   });
 
   it('is where most became abnormal anew; of two near each other the one with more, or the earlier', () => {
     const at = (windows: number, ...names: string[]) => names.map((name) => anomaly(instance(name), windows));
-    const steps = (...more: Anomaly[]) =>
-      laterStepsMs(withAnomalies(...more)).map((ms) => (ms - first.onsetMs) / windowMs);
+    const steps = (...more: Anomaly[]) => stepsOf(withAnomalies(...more)).map((ms) => (ms - first.onsetMs) / windowMs);
     expect(steps(anomaly(instance('api-1'), 5))).toEqual([]);
     expect(steps(...at(7, 'a'), ...at(9, 'b', 'c'))).toEqual([9]);
     expect(steps(...at(9, 'b'), ...at(7, 'a'))).toEqual([7]);
