@@ -8,15 +8,13 @@
 import { writeSync } from 'node:fs';
 import { encodeBatch } from '../../src/codec/index.ts';
 import { createRandom } from '../../src/stats/random.ts';
-import type { Naming } from './workload.ts';
-import { edgesOf, NAMINGS, WINDOW_MS, windowBatches } from './workload.ts';
+import { edgesOf, namingOf, WINDOW_MS, windowBatches } from './workload.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 const [services = 1_000, edges = 10_000, windows = 30, slowFrom = NEVER, secondFrom = NEVER] = process.argv
   .slice(2, 7)
   .map(Number);
-const naming = (process.argv[7] ?? 'names') as Naming;
-if (!NAMINGS.includes(naming)) throw new Error(`naming: expected one of ${NAMINGS.join(', ')}, found ${naming}`);
+const naming = namingOf(process.argv[7] ?? 'names');
 /** Any start will do, and the same one makes the same bytes. */
 const START_MS = 1_800_000_000_000;
 

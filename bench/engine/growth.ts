@@ -11,6 +11,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { flags } from '../../eval/flags.ts';
+import { namingOf } from './workload.ts';
 
 interface Result {
   readonly records: number;
@@ -37,6 +38,7 @@ const values = flags(import.meta.url, {
   naming: { type: 'string', default: 'names' },
 });
 const windows = Number(values.windows);
+const naming = namingOf(values.naming);
 /** Windows between the fault's beginning, a second one's, and the end. */
 const FAULT_WINDOWS = values.second ? 18 : 5;
 const SECOND_WINDOWS = values.second ? 10 : 0;
@@ -48,7 +50,7 @@ function script(name: string): string {
 async function measure(services: number): Promise<Result> {
   const node = [process.execPath, ...process.execArgv];
   const [first, second] = [windows - FAULT_WINDOWS, windows - SECOND_WINDOWS];
-  const workload = [...[services, services * 10, windows, first, second].map(String), values.naming];
+  const workload = [...[services, services * 10, windows, first, second].map(String), naming];
   const [command = '', ...args] = [...node, script('./generate.ts'), ...workload];
   const generator = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   // Two windows are still open when the last message comes, as always in a running engine.

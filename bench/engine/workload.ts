@@ -50,8 +50,15 @@ function machineOf(service: string, i: number): string {
 }
 
 /** How a collector names what runs on another host: by its service, or by an address of its own or of its host. */
-export const NAMINGS = ['names', 'pods', 'hosts'] as const;
+const NAMINGS = ['names', 'pods', 'hosts'] as const;
 export type Naming = (typeof NAMINGS)[number];
+
+/** @throws {Error} when the text is none */
+export function namingOf(text: string): Naming {
+  const naming = NAMINGS.find((one) => one === text);
+  if (naming === undefined) throw new Error(`--naming: expected ${NAMINGS.join(', ')}, found ${text}`);
+  return naming;
+}
 
 /** `10.a.b.c` */
 function address(number: number): string {
