@@ -22,6 +22,7 @@ interface CaseRow {
   readonly normal_to_ms: string;
   readonly abnormal_from_ms: string;
   readonly abnormal_to_ms: string;
+  readonly symptom_node?: string;
 }
 
 interface Stream {
@@ -116,13 +117,22 @@ function evidenceOf(stream: Stream, row: CaseRow, exclude: readonly (readonly [n
       current: values.filter((_, i) => inside(abnormal, times[i] ?? 0)),
     };
   };
-  const series: NodeSeries[] = stream.nodes.map(({ node, kind, metric, times, values }) => ({
-    node,
-    kind: kind === 'host' ? 'machine' : kind === 'instance' ? 'instance' : 'service',
-    metric,
-    ...meaning(metric),
-    ...cut(times, /availability|success/.test(metric) ? values.map((value) => 1 - value / 100) : values),
-  }));
+  const requests = new Map(
+    stream.nodes.filter(({ metric }) => metric === 'request_count').map((one) => [`${one.kind}/${one.node}`, one]),
+  );
+  const series: NodeSeries[] = stream.nodes.map(({ node, kind, metric, times, values }) => {
+    const { family, worse } = meaning(metric);
+    const counts = family === 'errors' ? requests.get(`${kind}/${node}`) : undefined;
+    return {
+      node,
+      kind: kind === 'host' ? 'machine' : kind === 'instance' ? 'instance' : 'service',
+      metric,
+      family,
+      worse,
+      ...cut(times, /availability|success/.test(metric) ? values.map((value) => 1 - value / 100) : values),
+      ...(counts === undefined ? {} : { requests: cut(times, at(times, counts)) }),
+    };
+  });
   const edges: EdgeSeries[] = stream.edges.flatMap(({ caller, callee, metric, times, values }) => {
     const measure = /^gap_/.test(metric)
       ? 'gap'
@@ -136,7 +146,17 @@ function evidenceOf(stream: Stream, row: CaseRow, exclude: readonly (readonly [n
   edges.push(...meshGaps(stream, cut));
   // X-Ray's name for an endpoint that only the caller reports.
   const unobserved = new Set(series.map(({ node }) => node).filter((node) => node.endsWith('_remote')));
-  return { series, edges, calls: stream.calls, partOf: stream.partOf, unobserved };
+  const symptoms = row.symptom_node === undefined || row.symptom_node === '' ? [] : [row.symptom_node];
+  return { series, edges, calls: stream.calls, partOf: stream.partOf, unobserved, symptoms };
+}
+
+/** A series' values at given times; NaN: none. */
+function at(
+  times: Float64Array,
+  series: { readonly times: Float64Array; readonly values: Float64Array },
+): Float64Array {
+  const known = new Map([...series.times].map((time, i) => [time, series.values[i] ?? Number.NaN]));
+  return times.map((time) => known.get(time) ?? Number.NaN);
 }
 
 /** Where a mesh reports both sides of an edge but no gap: client minus server at the same times. */
@@ -144,18 +164,18 @@ function meshGaps(
   stream: Stream,
   cut: (times: Float64Array, values: Float64Array) => { baseline: Float64Array; current: Float64Array },
 ): EdgeSeries[] {
-  const server = new Map(
+  const servers = new Map(
     stream.edges
       .filter(({ metric }) => metric.startsWith('mesh_server_latency'))
       .map((edge) => [`${edge.caller}\0${edge.callee}`, edge]),
   );
   return stream.edges.flatMap((client) => {
     const other = client.metric.startsWith('mesh_client_latency')
-      ? server.get(`${client.caller}\0${client.callee}`)
+      ? servers.get(`${client.caller}\0${client.callee}`)
       : undefined;
     if (other === undefined) return [];
-    const at = new Map([...other.times].map((time, i) => [time, other.values[i] ?? Number.NaN]));
-    const gap = client.values.map((value, i) => value - (at.get(client.times[i] ?? 0) ?? Number.NaN));
+    const server = at(client.times, other);
+    const gap = client.values.map((value, i) => value - (server[i] ?? Number.NaN));
     return [{ caller: client.caller, callee: client.callee, measure: 'gap' as const, ...cut(client.times, gap) }];
   });
 }

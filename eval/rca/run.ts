@@ -1,6 +1,6 @@
 /**
  * `npm run eval:rca`: our line beside each pack's baselines.
- *   npm run eval:rca -- [--data DIR] [--scorer rca-score.py] [--explain-misses] [--healthy] [--leave-one-out]
+ *   npm run eval:rca -- [--data DIR] [--scorer rca-score.py] [--explain-misses] [--healthy] [--leave-one-out] [--larger]
  * DIR holds unpacked packs; by default ../shared/benchmarks/rca-dev.tar.xz is unpacked into a temporary folder.
  */
 import { execFileSync } from 'node:child_process';
@@ -10,6 +10,7 @@ import { benchmark, unpack, withScratch } from '../benchmarks.ts';
 import { flags } from '../flags.ts';
 import { predict } from './command.ts';
 import { printHealthy } from './healthy.ts';
+import { printLarger } from './larger.ts';
 import { printLeaveOneOut } from './leave-one-out.ts';
 import { printMisses } from './misses.ts';
 
@@ -19,6 +20,7 @@ const values = flags(import.meta.url, {
   'explain-misses': { type: 'boolean', default: false },
   healthy: { type: 'boolean', default: false },
   'leave-one-out': { type: 'boolean', default: false },
+  larger: { type: 'boolean', default: false },
 });
 withScratch((work) => {
   const data = values.data ?? unpack('rca-dev.tar.xz', work);
@@ -52,5 +54,6 @@ withScratch((work) => {
   }
   if (values['leave-one-out']) printLeaveOneOut(packs);
   if (values.healthy) printHealthy(packs);
+  if (values.larger) printLarger(packs);
   if (values['explain-misses']) printMisses(packs);
 });

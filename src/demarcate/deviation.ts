@@ -4,20 +4,27 @@ import { DEFAULT_FALLBACK } from './fallback-settings.ts';
 
 /** Samples of the past that a comparison needs. */
 export const MIN_PAST = 5;
+/** Windows of so many samples are judged without their most extreme one. */
+const BLIP_FROM = 3;
 /** Robust standard deviations -> log units: 0 below the quiet range, capped. */
 export function logExcess(z: number, { quietZ, maxZ } = DEFAULT_FALLBACK): number {
   return Math.log1p(Math.min(maxZ, Math.max(0, z - quietZ)));
 }
 
+/** Log of how many robust standard deviations the window lies off, above the quiet range; 0: as usual or unknown. */
+export function deviation(...args: Parameters<typeof standardised>): number {
+  return logExcess(standardised(...args), args[5]);
+}
+
 /**
- * Log of how many robust standard deviations the window lies off, above the quiet range; 0: as usual or unknown.
- * @param level usual level of the metric over the nodes; `spiky` a measure whose single spikes mean nothing
+ * Robust standard deviations by which the window lies off, the way that is worse; 0: unknown.
+ * @param floor least scatter, in the metric's unit; `spiky` a measure whose single spikes mean nothing
  */
-export function deviation(
+export function standardised(
   baseline: Float64Array,
   current: Float64Array,
   worse: 1 | -1 | 0,
-  level = 0,
+  floor = 0,
   spiky = false,
   settings = DEFAULT_FALLBACK,
 ): number {
@@ -33,14 +40,24 @@ export function deviation(
     spiky && quantile(past, 0.75) === quantile(past, 0.25)
       ? (quantile(past, 1) - quantile(past, 0)) / settings.spikeRange
       : 0;
-  const scale = Math.max(spread, sparse, settings.minScatter * Math.abs(middle), settings.idle * level, 1e-9);
+  const scale = Math.max(spread, sparse, settings.minScatter * Math.abs(middle), floor, 1e-9);
   const typical = (quantile(now, 0.5) - middle) / scale;
-  const high = (quantile(now, 0.9) - quantile(past, 0.9)) / scale;
-  const low = (quantile(now, 0.1) - quantile(past, 0.1)) / scale;
+  const high = (upper(now) - quantile(past, 0.9)) / scale;
+  const low = (lower(now) - quantile(past, 0.1)) / scale;
   const up = Math.max(typical, high / 2);
   const down = Math.max(-typical, -low / 2);
-  const z = worse === 1 ? up : worse === -1 ? down : Math.max(up, down);
-  return logExcess(z, settings);
+  return worse === 1 ? up : worse === -1 ? down : Math.max(up, down);
+}
+
+/** The 0.9-quantile, but no more than the second largest: what one sample of several shows may be a blip. Sorted input. */
+function upper(window: Float64Array): number {
+  const most = quantile(window, 0.9);
+  return window.length < BLIP_FROM ? most : Math.min(most, window[window.length - 2] ?? most);
+}
+
+function lower(window: Float64Array): number {
+  const least = quantile(window, 0.1);
+  return window.length < BLIP_FROM ? least : Math.max(least, window[1] ?? least);
 }
 
 /** Enough samples to compare. */

@@ -8,6 +8,8 @@ export interface FallbackSettings {
   readonly machine: number;
   /** A far end that nobody observes: when an observed node shows as much, it is that one seen from outside. */
   readonly unobserved: number;
+  /** A node that no service in trouble calls, directly or not. */
+  readonly beside: number;
   /** What an entry without measures of its own passes on to whom it calls. */
   readonly passedOn: number;
   /** Of a slow edge's network time, what the end whose edges are worse is blamed for beyond its mean. */
@@ -42,6 +44,7 @@ export const DEFAULT_FALLBACK: FallbackSettings = {
   },
   machine: 0.6,
   unobserved: 0.8,
+  beside: 0.5,
   passedOn: 0.9,
   blamed: 0.75,
   rest: 0.3,

@@ -5,7 +5,7 @@
  * counts for the end that shares it on all its edges.
  */
 import { compareNames } from '../model/entity.ts';
-import { deviation, finite, isComparable, quantile } from './deviation.ts';
+import { deviation, finite, isComparable, logExcess, quantile, standardised } from './deviation.ts';
 import type { FallbackSettings } from './fallback-settings.ts';
 import { DEFAULT_FALLBACK } from './fallback-settings.ts';
 import type { Family } from './families.ts';
@@ -21,6 +21,8 @@ export interface NodeSeries {
   readonly worse: 1 | -1 | 0;
   readonly baseline: Float64Array;
   readonly current: Float64Array;
+  /** Of a ratio, what it is a share of, at the same times; absent: unknown. */
+  readonly requests?: { readonly baseline: Float64Array; readonly current: Float64Array };
 }
 
 export interface EdgeSeries {
@@ -39,12 +41,16 @@ export interface NodeEvidence {
   readonly partOf: ReadonlyMap<string, string>;
   /** Far ends that only their callers report: what they show is the caller's view of somebody. */
   readonly unobserved?: ReadonlySet<string>;
+  /** Nodes of which the trouble was reported; none: unknown. */
+  readonly symptoms?: readonly string[];
 }
 
 /** Largest deviation of a node by family. */
 export interface NodeSigns {
   readonly kind: RankedNode['kind'];
   readonly families: Map<Family, number>;
+  /** Largest weighted deviation within the quiet range: orders those who show nothing. */
+  hint?: number;
 }
 
 export interface RankedNode {
@@ -54,22 +60,24 @@ export interface RankedNode {
   readonly family: Family;
 }
 
-/** @returns nodes, most suspect first; ties by name. Cost: O(samples log samples). */
+/** @returns nodes, most suspect first; equal ones by what they show within the quiet range, then by name. Cost: O(samples log samples). */
 export function rankNodes(evidence: NodeEvidence, settings = DEFAULT_FALLBACK): RankedNode[] {
   const levels = usualLevels(evidence.series);
   const nodes = new Map<string, NodeSigns>();
   for (const series of evidence.series) {
-    const node = nodes.get(series.node) ?? { kind: series.kind, families: new Map<Family, number>() };
+    const node: NodeSigns = nodes.get(series.node) ?? { kind: series.kind, families: new Map() };
     nodes.set(series.node, node);
-    const score = deviation(
+    if (isByChance(series, settings)) continue;
+    const z = standardised(
       series.baseline,
       series.current,
       series.worse,
-      levels.get(`${series.kind}/${series.metric}`) ?? 0,
+      settings.idle * (levels.get(`${series.kind}/${series.metric}`) ?? 0),
       !SYMPTOM_FAMILIES.includes(series.family),
       settings,
     );
-    node.families.set(series.family, Math.max(node.families.get(series.family) ?? 0, score));
+    node.families.set(series.family, Math.max(node.families.get(series.family) ?? 0, logExcess(z, settings)));
+    node.hint = Math.max(node.hint ?? 0, settings.weights[series.family] * Math.min(z, settings.quietZ));
   }
   return rankSigns(evidence, nodes, settings);
 }
@@ -80,12 +88,13 @@ export function rankSigns(
   nodes: ReadonlyMap<string, NodeSigns>,
   settings = DEFAULT_FALLBACK,
 ): RankedNode[] {
-  const { weights, rest, machine, unobserved } = settings;
+  const { weights, rest, machine, unobserved, beside } = settings;
+  const waited = waitedFor(evidence);
   passOn(evidence, nodes, settings);
   const network = edgeNetwork(evidence, settings);
   return foldSingles(
     evidence,
-    [...nodes].map(([name, { kind, families }]) => {
+    [...nodes].map(([name, { kind, families, hint = 0 }]) => {
       const own = new Map(families);
       for (const family of SYMPTOM_FAMILIES) own.set(family, notExplained(evidence, name, family, nodes, settings));
       const gap = network.get(name) ?? network.get(evidence.partOf.get(name) ?? '') ?? 0;
@@ -98,24 +107,37 @@ export function rankSigns(
         score += part;
         if (part > leadScore) [lead, leadScore] = [family, part];
       }
-      const near = kind === 'machine' ? machine : evidence.unobserved?.has(name) === true ? unobserved : 1;
-      return { node: name, kind, score: near * (leadScore + rest * (score - leadScore)), family: lead };
+      const far = waited !== undefined && !waited.has(name) && !waited.has(evidence.partOf.get(name) ?? name);
+      const near =
+        kind === 'machine' ? machine : far ? beside : evidence.unobserved?.has(name) === true ? unobserved : 1;
+      return { node: name, kind, score: near * (leadScore + rest * (score - leadScore)), family: lead, hint };
     }),
-  ).sort((a, b) => b.score - a.score || compareNames(a.node, b.node));
+  )
+    .sort((a, b) => b.score - a.score || b.hint - a.hint || compareNames(a.node, b.node))
+    .map(({ hint: _, ...node }) => node);
+}
+
+/** The symptoms and all that they call, directly or not; undefined: no symptom is known to call anybody. */
+function waitedFor({ symptoms = [], calls }: NodeEvidence): ReadonlySet<string> | undefined {
+  const reached = new Set(symptoms);
+  const callees = new Map<string, string[]>();
+  for (const [caller, callee] of calls) callees.set(caller, [...(callees.get(caller) ?? []), callee]);
+  for (const node of reached) for (const callee of callees.get(node) ?? []) reached.add(callee);
+  return reached.size > new Set(symptoms).size ? reached : undefined;
 }
 
 /** The only instance of a service that is observed as such is the service; with siblings it stays an instance. */
-function foldSingles({ partOf, series, edges }: NodeEvidence, ranked: readonly RankedNode[]): RankedNode[] {
+function foldSingles<T extends RankedNode>({ partOf, series, edges }: NodeEvidence, ranked: readonly T[]): T[] {
   const observed = new Set([
     ...series.filter(({ kind }) => kind === 'service').map(({ node }) => node),
     ...edges.flatMap(({ caller, callee }) => [caller, callee]),
   ]);
   const instances = new Map<string, number>();
   for (const service of partOf.values()) instances.set(service, (instances.get(service) ?? 0) + 1);
-  const out = new Map<string, RankedNode>();
+  const out = new Map<string, T>();
   for (const node of ranked) {
     const service = partOf.get(node.node);
-    const folded: RankedNode =
+    const folded: T =
       service !== undefined && observed.has(service) && instances.get(service) === 1
         ? { ...node, node: service, kind: 'service' }
         : node;
@@ -125,16 +147,47 @@ function foldSingles({ partOf, series, edges }: NodeEvidence, ranked: readonly R
   return [...out.values()];
 }
 
+/** A ratio of so few requests that its errors are no more than chance brings. */
+function isByChance({ baseline, current, requests }: NodeSeries, { quietZ }: FallbackSettings): boolean {
+  if (requests === undefined) return false;
+  const before = sums(baseline, requests.baseline);
+  const now = sums(current, requests.current);
+  if (before.requests === 0 || now.requests === 0) return false;
+  const expected = (before.errors / before.requests) * now.requests;
+  return now.errors < expected + quietZ * Math.sqrt(Math.max(expected, 1));
+}
+
+/** Of the times at which both are known. */
+function sums(ratios: Float64Array, requests: Float64Array): { readonly errors: number; readonly requests: number } {
+  const sum = { errors: 0, requests: 0 };
+  ratios.forEach((ratio, i) => {
+    const count = requests[i] ?? Number.NaN;
+    if (!Number.isFinite(ratio * count)) return;
+    sum.errors += ratio * count;
+    sum.requests += count;
+  });
+  return sum;
+}
+
 /** Upper quartile of a metric's usual level over the nodes: what moves far below it is idle noise. */
 function usualLevels(series: readonly NodeSeries[]): Map<string, number> {
-  const medians = new Map<string, number[]>();
+  const baselines = new Map<string, Float64Array[]>();
   for (const { kind, metric, baseline } of series) {
-    const past = finite(baseline);
-    if (past.length === 0) continue;
     const key = `${kind}/${metric}`;
-    medians.set(key, [...(medians.get(key) ?? []), Math.abs(quantile(past, 0.5))]);
+    baselines.set(key, [...(baselines.get(key) ?? []), baseline]);
   }
-  return new Map([...medians].map(([key, values]) => [key, quantile(Float64Array.from(values).sort(), 0.75)]));
+  return new Map([...baselines].map(([key, list]) => [key, usualLevel(list)]));
+}
+
+/** The same of the network time of edges: next to nothing is the resolution of spans. */
+function usualGap(edges: readonly EdgeSeries[]): number {
+  return usualLevel(edges.filter(({ measure }) => measure === 'gap').map(({ baseline }) => baseline));
+}
+
+function usualLevel(baselines: readonly Float64Array[]): number {
+  const known = baselines.map(finite).filter(({ length }) => length > 0);
+  const medians = Float64Array.from(known, (past) => Math.abs(quantile(past, 0.5))).sort();
+  return medians.length === 0 ? 0 : quantile(medians, 0.75);
 }
 
 /**
@@ -198,10 +251,11 @@ function notExplained(
  */
 function edgeNetwork({ edges }: NodeEvidence, settings: FallbackSettings): Map<string, number> {
   const worst = new Map<string, { ends: readonly string[]; score: number }>();
+  const floor = settings.minScatter * usualGap(edges);
   for (const { caller, callee, measure, baseline, current } of edges) {
     if (measure !== 'gap' || !isComparable(baseline, current)) continue;
     const key = `${caller}\0${callee}`;
-    const score = Math.max(worst.get(key)?.score ?? 0, deviation(baseline, current, 1, 0, false, settings));
+    const score = Math.max(worst.get(key)?.score ?? 0, deviation(baseline, current, 1, floor, false, settings));
     worst.set(key, { ends: [caller, callee], score });
   }
   const sums = new Map<string, { sum: number; count: number }>();

@@ -83,6 +83,51 @@ describe('rankNodes', () => {
     expect(first?.node).toBe('api');
   });
 
+  it('one sample of several is no evidence; two are', () => {
+    const once = { ...series('web', 'network', 10, 10), current: Float64Array.from([10, 10, 400, 10, 10]) };
+    const twice = { ...once, current: Float64Array.from([10, 10, 400, 400, 10]) };
+    const other = series('api', 'cpu', 10, 16);
+    expect(rankNodes(evidence([once, other])).map(({ node }) => node)).toEqual(['api', 'web']);
+    expect(rankNodes(evidence([once, other]))[1]?.score).toBe(0);
+    expect(rankNodes(evidence([twice, other]))[0]?.node).toBe('web');
+  });
+
+  it('two errors are chance where requests are few, not where the same share is of many', () => {
+    const errors = (node: string, count: number): NodeSeries => ({
+      ...series(node, 'errors', 0, 0),
+      current: Float64Array.from([0, 0.01, 0.01, 0, 0, 0]),
+      requests: { baseline: new Float64Array(60).fill(count), current: new Float64Array(6).fill(count) },
+    });
+    const slow = series('db', 'latency', 5, 40);
+    expect(rankNodes(evidence([errors('api', 100), slow]))[0]?.node).toBe('db');
+    expect(rankNodes(evidence([errors('api', 100), slow])).find(({ node }) => node === 'api')?.score).toBe(0);
+    expect(rankNodes(evidence([errors('api', 10_000), slow]))[0]?.node).toBe('api');
+    // Where nobody says of how many, the ratio counts as it is.
+    const { requests: _, ...unknown } = errors('api', 100);
+    expect(rankNodes(evidence([unknown, slow]))[0]?.node).toBe('api');
+  });
+
+  it('who is not called by whom the trouble is of stands back; a neighbour’s symptom alone rules nobody out', () => {
+    const list = [series('api', 'cpu', 10, 30), series('elsewhere', 'cpu', 10, 60)];
+    expect(rankNodes(evidence(list))[0]?.node).toBe('elsewhere');
+    expect(rankNodes(evidence(list, { symptoms: ['web'] }))[0]?.node).toBe('api');
+    expect(rankNodes(evidence(list, { symptoms: ['nobody knows'] }))[0]?.node).toBe('elsewhere');
+  });
+
+  it('an edge that took no time is not slow because spans are rounded to half of one', () => {
+    const gap = (callee: string, past: number, now: number): NodeEvidence['edges'][number] => ({
+      caller: 'web',
+      callee,
+      measure: 'gap',
+      baseline: new Float64Array(60).fill(past),
+      current: new Float64Array(6).fill(now),
+    });
+    const edges = [gap('api', 0, 0.5), gap('db', 10, 10), gap('pay', 10, 10)];
+    const ranked = rankNodes(evidence([series('api', 'cpu', 10, 10), series('web', 'cpu', 10, 16)], { edges }));
+    expect(ranked[0]).toMatchObject({ node: 'web', family: 'cpu' });
+    expect(ranked[1]).toMatchObject({ node: 'api', score: 0 });
+  });
+
   it('network time on all edges of a node is the node’s', () => {
     const gap = (caller: string, callee: string, now: number) => ({
       caller,

@@ -1,0 +1,95 @@
+/**
+ * The ranking on larger systems than the packs have: beside every case stand healthy copies of its own system, whose "now"
+ * is a stretch of their past, coherent over a copy. Everything that a copy shows is noise that this very system makes.
+ */
+import { basename } from 'node:path';
+import type { NodeEvidence } from '../../src/demarcate/fallback.ts';
+import { rankNodes } from '../../src/demarcate/fallback.ts';
+import { createRandom } from '../../src/stats/random.ts';
+import { readPack } from '../loaders/rca-pack.ts';
+import { readTruth } from './truth.ts';
+
+const COPIES = [0, 1, 3];
+const SEEDS = 4;
+
+interface Samples {
+  readonly baseline: Float64Array;
+  readonly current: Float64Array;
+}
+
+export function printLarger(packs: readonly string[]): void {
+  console.log(
+    '\nAC@1 (AC@3) beside healthy copies of the same system, which nobody calls, or whom the symptom calls, too',
+  );
+  for (const pack of packs) {
+    const roots = readTruth(pack);
+    const cases = [...readPack(pack)].flatMap((one) =>
+      'evidence' in one ? [{ evidence: one.evidence, root: roots.get(one.id)?.root ?? '' }] : [],
+    );
+    if (cases.length === 0) continue;
+    const hasSymptoms = cases.some(({ evidence }) => (evidence.symptoms ?? []).length > 0);
+    for (const isCalled of hasSymptoms ? [false, true] : [false]) {
+      const cells = COPIES.map((copies) => {
+        const places = cases.flatMap(({ evidence, root }, k) =>
+          Array.from({ length: copies === 0 ? 1 : SEEDS }, (_, seed) =>
+            rankNodes(withCopies(evidence, copies, isCalled, 1_000 * k + seed)).findIndex(({ node }) => node === root),
+          ),
+        );
+        const share = (most: number): string =>
+          (places.filter((place) => place >= 0 && place < most).length / places.length).toFixed(3);
+        return `${copies + 1} x: ${share(1)} (${share(3)})`;
+      });
+      console.log(`  ${basename(pack)}${isCalled ? ', called' : ''}: ${cells.join(', ')}`);
+    }
+  }
+}
+
+function withCopies(evidence: NodeEvidence, copies: number, isCalled: boolean, seed: number): NodeEvidence {
+  const random = createRandom(seed);
+  const all = [evidence];
+  for (let k = 0; k < copies; k++) {
+    const at = random();
+    const named = (node: string): string => `copy-${k}.${node}`;
+    const bothNamed = ([a, b]: readonly [string, string]): readonly [string, string] => [named(a), named(b)];
+    const entries = isCalled
+      ? evidence.calls.flatMap(([caller, callee]): (readonly [string, string])[] =>
+          evidence.symptoms?.includes(caller) === true ? [[caller, named(callee)]] : [],
+        )
+      : [];
+    all.push({
+      series: evidence.series.map(({ requests, ...one }) => ({
+        ...one,
+        node: named(one.node),
+        ...healthy(one, at),
+        ...(requests === undefined ? {} : { requests: healthy(requests, at) }),
+      })),
+      edges: evidence.edges.map((one) => ({
+        ...one,
+        caller: named(one.caller),
+        callee: named(one.callee),
+        ...healthy(one, at),
+      })),
+      calls: [...evidence.calls.map(bothNamed), ...entries],
+      partOf: new Map([...evidence.partOf].map(bothNamed)),
+      unobserved: new Set([...(evidence.unobserved ?? [])].map(named)),
+    });
+  }
+  return {
+    series: all.flatMap(({ series }) => series),
+    edges: all.flatMap(({ edges }) => edges),
+    calls: all.flatMap(({ calls }) => calls),
+    partOf: new Map(all.flatMap(({ partOf }) => [...partOf])),
+    unobserved: new Set(all.flatMap(({ unobserved = [] }) => [...unobserved])),
+    symptoms: evidence.symptoms ?? [],
+  };
+}
+
+/** A stretch as long as the window, from `at` (0..1) of the way through the past, and the past without it. */
+function healthy({ baseline, current }: Samples, at: number): Samples {
+  const length = Math.min(current.length, Math.floor(baseline.length / 3));
+  const from = Math.floor(at * (baseline.length - length + 1));
+  return {
+    baseline: baseline.filter((_, i) => i < from || i >= from + length),
+    current: baseline.slice(from, from + length),
+  };
+}
