@@ -1,6 +1,6 @@
 /**
  * `npm run eval:simulate`: random systems with a known fault through the whole pipeline.
- *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|quiet|retries|sparse]
+ *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|large|quiet|retries|sparse]
  *     [--healthy-minutes 3] [--fault-minutes 1] [--faults 1|2] [--apart-seconds 0] [--misses] [--unwatched]
  * Prints per kind of fault: cases, one incident, entity right first, among three, class; false incidents before the fault;
  * reports that tell of one more cause;

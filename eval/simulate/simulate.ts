@@ -54,7 +54,7 @@ export async function simulate(
 ): Promise<Simulated | undefined> {
   const random = createRandom(seed);
   const noise = createRandom(seed + NOISE_SEED);
-  const drawn = under(condition, randomSystem(random), random);
+  const drawn = under(condition, randomSystem(random, condition === 'large'), random);
   const faults: Fault[] = [];
   for (const list of [kinds, ...others]) {
     const fault = list

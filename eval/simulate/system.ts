@@ -34,7 +34,7 @@ export interface SimulatedSystem {
 }
 
 /** What makes a system harder to see through. */
-export const CONDITIONS = ['none', 'async', 'blind', 'quiet', 'retries', 'sparse'] as const;
+export const CONDITIONS = ['none', 'async', 'blind', 'large', 'quiet', 'retries', 'sparse'] as const;
 export type Condition = (typeof CONDITIONS)[number];
 
 const BLIND = 1 / 3;
@@ -52,7 +52,7 @@ export function under(condition: Condition, system: SimulatedSystem, random: Ran
     const machines = [...new Set(system.machineOf.values())].sort();
     return { ...system, blind: new Set(machines.filter(() => random() < BLIND)) };
   }
-  if (condition === 'none') return system;
+  if (condition === 'none' || condition === 'large') return system;
   const services = system.services.map((service) => ({
     ...service,
     stages: service.stages.map((stage) => stage.map((call) => ({ ...call, async: random() < ASYNC }))),
@@ -65,11 +65,22 @@ export const NETWORK_US = 300;
 const between = (random: Random, low: number, high: number): number => low + random() * (high - low);
 const whole = (random: Random, low: number, high: number): number => low + Math.floor(random() * (high - low + 1));
 
-/** 6 to 15 services; service 0 is the entry. Every other service is called by an earlier one. */
-export function randomSystem(random: Random): SimulatedSystem {
-  const size = whole(random, 6, 15);
-  const machines = whole(random, 3, 6);
-  const callers = Array.from({ length: size }, (_, i) => (i === 0 ? [] : [whole(random, Math.max(0, i - 4), i - 1)]));
+/** a, b, … z, aa, ab, … */
+const letters = (i: number): string =>
+  (i > 26 ? letters(Math.floor((i - 1) / 26)) : '') + String.fromCharCode(97 + ((i - 1) % 26));
+
+/**
+ * 6 to 15 services, large 40 to 80; service 0 is the entry. Every other service is called by an earlier one: in a small
+ * system one just before it, in a large one by such that calls two to four.
+ */
+export function randomSystem(random: Random, isLarge = false): SimulatedSystem {
+  const size = isLarge ? whole(random, 40, 80) : whole(random, 6, 15);
+  const machines = isLarge ? whole(random, 12, 25) : whole(random, 3, 6);
+  const callerOf = (i: number): number =>
+    isLarge
+      ? whole(random, Math.floor((i - 1) / 4), Math.floor((i - 1) / 2))
+      : whole(random, Math.max(0, i - 4), i - 1);
+  const callers = Array.from({ length: size }, (_, i) => (i === 0 ? [] : [callerOf(i)]));
   for (let i = 2; i < size; i++) {
     if (random() > 0.35) continue;
     const more = whole(random, 0, i - 1);
@@ -77,7 +88,7 @@ export function randomSystem(random: Random): SimulatedSystem {
   }
   const machineOf = new Map<string, string>();
   const services = callers.map((_, i): Service => {
-    const name = i === 0 ? 'gateway' : `service-${String.fromCharCode(96 + i)}`;
+    const name = i === 0 ? 'gateway' : `service-${letters(i)}`;
     const instances = Array.from({ length: whole(random, 1, 3) }, (_x, k) => `${name}-${k + 1}`);
     instances.forEach((instance, k) => {
       machineOf.set(instance, `machine-${((i + k * 2) % machines) + 1}`);
