@@ -12,7 +12,7 @@ import { grownParts, measureOf, NEARLY_WHOLE, sharesOf } from './machine-parts.t
 import { withoutStretches } from './stretches.ts';
 import { calledOf } from './suspects.ts';
 import type { ChosenSymptom } from './symptom.ts';
-import { LEDGER_OF, mostCovering } from './symptom.ts';
+import { hasChanged, LEDGER_OF, mostCovering } from './symptom.ts';
 import type { System } from './system.ts';
 import { inbound } from './system.ts';
 import { walkFrom } from './walk-from.ts';
@@ -24,6 +24,8 @@ const NOTABLE = 0.2;
 /** Times the requests of before, beyond what the entry gets more; slower for having more to do is no fault of its own. */
 const MORE_REQUESTS = 1.5;
 const MAX_FURTHER = 2;
+/** Of an edge, what is its own and not its callee's. */
+const NETWORK_TIME = 'network_time_us';
 /** Ledgers looked at, strongest anomalies first: a bound on cost. */
 const MAX_LEDGERS = 16;
 
@@ -58,30 +60,29 @@ function newWalks(
   usual: number,
 ): Walk[] {
   const isFlooded = (name: string): boolean => requestRatio(system, name) >= MORE_REQUESTS * usual;
-  const changed = changedServices(symptoms, isFlooded);
+  const changed = changedServices(system, symptoms, isFlooded);
   if (changed.length === 0) return [];
   const units = observe(comparison);
   const isOne = (a: Suspect, b: Suspect): boolean =>
     isSame(comparison, a, b) || isOnWays(units, a, b) || isOnWays(units, b, a);
-  const unexplained = (walk: Walk, found: readonly Walk[]): Walk | undefined => {
+  const unexplained = ({ walk, ways }: Changed & { walk: Walk }, found: readonly Walk[]): Walk | undefined => {
     const named = [...before, ...found].flatMap(({ suspects }) => suspects.filter(isNotable));
-    return newIn(walk, named, isOne, isFlooded);
+    const canBeNew = (suspect: Suspect): boolean =>
+      ways?.has(entityKey(suspect.entity)) ?? !isFlooded(calledOf(suspect) ?? '');
+    return newIn(walk, named, isOne, canBeNew);
   };
   // Noise costs most of a ledger: only of those that are chosen.
   const quick = withoutStretches(system);
-  let rest = changed.map((symptom) => ({
-    symptom,
-    walk: walkFrom(quick, comparison, symptom),
-  }));
+  let rest = changed.map((one) => ({ ...one, walk: walkFrom(quick, comparison, one.symptom) }));
   const found: Walk[] = [];
   while (found.length < MAX_FURTHER) {
-    rest = rest.filter(({ walk }) => unexplained(walk, found) !== undefined);
+    rest = rest.filter((one) => unexplained(one, found) !== undefined);
     const names = rest.map(({ walk }) => walk.symptom.name);
     const name = mostCovering(system, names, names);
     const chosen = rest.find(({ walk }) => walk.symptom.name === name);
     if (chosen === undefined) break;
     rest = rest.filter((one) => one !== chosen);
-    const next = unexplained(walkFrom(system, comparison, chosen.symptom), found);
+    const next = unexplained({ ...chosen, walk: walkFrom(system, comparison, chosen.symptom) }, found);
     if (next !== undefined) found.push(next);
   }
   return found;
@@ -92,21 +93,43 @@ function isNotable({ shares }: Suspect): boolean {
   return all.length === 0 || all.some((share) => !(share < NOTABLE));
 }
 
-/** Services that got slower or fail more with as many requests as ever. */
-function changedServices(anomalies: readonly Anomaly[], isFlooded: (name: string) => boolean): ChosenSymptom[] {
+interface Changed {
+  readonly symptom: ChosenSymptom;
+  /** Known to have changed only by these ways to who it calls: keys of edges. Nothing else is asked of its ledger then. */
+  readonly ways?: ReadonlySet<string>;
+}
+
+/**
+ * Services that got slower or fail more with as many requests as ever: by their own numbers, and after these such as feel
+ * a longer way to who they call.
+ */
+function changedServices(
+  system: System,
+  anomalies: readonly Anomaly[],
+  isFlooded: (name: string) => boolean,
+): Changed[] {
   const kinds = new Map<string, Set<LedgerKind>>();
+  const ways = new Map<string, Set<string>>();
   const strongest = [...anomalies].sort(
     (a, b) =>
       b.score - a.score || compareNames(entityKey(a.entity), entityKey(b.entity)) || compareNames(a.symptom, b.symptom),
   );
-  for (const anomaly of strongest) {
-    const kind = LEDGER_OF[anomaly.symptom];
-    const { name } = anomaly.entity;
-    if (anomaly.entity.kind !== 'service' || kind === undefined || kind === 'traffic') continue;
-    if (isFlooded(name)) continue;
-    kinds.set(name, (kinds.get(name) ?? new Set()).add(kind));
+  for (const { entity, symptom, metric } of strongest) {
+    const kind = LEDGER_OF[symptom];
+    if (kind === undefined || kind === 'traffic') continue;
+    if (entity.kind === 'service' && !isFlooded(entity.name))
+      kinds.set(entity.name, (kinds.get(entity.name) ?? new Set()).add(kind));
+    const caller = metric === NETWORK_TIME ? entity.from : undefined;
+    if (caller !== undefined && !isFlooded(caller) && hasChanged(system, caller, 'latency'))
+      ways.set(caller, (ways.get(caller) ?? new Set()).add(entityKey(entity)));
   }
-  return [...kinds].slice(0, MAX_LEDGERS).map(([name, own]) => ({ entity: service(name), kinds: [...own] }));
+  const own = [...kinds].map(([name, of]): Changed => ({ symptom: { entity: service(name), kinds: [...of] } }));
+  const late = [...ways].flatMap(([name, of]): Changed[] =>
+    kinds.get(name)?.has('latency') === true
+      ? []
+      : [{ symptom: { entity: service(name), kinds: ['latency'] }, ways: of }],
+  );
+  return [...own, ...late].slice(0, MAX_LEDGERS);
 }
 
 /** The walk with what is new in it; undefined when what is named already accounts for its change, or nothing new does. */
@@ -114,12 +137,12 @@ function newIn(
   walk: Walk,
   named: readonly Suspect[],
   isOne: (a: Suspect, b: Suspect) => boolean,
-  isFlooded: (name: string) => boolean,
+  canBeNew: (suspect: Suspect) => boolean,
 ): Walk | undefined {
   if (walk.abstained) return undefined;
   const isKnown = (suspect: Suspect): boolean => named.some((one) => isOne(one, suspect));
   const known = walk.suspects.filter(isKnown);
-  const fresh = walk.suspects.filter((suspect) => !isKnown(suspect) && !isFlooded(calledOf(suspect) ?? ''));
+  const fresh = walk.suspects.filter((suspect) => !isKnown(suspect) && canBeNew(suspect));
   const open = walk.ledgers.filter(({ kind }) => {
     const most = fresh.some(({ shares }) => (shares[kind] ?? 0) >= MOST_OF_IT);
     return most && known.reduce((sum, { shares }) => sum + (shares[kind] ?? 0), 0) < MOST_OF_IT;

@@ -105,7 +105,8 @@ function feltBy(system: System, comparison: Comparison, entity: Entity, kind: Le
   return !hasChanged(system, name, kind) && hasChanged(system, entity.to, kind) ? entity.to : name;
 }
 
-function hasChanged(system: System, name: string, kind: LedgerKind): boolean {
+/** Whether a service itself got slower, or fails more, enough to be felt by who calls it. */
+export function hasChanged(system: System, name: string, kind: LedgerKind): boolean {
   const flows = inbound(system.service(name));
   if (flows === undefined) return false;
   const { baseline, current } = flows;

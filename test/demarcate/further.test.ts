@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { demarcate } from '../../src/demarcate/index.ts';
 import type { Comparison } from '../../src/model/comparison.ts';
-import { service } from '../../src/model/entity.ts';
+import { edge, service } from '../../src/model/entity.ts';
+import type { Anomaly } from '../../src/model/incident.ts';
 import type { Drawn } from './draw.ts';
 import { draw } from './draw.ts';
 
@@ -63,5 +64,32 @@ describe('further walks', () => {
     expect(further?.map(({ suspects }) => suspects[0]?.entity.name)).toEqual(['db', 'b']);
     const drawn = slower(draw(four), ['user', 'db', 'b', 'c', 'd']);
     expect(demarcate({ ...drawn, anomalies: drawn.anomalies.toReversed() })).toEqual(demarcate(drawn));
+  });
+
+  describe('a longer way beside a service that fails', () => {
+    const way = (net: readonly [number, number], self: Drawn['self'] = {}): Comparison => {
+      const comparison = draw({ ...TWO, self, net: { 'user -> db': net } });
+      const late: Anomaly = {
+        ...comparison.anomalies[0]!,
+        entity: edge('user', 'db'),
+        metric: 'network_time_us',
+        symptom: 'latency_rise',
+      };
+      return { ...comparison, anomalies: [...comparison.anomalies, late] };
+    };
+
+    it('has its own cause though no service is abnormally slow', () => {
+      const { further } = demarcate(way([300, 20_300]));
+      expect(further?.map(({ symptom }) => symptom)).toEqual([service('user')]);
+      expect(further?.[0]?.suspects.map(({ entity }) => entity)).toEqual([edge('user', 'db')]);
+    });
+
+    it('has none where its caller does not feel it', () => {
+      expect(demarcate(way([300, 350])).further).toBeUndefined();
+    });
+
+    it('speaks for nothing but that way', () => {
+      expect(demarcate(way([300, 2_300], { db: [1_000, 41_000] })).further).toBeUndefined();
+    });
   });
 });
