@@ -85,6 +85,7 @@ describe('scenarios and topologies of the lab', () => {
       'traffic_surge',
     ]);
     expect(all.filter(({ faults }) => faults.length === 2).map(({ name }) => name)).toEqual([
+      'errors-and-path-delay',
       'loss-and-statement',
       'surge-and-errors',
       'two-faults',
