@@ -71,7 +71,7 @@ const letters = (i: number): string =>
 
 /**
  * 6 to 15 services, large 40 to 80; service 0 is the entry. Every other service is called by an earlier one: in a small
- * system one just before it, in a large one by such that calls two to four.
+ * system one just before it, in a large one a quarter to half as far from the entry, so that calls are few levels deep.
  */
 export function randomSystem(random: Random, isLarge = false): SimulatedSystem {
   const size = isLarge ? whole(random, 40, 80) : whole(random, 6, 15);

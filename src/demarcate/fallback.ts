@@ -5,11 +5,13 @@
  * counts for the end that shares it on all its edges.
  */
 import { compareNames } from '../model/entity.ts';
+import { isByChance } from './chance.ts';
 import { deviation, finite, isComparable, logExcess, quantile, standardised } from './deviation.ts';
 import type { FallbackSettings } from './fallback-settings.ts';
 import { DEFAULT_FALLBACK } from './fallback-settings.ts';
 import type { Family } from './families.ts';
 import { FAMILIES, SYMPTOM_FAMILIES } from './families.ts';
+import { waitedFor } from './waited-for.ts';
 
 export interface NodeSeries {
   readonly node: string;
@@ -21,7 +23,7 @@ export interface NodeSeries {
   readonly worse: 1 | -1 | 0;
   readonly baseline: Float64Array;
   readonly current: Float64Array;
-  /** Of a ratio, what it is a share of, at the same times; absent: unknown. */
+  /** Of a ratio of errors, the requests at the same times, NaN: unknown; absent: none is known. */
   readonly requests?: { readonly baseline: Float64Array; readonly current: Float64Array };
 }
 
@@ -67,7 +69,7 @@ export function rankNodes(evidence: NodeEvidence, settings = DEFAULT_FALLBACK): 
   for (const series of evidence.series) {
     const node: NodeSigns = nodes.get(series.node) ?? { kind: series.kind, families: new Map() };
     nodes.set(series.node, node);
-    if (isByChance(series, settings)) continue;
+    if (isByChance(series)) continue;
     const z = standardised(
       series.baseline,
       series.current,
@@ -90,13 +92,15 @@ export function rankSigns(
 ): RankedNode[] {
   const { weights, rest, machine, unobserved, beside } = settings;
   const waited = waitedFor(evidence);
+  const floor = gapFloor(evidence.edges, settings);
   passOn(evidence, nodes, settings);
   const network = edgeNetwork(evidence, settings);
   return foldSingles(
     evidence,
     [...nodes].map(([name, { kind, families, hint = 0 }]) => {
       const own = new Map(families);
-      for (const family of SYMPTOM_FAMILIES) own.set(family, notExplained(evidence, name, family, nodes, settings));
+      for (const family of SYMPTOM_FAMILIES)
+        own.set(family, notExplained(evidence, name, family, nodes, floor, settings));
       const gap = network.get(name) ?? network.get(evidence.partOf.get(name) ?? '') ?? 0;
       if (gap > 0) own.set('network', Math.max(own.get('network') ?? 0, gap / weights.network));
       let score = 0;
@@ -107,66 +111,52 @@ export function rankSigns(
         score += part;
         if (part > leadScore) [lead, leadScore] = [family, part];
       }
-      const far = waited !== undefined && !waited.has(name) && !waited.has(evidence.partOf.get(name) ?? name);
+      const far = waited !== undefined && !waited.has(name);
       const near =
         kind === 'machine' ? machine : far ? beside : evidence.unobserved?.has(name) === true ? unobserved : 1;
-      return { node: name, kind, score: near * (leadScore + rest * (score - leadScore)), family: lead, hint };
+      return {
+        node: name,
+        kind,
+        score: near * (leadScore + rest * (score - leadScore)),
+        family: lead,
+        hint: near * hint,
+      };
     }),
   )
     .sort((a, b) => b.score - a.score || b.hint - a.hint || compareNames(a.node, b.node))
     .map(({ hint: _, ...node }) => node);
 }
 
-/** The symptoms and all that they call, directly or not; undefined: no symptom is known to call anybody. */
-function waitedFor({ symptoms = [], calls }: NodeEvidence): ReadonlySet<string> | undefined {
-  const reached = new Set(symptoms);
-  const callees = new Map<string, string[]>();
-  for (const [caller, callee] of calls) callees.set(caller, [...(callees.get(caller) ?? []), callee]);
-  for (const node of reached) for (const callee of callees.get(node) ?? []) reached.add(callee);
-  return reached.size > new Set(symptoms).size ? reached : undefined;
+interface Hinted extends RankedNode {
+  readonly hint: number;
+}
+
+/** Of two rows of one node. */
+function isBefore(a: Hinted, b: Hinted): boolean {
+  if (a.score !== b.score) return a.score > b.score;
+  if (a.hint !== b.hint) return a.hint > b.hint;
+  return FAMILIES.indexOf(a.family) < FAMILIES.indexOf(b.family);
 }
 
 /** The only instance of a service that is observed as such is the service; with siblings it stays an instance. */
-function foldSingles<T extends RankedNode>({ partOf, series, edges }: NodeEvidence, ranked: readonly T[]): T[] {
+function foldSingles({ partOf, series, edges }: NodeEvidence, ranked: readonly Hinted[]): Hinted[] {
   const observed = new Set([
     ...series.filter(({ kind }) => kind === 'service').map(({ node }) => node),
     ...edges.flatMap(({ caller, callee }) => [caller, callee]),
   ]);
   const instances = new Map<string, number>();
   for (const service of partOf.values()) instances.set(service, (instances.get(service) ?? 0) + 1);
-  const out = new Map<string, T>();
+  const out = new Map<string, Hinted>();
   for (const node of ranked) {
     const service = partOf.get(node.node);
-    const folded: T =
+    const folded: Hinted =
       service !== undefined && observed.has(service) && instances.get(service) === 1
         ? { ...node, node: service, kind: 'service' }
         : node;
     const known = out.get(`${folded.kind}/${folded.node}`);
-    if (known === undefined || folded.score > known.score) out.set(`${folded.kind}/${folded.node}`, folded);
+    if (known === undefined || isBefore(folded, known)) out.set(`${folded.kind}/${folded.node}`, folded);
   }
   return [...out.values()];
-}
-
-/** A ratio of so few requests that its errors are no more than chance brings. */
-function isByChance({ baseline, current, requests }: NodeSeries, { quietZ }: FallbackSettings): boolean {
-  if (requests === undefined) return false;
-  const before = sums(baseline, requests.baseline);
-  const now = sums(current, requests.current);
-  if (before.requests === 0 || now.requests === 0) return false;
-  const expected = (before.errors / before.requests) * now.requests;
-  return now.errors < expected + quietZ * Math.sqrt(Math.max(expected, 1));
-}
-
-/** Of the times at which both are known. */
-function sums(ratios: Float64Array, requests: Float64Array): { readonly errors: number; readonly requests: number } {
-  const sum = { errors: 0, requests: 0 };
-  ratios.forEach((ratio, i) => {
-    const count = requests[i] ?? Number.NaN;
-    if (!Number.isFinite(ratio * count)) return;
-    sum.errors += ratio * count;
-    sum.requests += count;
-  });
-  return sum;
 }
 
 /** Upper quartile of a metric's usual level over the nodes: what moves far below it is idle noise. */
@@ -176,18 +166,19 @@ function usualLevels(series: readonly NodeSeries[]): Map<string, number> {
     const key = `${kind}/${metric}`;
     baselines.set(key, [...(baselines.get(key) ?? []), baseline]);
   }
-  return new Map([...baselines].map(([key, list]) => [key, usualLevel(list)]));
+  return new Map([...baselines].map(([key, list]) => [key, usualLevel(list, 0.75)]));
 }
 
-/** The same of the network time of edges: next to nothing is the resolution of spans. */
-function usualGap(edges: readonly EdgeSeries[]): number {
-  return usualLevel(edges.filter(({ measure }) => measure === 'gap').map(({ baseline }) => baseline));
+/** Least scatter of a network time: next to nothing between two services is the resolution of spans. */
+function gapFloor(edges: readonly EdgeSeries[], { minScatter }: FallbackSettings): number {
+  const gaps = edges.filter(({ measure }) => measure === 'gap').map(({ baseline }) => baseline);
+  return minScatter * usualLevel(gaps, 0.5);
 }
 
-function usualLevel(baselines: readonly Float64Array[]): number {
+function usualLevel(baselines: readonly Float64Array[], q: number): number {
   const known = baselines.map(finite).filter(({ length }) => length > 0);
   const medians = Float64Array.from(known, (past) => Math.abs(quantile(past, 0.5))).sort();
-  return medians.length === 0 ? 0 : quantile(medians, 0.75);
+  return medians.length === 0 ? 0 : quantile(medians, q);
 }
 
 /**
@@ -224,6 +215,7 @@ function notExplained(
   name: string,
   family: Family,
   nodes: ReadonlyMap<string, { readonly families: ReadonlyMap<Family, number> }>,
+  floor: number,
   settings: FallbackSettings,
 ): number {
   const own = nodes.get(name)?.families.get(family) ?? 0;
@@ -240,7 +232,7 @@ function notExplained(
   // Time on the way to a callee explains the caller's slowness as well.
   for (const { caller, callee, measure, baseline, current } of evidence.edges) {
     if (family === 'latency' && measure === 'gap' && caller === service && callee !== service)
-      explained = Math.max(explained, deviation(baseline, current, 1, 0, false, settings));
+      explained = Math.max(explained, deviation(baseline, current, 1, floor, false, settings));
   }
   return own - settings.explains * Math.min(explained, own);
 }
@@ -251,7 +243,7 @@ function notExplained(
  */
 function edgeNetwork({ edges }: NodeEvidence, settings: FallbackSettings): Map<string, number> {
   const worst = new Map<string, { ends: readonly string[]; score: number }>();
-  const floor = settings.minScatter * usualGap(edges);
+  const floor = gapFloor(edges, settings);
   for (const { caller, callee, measure, baseline, current } of edges) {
     if (measure !== 'gap' || !isComparable(baseline, current)) continue;
     const key = `${caller}\0${callee}`;

@@ -68,7 +68,7 @@ function newWalks(
   const unexplained = ({ walk, ways }: Changed & { walk: Walk }, found: readonly Walk[]): Walk | undefined => {
     const named = [...before, ...found].flatMap(({ suspects }) => suspects.filter(isNotable));
     const canBeNew = (suspect: Suspect): boolean =>
-      ways?.has(entityKey(suspect.entity)) ?? !isFlooded(calledOf(suspect) ?? '');
+      (ways?.has(entityKey(suspect.entity)) ?? true) && !isFlooded(calledOf(suspect) ?? '');
     return newIn(walk, named, isOne, canBeNew);
   };
   // Noise costs most of a ledger: only of those that are chosen.

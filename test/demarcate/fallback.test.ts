@@ -90,21 +90,57 @@ describe('rankNodes', () => {
     expect(rankNodes(evidence([once, other])).map(({ node }) => node)).toEqual(['api', 'web']);
     expect(rankNodes(evidence([once, other]))[1]?.score).toBe(0);
     expect(rankNodes(evidence([twice, other]))[0]?.node).toBe('web');
+    const down = (of: NodeSeries): NodeSeries => ({
+      ...of,
+      worse: -1,
+      current: of.current.map((value) => 20 - value / 10),
+    });
+    const low = { ...once, current: Float64Array.from([100, 100, 190, 100, 100]) };
+    expect(rankNodes(evidence([down(low)])).find(({ node }) => node === 'web')?.score).toBe(0);
+  });
+
+  it('who shows nothing is ordered by what lies within the quiet range, not by name', () => {
+    const still = (node: string, now: number): NodeSeries => ({
+      ...series(node, 'cpu', 10, 10),
+      baseline: Float64Array.from({ length: 60 }, (_, i) => 9.5 + (i % 5) / 4),
+      current: new Float64Array(6).fill(now),
+    });
+    const ranked = rankNodes(evidence([still('a', 10), still('b', 10.8), still('c', 10.4)]));
+    expect(ranked.map(({ node, score }) => `${node} ${score}`)).toEqual(['b 0', 'c 0', 'a 0']);
   });
 
   it('two errors are chance where requests are few, not where the same share is of many', () => {
     const errors = (node: string, count: number): NodeSeries => ({
       ...series(node, 'errors', 0, 0),
+      baseline: new Float64Array(30),
       current: Float64Array.from([0, 0.01, 0.01, 0, 0, 0]),
-      requests: { baseline: new Float64Array(60).fill(count), current: new Float64Array(6).fill(count) },
+      requests: { baseline: new Float64Array(30).fill(count), current: new Float64Array(6).fill(count) },
     });
     const slow = series('db', 'latency', 5, 40);
+    const scoreOf = (one: NodeSeries): number =>
+      rankNodes(evidence([one])).find(({ node }) => node === one.node)!.score;
     expect(rankNodes(evidence([errors('api', 100), slow]))[0]?.node).toBe('db');
-    expect(rankNodes(evidence([errors('api', 100), slow])).find(({ node }) => node === 'api')?.score).toBe(0);
+    expect(scoreOf(errors('api', 100))).toBe(0);
     expect(rankNodes(evidence([errors('api', 10_000), slow]))[0]?.node).toBe('api');
-    // Where nobody says of how many, the ratio counts as it is.
-    const { requests: _, ...unknown } = errors('api', 100);
+    // Where nobody says of how many, at all or at some of the times, the ratio counts as it is.
+    const { requests, ...unknown } = errors('api', 100);
     expect(rankNodes(evidence([unknown, slow]))[0]?.node).toBe('api');
+    const partly = { ...requests!, current: requests!.current.map((count, i) => (i === 2 ? Number.NaN : count)) };
+    expect(scoreOf({ ...unknown, requests: partly })).toBe(scoreOf(unknown));
+    expect(scoreOf({ ...unknown, requests: { ...partly, current: partly.current.slice(0, 1) } })).toBe(
+      scoreOf(unknown),
+    );
+    // Two of two that fail are no chance where of thousands none did, nor are thousands because of an outage long ago.
+    const alone = { ...unknown, current: Float64Array.from([1, 1]) };
+    expect(scoreOf({ ...alone, requests: { ...requests!, current: Float64Array.from([1, 1]) } })).toBeGreaterThan(0);
+    const outage = Float64Array.from({ length: 60 }, (_, i) => (i < 2 ? 1 : 0));
+    const many = { baseline: new Float64Array(60).fill(10_000), current: new Float64Array(6).fill(10_000) };
+    const again = { ...unknown, baseline: outage, current: new Float64Array(6).fill(0.035) };
+    expect(scoreOf({ ...again, requests: many })).toBe(scoreOf(again));
+    // A share of successes is no ratio of errors.
+    const availability = { ...unknown, worse: -1, baseline: new Float64Array(30).fill(0.99) } as const;
+    const low = { ...availability, current: new Float64Array(6).fill(0.2) };
+    expect(scoreOf({ ...low, requests: requests! })).toBeGreaterThan(0);
   });
 
   it('who is not called by whom the trouble is of stands back; a neighbour’s symptom alone rules nobody out', () => {
@@ -112,6 +148,15 @@ describe('rankNodes', () => {
     expect(rankNodes(evidence(list))[0]?.node).toBe('elsewhere');
     expect(rankNodes(evidence(list, { symptoms: ['web'] }))[0]?.node).toBe('api');
     expect(rankNodes(evidence(list, { symptoms: ['nobody knows'] }))[0]?.node).toBe('elsewhere');
+    // Instances stand for their services, and the other way round.
+    const partOf = new Map([
+      ['web-1', 'web'],
+      ['api-1', 'api'],
+    ]);
+    const instance = [series('api-1', 'cpu', 10, 30, 'instance'), series('elsewhere', 'cpu', 10, 60)];
+    expect(rankNodes(evidence(instance, { partOf, symptoms: ['web-1'] }))[0]?.node).toBe('api-1');
+    const calls = [['web', 'api-1']] as const;
+    expect(rankNodes(evidence(list, { calls, partOf, symptoms: ['web'] }))[0]?.node).toBe('api');
   });
 
   it('an edge that took no time is not slow because spans are rounded to half of one', () => {
@@ -183,6 +228,23 @@ describe('rankNodes', () => {
     ).toEqual(['service a', 'instance b-1']);
   });
 
+  it('nor where a service and its only instance show as much', () => {
+    const still = { baseline: Float64Array.from({ length: 60 }, (_, i) => 9 + (i % 3)) };
+    const row = (node: string, kind: NodeSeries['kind'], family: NodeSeries['family'], now: number): NodeSeries => ({
+      ...series(node, family, 10, 10, kind),
+      ...still,
+      current: new Float64Array(6).fill(now),
+    });
+    const list = [
+      row('a-1', 'instance', 'cpu', 10),
+      row('a', 'service', 'traffic', 10.5),
+      row('b', 'service', 'cpu', 10.3),
+    ];
+    const partOf = new Map([['a-1', 'a']]);
+    for (const order of [list, list.toReversed(), shuffled(list, createRandom(5))])
+      expect(rankNodes(evidence(order, { partOf })).map(({ node }) => node)).toEqual(['b', 'a']);
+  });
+
   it('does not depend on the order of series', () => {
     const list = [series('web', 'latency', 30, 200), series('api', 'cpu', 20, 90), series('db', 'memory', 5, 5)];
     expect(rankNodes(evidence(shuffled(list, createRandom(3))))).toEqual(rankNodes(evidence(list)));
@@ -198,7 +260,7 @@ describe('deviation', () => {
   });
 
   it('a series that never moved is not infinitely surprising', () => {
-    expect(deviation(new Float64Array(60), Float64Array.from([1e-3, 1e-3]), 0, 100)).toBe(0);
-    expect(deviation(new Float64Array(60), Float64Array.from([50, 50]), 0, 100)).toBeLessThanOrEqual(Math.log1p(100));
+    expect(deviation(new Float64Array(60), Float64Array.from([1e-3, 1e-3]), 0, 0.2)).toBe(0);
+    expect(deviation(new Float64Array(60), Float64Array.from([50, 50]), 0, 0.2)).toBeCloseTo(Math.log1p(100), 6);
   });
 });

@@ -1,0 +1,50 @@
+/** Whether errors are no more than chance brings among so few requests: 1 of 3 is nothing, 30 of 1,000 are. */
+import { logPoissonUpper } from '../stats/tails.ts';
+import { finite, quantile } from './deviation.ts';
+import type { Family } from './families.ts';
+
+/** Of one side of a normal law beyond three standard deviations. */
+const CHANCE = 0.00135;
+/** Quantile of the past's ratios up to which they count as usual. */
+const USUAL_PAST = 0.95;
+
+interface Samples {
+  readonly baseline: Float64Array;
+  readonly current: Float64Array;
+}
+
+interface Ratio extends Samples {
+  readonly family: Family;
+  readonly worse: 1 | -1 | 0;
+  readonly requests?: Samples;
+}
+
+/**
+ * A ratio of errors of so few requests that chance brings them: a Poisson variable of the past's rate, without its worst
+ * samples, is as large once in 700 windows. Where not all counts are known it cannot be told.
+ */
+export function isByChance({ family, worse, baseline, current, requests }: Ratio): boolean {
+  if (requests === undefined || family !== 'errors' || worse !== 1) return false;
+  if (current.some((ratio, i) => Number.isFinite(ratio) && !Number.isFinite(requests.current[i]))) return false;
+  const past = finite(baseline);
+  if (past.length === 0) return false;
+  const worst = quantile(past, USUAL_PAST);
+  const before = sums(baseline, requests.baseline, worst);
+  const now = sums(current, requests.current, Number.POSITIVE_INFINITY);
+  if (before.requests === 0 || now.requests === 0) return false;
+  // Half an error more than were seen (Jeffreys): none in the past is no proof that there can be none.
+  const expected = ((before.errors + 0.5) / before.requests) * now.requests;
+  return logPoissonUpper(Math.round(now.errors), expected) > Math.log(CHANCE);
+}
+
+/** Of the times at which both are known and the ratio is at most this. */
+function sums(ratios: Float64Array, requests: Float64Array, most: number): { errors: number; requests: number } {
+  const sum = { errors: 0, requests: 0 };
+  ratios.forEach((ratio, i) => {
+    const count = requests[i] ?? Number.NaN;
+    if (!(ratio <= most) || !Number.isFinite(ratio * count)) return;
+    sum.errors += ratio * count;
+    sum.requests += count;
+  });
+  return sum;
+}

@@ -1,0 +1,39 @@
+/** Who has a part in the trouble of a service: itself and whoever it calls. */
+
+interface Topology {
+  readonly symptoms?: readonly string[];
+  readonly calls: readonly (readonly [caller: string, callee: string])[];
+  readonly partOf: ReadonlyMap<string, string>;
+}
+
+/**
+ * The symptoms and all that they call, directly or not, services and instances alike; undefined: no symptom is known to
+ * call anybody. Cost: O(calls).
+ */
+export function waitedFor({ symptoms = [], calls, partOf }: Topology): ReadonlySet<string> | undefined {
+  if (symptoms.length === 0) return undefined;
+  const callees = listed(calls);
+  const instances = listed([...partOf].map(([instance, service]) => [service, instance]));
+  const reached = new Set(symptoms);
+  let callsAny = false;
+  for (const node of reached) {
+    const service = partOf.get(node);
+    if (service !== undefined) reached.add(service);
+    for (const instance of instances.get(node) ?? []) reached.add(instance);
+    for (const callee of callees.get(node) ?? []) {
+      reached.add(callee);
+      callsAny = true;
+    }
+  }
+  return callsAny ? reached : undefined;
+}
+
+function listed(pairs: readonly (readonly [string, string])[]): Map<string, string[]> {
+  const out = new Map<string, string[]>();
+  for (const [from, to] of pairs) {
+    const list = out.get(from);
+    if (list === undefined) out.set(from, [to]);
+    else list.push(to);
+  }
+  return out;
+}
