@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { Alert } from '../../src/demarcate/alerts.ts';
 import { AlertHistory } from '../../src/demarcate/alerts.ts';
-import type { EdgeSeries, NodeEvidence, NodeSeries } from '../../src/demarcate/fallback.ts';
+import type { Samples } from '../../src/demarcate/deviation.ts';
+import type { EdgeSeries } from '../../src/demarcate/edge-network.ts';
+import type { NodeEvidence, NodeSeries } from '../../src/demarcate/fallback.ts';
 import type { Meaning } from '../../src/demarcate/families.ts';
 import { familyOf } from '../../src/demarcate/families.ts';
 import { RcaError } from '../../src/model/errors.ts';
@@ -108,7 +110,7 @@ export function* readHealthy(
 function evidenceOf(stream: Stream, row: CaseRow, exclude: readonly (readonly [number, number])[]): NodeEvidence {
   const normal = [Number(row.normal_from_ms), Number(row.normal_to_ms)] as const;
   const abnormal = [Number(row.abnormal_from_ms), Number(row.abnormal_to_ms)] as const;
-  const cut = (times: Float64Array, values: Float64Array): { baseline: Float64Array; current: Float64Array } => {
+  const cut = (times: Float64Array, values: Float64Array): Samples => {
     const inside = ([from, to]: readonly [number, number], t: number): boolean => t >= from && t < to;
     return {
       baseline: values.filter(
@@ -160,10 +162,7 @@ function at(
 }
 
 /** Where a mesh reports both sides of an edge but no gap: client minus server at the same times. */
-function meshGaps(
-  stream: Stream,
-  cut: (times: Float64Array, values: Float64Array) => { baseline: Float64Array; current: Float64Array },
-): EdgeSeries[] {
+function meshGaps(stream: Stream, cut: (times: Float64Array, values: Float64Array) => Samples): EdgeSeries[] {
   const servers = new Map(
     stream.edges
       .filter(({ metric }) => metric.startsWith('mesh_server_latency'))

@@ -2,30 +2,21 @@
  * The ranking on larger systems than the packs have: beside every case stand healthy copies of its own system, whose "now"
  * is a stretch of their past, coherent over a copy. Everything that a copy shows is noise that this very system makes.
  */
-import { basename } from 'node:path';
+import type { Samples } from '../../src/demarcate/deviation.ts';
 import type { NodeEvidence } from '../../src/demarcate/fallback.ts';
 import { rankNodes } from '../../src/demarcate/fallback.ts';
 import { createRandom } from '../../src/stats/random.ts';
-import { readPack } from '../loaders/rca-pack.ts';
-import { readTruth } from './truth.ts';
+import { readSystem } from './labelled.ts';
 
 const COPIES = [0, 1, 3];
 const SEEDS = 4;
-
-interface Samples {
-  readonly baseline: Float64Array;
-  readonly current: Float64Array;
-}
 
 export function printLarger(packs: readonly string[]): void {
   console.log(
     '\nAC@1 (AC@3) beside healthy copies of the same system, which nobody calls, or whom the symptom calls, too',
   );
   for (const pack of packs) {
-    const roots = readTruth(pack);
-    const cases = [...readPack(pack)].flatMap((one) =>
-      'evidence' in one ? [{ evidence: one.evidence, root: roots.get(one.id)?.root ?? '' }] : [],
-    );
+    const { name, cases } = readSystem(pack);
     if (cases.length === 0) continue;
     const hasSymptoms = cases.some(({ evidence }) => (evidence.symptoms ?? []).length > 0);
     for (const isCalled of hasSymptoms ? [false, true] : [false]) {
@@ -39,7 +30,7 @@ export function printLarger(packs: readonly string[]): void {
           (places.filter((place) => place >= 0 && place < most).length / places.length).toFixed(3);
         return `${copies + 1} x: ${share(1)} (${share(3)})`;
       });
-      console.log(`  ${basename(pack)}${isCalled ? ', called' : ''}: ${cells.join(', ')}`);
+      console.log(`  ${name}${isCalled ? ', called' : ''}: ${cells.join(', ')}`);
     }
   }
 }

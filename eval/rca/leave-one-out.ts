@@ -3,19 +3,12 @@
  * goes through its alternatives and takes the one that ranks most roots first on the others, one setting after the other
  * (two rounds; ties keep the default); the result is measured on the system left out.
  */
-import { basename } from 'node:path';
-import type { NodeEvidence } from '../../src/demarcate/fallback.ts';
 import { rankNodes } from '../../src/demarcate/fallback.ts';
 import type { FallbackSettings } from '../../src/demarcate/fallback-settings.ts';
 import { DEFAULT_FALLBACK } from '../../src/demarcate/fallback-settings.ts';
 import { FAMILIES } from '../../src/demarcate/families.ts';
-import { readPack } from '../loaders/rca-pack.ts';
-import { readTruth } from './truth.ts';
-
-interface System {
-  readonly name: string;
-  readonly cases: readonly { readonly evidence: NodeEvidence; readonly root: string }[];
-}
+import type { System } from './labelled.ts';
+import { readSystem } from './labelled.ts';
 
 /** Every setting with what it is tried with, as factors of its default. */
 const FACTORS = [0.5, 0.7, 1.4, 2];
@@ -93,12 +86,4 @@ export function printLeaveOneOut(packs: readonly string[]): void {
 
 function count({ cases }: System, settings: FallbackSettings): number {
   return cases.filter(({ evidence, root }) => rankNodes(evidence, settings)[0]?.node === root).length;
-}
-
-function readSystem(pack: string): System {
-  const truth = readTruth(pack);
-  const cases = [...readPack(pack)].flatMap((one) =>
-    'evidence' in one ? [{ evidence: one.evidence, root: truth.get(one.id)?.root ?? '' }] : [],
-  );
-  return { name: basename(pack), cases };
 }

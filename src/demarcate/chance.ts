@@ -1,5 +1,6 @@
 /** Whether errors are no more than chance brings among so few requests: 1 of 3 is nothing, 30 of 1,000 are. */
 import { logPoissonUpper } from '../stats/tails.ts';
+import type { Samples } from './deviation.ts';
 import { finite, quantile } from './deviation.ts';
 import type { Family } from './families.ts';
 
@@ -7,11 +8,6 @@ import type { Family } from './families.ts';
 const CHANCE = 0.00135;
 /** Quantile of the past's ratios up to which they count as usual. */
 const USUAL_PAST = 0.95;
-
-interface Samples {
-  readonly baseline: Float64Array;
-  readonly current: Float64Array;
-}
 
 interface Ratio extends Samples {
   readonly family: Family;

@@ -2,18 +2,20 @@
 
 import { DEFAULT_FALLBACK } from './fallback-settings.ts';
 
+/** Values of the past, and of the window in question. */
+export interface Samples {
+  readonly baseline: Float64Array;
+  readonly current: Float64Array;
+}
+
 /** Samples of the past that a comparison needs. */
 export const MIN_PAST = 5;
 /** Windows of so many samples are judged without their most extreme one. */
 const BLIP_FROM = 3;
+
 /** Robust standard deviations -> log units: 0 below the quiet range, capped. */
 export function logExcess(z: number, { quietZ, maxZ } = DEFAULT_FALLBACK): number {
   return Math.log1p(Math.min(maxZ, Math.max(0, z - quietZ)));
-}
-
-/** Log of how many robust standard deviations the window lies off, above the quiet range; 0: as usual or unknown. */
-export function deviation(...args: Parameters<typeof standardised>): number {
-  return logExcess(standardised(...args), args[5]);
 }
 
 /**
@@ -49,6 +51,18 @@ export function standardised(
   return worse === 1 ? up : worse === -1 ? down : Math.max(up, down);
 }
 
+/** The same as a logarithm above the quiet range; 0: as usual or unknown. */
+export function deviation(
+  baseline: Float64Array,
+  current: Float64Array,
+  worse: 1 | -1 | 0,
+  floor = 0,
+  spiky = false,
+  settings = DEFAULT_FALLBACK,
+): number {
+  return logExcess(standardised(baseline, current, worse, floor, spiky, settings), settings);
+}
+
 /** The 0.9-quantile, but no more than the second largest: what one sample of several shows may be a blip. Sorted input. */
 function upper(window: Float64Array): number {
   const most = quantile(window, 0.9);
@@ -77,4 +91,11 @@ export function quantile(sorted: Float64Array, q: number): number {
   const below = Math.floor(at);
   const a = sorted[below] ?? 0;
   return a + (at - below) * ((sorted[below + 1] ?? a) - a);
+}
+
+/** Quantile of the series' usual levels (medians, without sign); 0: none has any. */
+export function usualLevel(series: readonly Samples[], q: number): number {
+  const known = series.map(({ baseline }) => finite(baseline)).filter(({ length }) => length > 0);
+  const medians = Float64Array.from(known, (past) => Math.abs(quantile(past, 0.5))).sort();
+  return medians.length === 0 ? 0 : quantile(medians, q);
 }

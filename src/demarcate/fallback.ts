@@ -6,14 +6,17 @@
  */
 import { compareNames } from '../model/entity.ts';
 import { isByChance } from './chance.ts';
-import { deviation, finite, isComparable, logExcess, quantile, standardised } from './deviation.ts';
+import type { Samples } from './deviation.ts';
+import { logExcess, standardised, usualLevel } from './deviation.ts';
+import type { EdgeSeries, Way } from './edge-network.ts';
+import { blameOf, waysOf } from './edge-network.ts';
 import type { FallbackSettings } from './fallback-settings.ts';
 import { DEFAULT_FALLBACK } from './fallback-settings.ts';
 import type { Family } from './families.ts';
 import { FAMILIES, SYMPTOM_FAMILIES } from './families.ts';
 import { waitedFor } from './waited-for.ts';
 
-export interface NodeSeries {
+export interface NodeSeries extends Samples {
   readonly node: string;
   readonly kind: 'service' | 'instance' | 'machine';
   readonly family: Family;
@@ -21,19 +24,8 @@ export interface NodeSeries {
   readonly metric: string;
   /** Which way is worse: 1 up, -1 down, 0 either. */
   readonly worse: 1 | -1 | 0;
-  readonly baseline: Float64Array;
-  readonly current: Float64Array;
   /** Of a ratio of errors, the requests at the same times, NaN: unknown; absent: none is known. */
-  readonly requests?: { readonly baseline: Float64Array; readonly current: Float64Array };
-}
-
-export interface EdgeSeries {
-  readonly caller: string;
-  readonly callee: string;
-  /** Client time minus server time, or a latency of one side. */
-  readonly measure: 'gap' | 'client' | 'server';
-  readonly baseline: Float64Array;
-  readonly current: Float64Array;
+  readonly requests?: Samples;
 }
 
 export interface NodeEvidence {
@@ -92,15 +84,15 @@ export function rankSigns(
 ): RankedNode[] {
   const { weights, rest, machine, unobserved, beside } = settings;
   const waited = waitedFor(evidence);
-  const floor = gapFloor(evidence.edges, settings);
+  const ways = waysOf(evidence.edges, settings);
   passOn(evidence, nodes, settings);
-  const network = edgeNetwork(evidence, settings);
+  const network = blameOf(ways, settings);
   return foldSingles(
     evidence,
     [...nodes].map(([name, { kind, families, hint = 0 }]) => {
       const own = new Map(families);
       for (const family of SYMPTOM_FAMILIES)
-        own.set(family, notExplained(evidence, name, family, nodes, floor, settings));
+        own.set(family, notExplained(evidence, name, family, nodes, ways, settings));
       const gap = network.get(name) ?? network.get(evidence.partOf.get(name) ?? '') ?? 0;
       if (gap > 0) own.set('network', Math.max(own.get('network') ?? 0, gap / weights.network));
       let score = 0;
@@ -161,24 +153,8 @@ function foldSingles({ partOf, series, edges }: NodeEvidence, ranked: readonly H
 
 /** Upper quartile of a metric's usual level over the nodes: what moves far below it is idle noise. */
 function usualLevels(series: readonly NodeSeries[]): Map<string, number> {
-  const baselines = new Map<string, Float64Array[]>();
-  for (const { kind, metric, baseline } of series) {
-    const key = `${kind}/${metric}`;
-    baselines.set(key, [...(baselines.get(key) ?? []), baseline]);
-  }
-  return new Map([...baselines].map(([key, list]) => [key, usualLevel(list, 0.75)]));
-}
-
-/** Least scatter of a network time: next to nothing between two services is the resolution of spans. */
-function gapFloor(edges: readonly EdgeSeries[], { minScatter }: FallbackSettings): number {
-  const gaps = edges.filter(({ measure }) => measure === 'gap').map(({ baseline }) => baseline);
-  return minScatter * usualLevel(gaps, 0.5);
-}
-
-function usualLevel(baselines: readonly Float64Array[], q: number): number {
-  const known = baselines.map(finite).filter(({ length }) => length > 0);
-  const medians = Float64Array.from(known, (past) => Math.abs(quantile(past, 0.5))).sort();
-  return medians.length === 0 ? 0 : quantile(medians, q);
+  const byMetric = Map.groupBy(series, ({ kind, metric }) => `${kind}/${metric}`);
+  return new Map([...byMetric].map(([key, list]) => [key, usualLevel(list, 0.75)]));
 }
 
 /**
@@ -215,7 +191,7 @@ function notExplained(
   name: string,
   family: Family,
   nodes: ReadonlyMap<string, { readonly families: ReadonlyMap<Family, number> }>,
-  floor: number,
+  ways: readonly Way[],
   settings: FallbackSettings,
 ): number {
   const own = nodes.get(name)?.families.get(family) ?? 0;
@@ -230,44 +206,8 @@ function notExplained(
     }
   }
   // Time on the way to a callee explains the caller's slowness as well.
-  for (const { caller, callee, measure, baseline, current } of evidence.edges) {
-    if (family === 'latency' && measure === 'gap' && caller === service && callee !== service)
-      explained = Math.max(explained, deviation(baseline, current, 1, floor, false, settings));
-  }
+  if (family === 'latency')
+    for (const { caller, callee, score } of ways)
+      if (caller === service && callee !== service) explained = Math.max(explained, score);
   return own - settings.explains * Math.min(explained, own);
-}
-
-/**
- * Per node: mean over its edges of the largest deviation of their network time, and for the end of an edge whose edges are
- * worse on the whole, most of that edge's own. Edges without enough samples say nothing.
- */
-function edgeNetwork({ edges }: NodeEvidence, settings: FallbackSettings): Map<string, number> {
-  const worst = new Map<string, { ends: readonly string[]; score: number }>();
-  const floor = gapFloor(edges, settings);
-  for (const { caller, callee, measure, baseline, current } of edges) {
-    if (measure !== 'gap' || !isComparable(baseline, current)) continue;
-    const key = `${caller}\0${callee}`;
-    const score = Math.max(worst.get(key)?.score ?? 0, deviation(baseline, current, 1, floor, false, settings));
-    worst.set(key, { ends: [caller, callee], score });
-  }
-  const sums = new Map<string, { sum: number; count: number }>();
-  for (const { ends, score } of worst.values()) {
-    for (const end of ends) {
-      const entry = sums.get(end) ?? { sum: 0, count: 0 };
-      entry.sum += score;
-      entry.count++;
-      sums.set(end, entry);
-    }
-  }
-  const blame = new Map([...sums].map(([name, { sum, count }]) => [name, sum / count]));
-  const means = new Map(blame);
-  for (const { ends, score } of worst.values()) {
-    const most = Math.max(...ends.map((end) => means.get(end) ?? 0));
-    for (const end of ends) {
-      const own = means.get(end) ?? 0;
-      if (own < most || score <= own) continue;
-      blame.set(end, Math.max(blame.get(end) ?? 0, own + settings.blamed * (score - own)));
-    }
-  }
-  return blame;
 }

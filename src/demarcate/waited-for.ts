@@ -8,32 +8,22 @@ interface Topology {
 
 /**
  * The symptoms and all that they call, directly or not, services and instances alike; undefined: no symptom is known to
- * call anybody. Cost: O(calls).
+ * call anybody. Cost: O(calls + instances).
  */
 export function waitedFor({ symptoms = [], calls, partOf }: Topology): ReadonlySet<string> | undefined {
   if (symptoms.length === 0) return undefined;
-  const callees = listed(calls);
-  const instances = listed([...partOf].map(([instance, service]) => [service, instance]));
+  const callsOf = Map.groupBy(calls, ([caller]) => caller);
+  const instancesOf = Map.groupBy(partOf, ([, service]) => service);
   const reached = new Set(symptoms);
   let callsAny = false;
   for (const node of reached) {
     const service = partOf.get(node);
     if (service !== undefined) reached.add(service);
-    for (const instance of instances.get(node) ?? []) reached.add(instance);
-    for (const callee of callees.get(node) ?? []) {
+    for (const [instance] of instancesOf.get(node) ?? []) reached.add(instance);
+    for (const [, callee] of callsOf.get(node) ?? []) {
       reached.add(callee);
       callsAny = true;
     }
   }
   return callsAny ? reached : undefined;
-}
-
-function listed(pairs: readonly (readonly [string, string])[]): Map<string, string[]> {
-  const out = new Map<string, string[]>();
-  for (const [from, to] of pairs) {
-    const list = out.get(from);
-    if (list === undefined) out.set(from, [to]);
-    else list.push(to);
-  }
-  return out;
 }
