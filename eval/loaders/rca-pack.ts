@@ -122,9 +122,14 @@ function evidenceOf(stream: Stream, row: CaseRow, exclude: readonly (readonly [n
   const requests = new Map(
     stream.nodes.filter(({ metric }) => metric === 'request_count').map((one) => [`${one.kind}/${one.node}`, one]),
   );
+  const rates = new Map(
+    stream.nodes.filter(({ metric }) => metric === 'request_rate_per_s').map((one) => [`${one.kind}/${one.node}`, one]),
+  );
   const series: NodeSeries[] = stream.nodes.map(({ node, kind, metric, times, values }) => {
     const { family, worse } = meaning(metric);
-    const counts = family === 'errors' ? requests.get(`${kind}/${node}`) : undefined;
+    const own = `${kind}/${node}`;
+    const counts =
+      family === 'errors' ? requests.get(own) : family === 'cpu' ? (requests.get(own) ?? rates.get(own)) : undefined;
     return {
       node,
       kind: kind === 'host' ? 'machine' : kind === 'instance' ? 'instance' : 'service',

@@ -3,6 +3,7 @@ import { createRuleSet } from '../../src/classify/index.ts';
 import { BUILT_IN_RULES } from '../../src/engine/create.ts';
 import type { Report } from '../../src/model/report.ts';
 import { createPipeline } from '../../src/pipeline.ts';
+import type { Random } from '../../src/stats/random.ts';
 import { createRandom } from '../../src/stats/random.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import { CLASSES, randomFault } from './fault.ts';
@@ -11,7 +12,7 @@ import type { Condition, SimulatedSystem } from './system.ts';
 import { randomSystem, under } from './system.ts';
 import { windowOf } from './traffic.ts';
 
-const START_MS = 1_700_000_000_000 - (1_700_000_000_000 % WINDOW_MS);
+export const START_MS = 1_700_000_000_000 - (1_700_000_000_000 % WINDOW_MS);
 const MINUTE_WINDOWS = 60_000 / WINDOW_MS;
 
 /** Minutes before the fault, and of the fault. */
@@ -41,10 +42,40 @@ export interface Simulated {
   readonly reports: readonly Report[];
 }
 
+/** A system, what breaks in it, and what its requests and resources are drawn from. */
+export interface Drawn {
+  readonly system: SimulatedSystem;
+  readonly faults: readonly Fault[];
+  readonly random: Random;
+  readonly noise: Random;
+}
+
 /**
  * @param kinds  the first that fits is taken; then, for each of `others`, the first of it that breaks something else
  * @returns undefined when the system of this seed has no place for any of them
  */
+export function draw(
+  seed: number,
+  kinds: readonly FaultKind[],
+  condition: Condition = 'none',
+  others: readonly (readonly FaultKind[])[] = [],
+): Drawn | undefined {
+  const random = createRandom(seed);
+  const noise = createRandom(seed + NOISE_SEED);
+  const system = under(condition, randomSystem(random, condition === 'large'), random);
+  const faults: Fault[] = [];
+  for (const list of [kinds, ...others]) {
+    const fault = list
+      .map((kind) => randomFault(system, kind, random))
+      .find((found) => found !== undefined && faults.every((other) => isElsewhere(system, other, found)));
+    if (fault === undefined) return undefined;
+    faults.push(fault);
+  }
+  const external = faults.find(({ kind }) => kind === 'slow_external')?.service;
+  return { system: external === undefined ? system : { ...system, external }, faults, random, noise };
+}
+
+/** One system of `draw` through the whole pipeline. */
 export async function simulate(
   seed: number,
   kinds: readonly FaultKind[],
@@ -52,19 +83,9 @@ export async function simulate(
   length: Length = USUAL_LENGTH,
   others: readonly (readonly FaultKind[])[] = [],
 ): Promise<Simulated | undefined> {
-  const random = createRandom(seed);
-  const noise = createRandom(seed + NOISE_SEED);
-  const drawn = under(condition, randomSystem(random, condition === 'large'), random);
-  const faults: Fault[] = [];
-  for (const list of [kinds, ...others]) {
-    const fault = list
-      .map((kind) => randomFault(drawn, kind, random))
-      .find((found) => found !== undefined && faults.every((other) => isElsewhere(drawn, other, found)));
-    if (fault === undefined) return undefined;
-    faults.push(fault);
-  }
-  const external = faults.find(({ kind }) => kind === 'slow_external');
-  const system = external === undefined ? drawn : { ...drawn, external: external.service };
+  const drawn = draw(seed, kinds, condition, others);
+  if (drawn === undefined) return undefined;
+  const { system, faults, random, noise } = drawn;
   const pipeline = createPipeline({ rules, configHash: 'simulate', ingest: { latenessMs: 15_000 } });
   const reports: Report[] = [];
   const healthy = length.healthyMinutes * MINUTE_WINDOWS;

@@ -24,21 +24,35 @@ export function isByChance({ family, worse, baseline, current, requests }: Ratio
   if (current.some((ratio, i) => Number.isFinite(ratio) && !Number.isFinite(requests.current[i]))) return false;
   const past = finite(baseline);
   if (past.length === 0) return false;
+  // An outage in the past is no rate of chance; a single failure among the worst samples is.
   const worst = quantile(past, USUAL_PAST);
-  const before = sums(baseline, requests.baseline, worst);
-  const now = sums(current, requests.current, Number.POSITIVE_INFINITY);
+  const usual = sums(baseline, requests.baseline, (ratio) => ratio <= worst);
+  const before = sums(
+    baseline,
+    requests.baseline,
+    (ratio, count) => ratio <= worst || isLikely(ratio * count, usual, count),
+  );
+  const now = sums(current, requests.current, () => true);
   if (before.requests === 0 || now.requests === 0) return false;
-  // Half an error more than were seen (Jeffreys): none in the past is no proof that there can be none.
-  const expected = ((before.errors + 0.5) / before.requests) * now.requests;
-  return logPoissonUpper(Math.round(now.errors), expected) > Math.log(CHANCE);
+  return isLikely(now.errors, before, now.requests);
 }
 
-/** Of the times at which both are known and the ratio is at most this. */
-function sums(ratios: Float64Array, requests: Float64Array, most: number): { errors: number; requests: number } {
+interface Counts {
+  errors: number;
+  requests: number;
+}
+
+/** Half an error more than were seen (Jeffreys): none in the past is no proof that there can be none. */
+function isLikely(errors: number, past: Counts, requests: number): boolean {
+  return logPoissonUpper(Math.round(errors), ((past.errors + 0.5) / past.requests) * requests) > Math.log(CHANCE);
+}
+
+/** Of the times at which both are known. */
+function sums(ratios: Float64Array, requests: Float64Array, isIn: (ratio: number, count: number) => boolean): Counts {
   const sum = { errors: 0, requests: 0 };
   ratios.forEach((ratio, i) => {
     const count = requests[i] ?? Number.NaN;
-    if (!(ratio <= most) || !Number.isFinite(ratio * count)) return;
+    if (!Number.isFinite(ratio * count) || !isIn(ratio, count)) return;
     sum.errors += ratio * count;
     sum.requests += count;
   });

@@ -7,13 +7,14 @@
 import { compareNames } from '../model/entity.ts';
 import { isByChance } from './chance.ts';
 import type { Samples } from './deviation.ts';
-import { logExcess, standardised, usualLevel } from './deviation.ts';
+import { isComparable, logExcess, standardised, usualLevel } from './deviation.ts';
 import type { EdgeSeries, Way } from './edge-network.ts';
 import { blameOf, waysOf } from './edge-network.ts';
 import type { FallbackSettings } from './fallback-settings.ts';
 import { DEFAULT_FALLBACK } from './fallback-settings.ts';
 import type { Family } from './families.ts';
 import { FAMILIES, SYMPTOM_FAMILIES } from './families.ts';
+import { addLostCalls } from './lost-calls.ts';
 import { waitedFor } from './waited-for.ts';
 
 export interface NodeSeries extends Samples {
@@ -24,7 +25,7 @@ export interface NodeSeries extends Samples {
   readonly metric: string;
   /** Which way is worse: 1 up, -1 down, 0 either. */
   readonly worse: 1 | -1 | 0;
-  /** Of a ratio of errors, the requests at the same times, NaN: unknown; absent: none is known. */
+  /** Of a ratio of errors or of CPU time, the requests at the same times, NaN: unknown; absent: none is known. */
   readonly requests?: Samples;
 }
 
@@ -33,6 +34,8 @@ export interface NodeEvidence {
   readonly edges: readonly EdgeSeries[];
   readonly calls: readonly (readonly [caller: string, callee: string])[];
   readonly partOf: ReadonlyMap<string, string>;
+  /** Machine of an instance; none: unknown. */
+  readonly runsOn?: ReadonlyMap<string, string>;
   /** Far ends that only their callers report: what they show is the caller's view of somebody. */
   readonly unobserved?: ReadonlySet<string>;
   /** Nodes of which the trouble was reported; none: unknown. */
@@ -62,18 +65,28 @@ export function rankNodes(evidence: NodeEvidence, settings = DEFAULT_FALLBACK): 
     const node: NodeSigns = nodes.get(series.node) ?? { kind: series.kind, families: new Map() };
     nodes.set(series.node, node);
     if (isByChance(series)) continue;
-    const z = standardised(
-      series.baseline,
-      series.current,
-      series.worse,
-      settings.idle * (levels.get(`${series.kind}/${series.metric}`) ?? 0),
-      !SYMPTOM_FAMILIES.includes(series.family),
-      settings,
-    );
+    const z = standing(series, settings.idle * (levels.get(`${series.kind}/${series.metric}`) ?? 0), settings);
     node.families.set(series.family, Math.max(node.families.get(series.family) ?? 0, logExcess(z, settings)));
     node.hint = Math.max(node.hint ?? 0, settings.weights[series.family] * Math.min(z, settings.quietZ));
   }
   return rankSigns(evidence, nodes, settings);
+}
+
+/** Standard deviations off; of CPU time no more than what a request costs is off: work that was asked for is no cause. */
+function standing(
+  { baseline, current, worse, family, requests }: NodeSeries,
+  floor: number,
+  settings: FallbackSettings,
+): number {
+  const isSpiky = !SYMPTOM_FAMILIES.includes(family);
+  const z = standardised(baseline, current, worse, floor, isSpiky, settings);
+  if (family !== 'cpu' || requests === undefined || z <= 0) return z;
+  const each = {
+    baseline: baseline.map((value, i) => value / (requests.baseline[i] ?? Number.NaN)),
+    current: current.map((value, i) => value / (requests.current[i] ?? Number.NaN)),
+  };
+  if (!isComparable(each.baseline, each.current)) return z;
+  return Math.min(z, standardised(each.baseline, each.current, worse, 0, isSpiky, settings));
 }
 
 /** The same from deviations that are known already. */
@@ -85,6 +98,7 @@ export function rankSigns(
   const { weights, rest, machine, unobserved, beside } = settings;
   const waited = waitedFor(evidence);
   const ways = waysOf(evidence.edges, settings);
+  addLostCalls(evidence, nodes, settings);
   passOn(evidence, nodes, settings);
   const network = blameOf(ways, settings);
   return foldSingles(

@@ -137,6 +137,16 @@ describe('rankNodes', () => {
     const many = { baseline: new Float64Array(60).fill(10_000), current: new Float64Array(6).fill(10_000) };
     const again = { ...unknown, baseline: outage, current: new Float64Array(6).fill(0.035) };
     expect(scoreOf({ ...again, requests: many })).toBe(scoreOf(again));
+    // Single failures of the past are chance's rate, though they stand in its worst samples.
+    const three = {
+      ...unknown,
+      baseline: new Float64Array(60),
+      current: Float64Array.from([0.01, 0, 0.01, 0, 0.01, 0]),
+    };
+    const hundreds = { baseline: new Float64Array(60).fill(100), current: new Float64Array(6).fill(100) };
+    expect(scoreOf({ ...three, requests: hundreds })).toBeGreaterThan(0);
+    const failures = Float64Array.from({ length: 60 }, (_, i) => (i === 20 || i === 40 ? 0.01 : 0));
+    expect(scoreOf({ ...three, baseline: failures, requests: hundreds })).toBe(0);
     // A share of successes is no ratio of errors.
     const availability = { ...unknown, worse: -1, baseline: new Float64Array(30).fill(0.99) } as const;
     const low = { ...availability, current: new Float64Array(6).fill(0.2) };
