@@ -38,6 +38,7 @@ interface Stream {
   }[];
   readonly calls: readonly (readonly [string, string])[];
   readonly partOf: ReadonlyMap<string, string>;
+  readonly runsOn: ReadonlyMap<string, string>;
 }
 
 /** Cases of one pack, one after the other; a stream is read once. truth.csv is never opened. */
@@ -154,7 +155,7 @@ function evidenceOf(stream: Stream, row: CaseRow, exclude: readonly (readonly [n
   // X-Ray's name for an endpoint that only the caller reports.
   const unobserved = new Set(series.map(({ node }) => node).filter((node) => node.endsWith('_remote')));
   const symptoms = row.symptom_node === undefined || row.symptom_node === '' ? [] : [row.symptom_node];
-  return { series, edges, calls: stream.calls, partOf: stream.partOf, unobserved, symptoms };
+  return { series, edges, calls: stream.calls, partOf: stream.partOf, runsOn: stream.runsOn, unobserved, symptoms };
 }
 
 /** A series' values at given times; NaN: none. */
@@ -217,6 +218,8 @@ function readAlerts(dir: string): Alert[] {
 
 function readStream(dir: string): Stream {
   const topology = existsSync(join(dir, 'topology.csv')) ? readCsv(join(dir, 'topology.csv')) : [];
+  const pairs = (of: string): Map<string, string> =>
+    new Map(topology.filter(({ relation }) => relation === of).map(({ from = '', to = '' }) => [from, to]));
   const edgeFile = readdirSync(dir).includes('edges.csv.gz') ? grouped(join(dir, 'edges.csv.gz')) : [];
   return {
     nodes: grouped(join(dir, 'nodes.csv.gz')).map(({ key: [node = '', kind = '', metric = ''], ...rest }) => ({
@@ -232,9 +235,8 @@ function readStream(dir: string): Stream {
       ...rest,
     })),
     calls: topology.filter(({ relation }) => relation === 'calls').map(({ from = '', to = '' }) => [from, to] as const),
-    partOf: new Map(
-      topology.filter(({ relation }) => relation === 'part_of').map(({ from = '', to = '' }) => [from, to]),
-    ),
+    partOf: pairs('part_of'),
+    runsOn: pairs('runs_on'),
   };
 }
 

@@ -62,6 +62,7 @@ function withCopies(evidence: NodeEvidence, copies: number, isCalled: boolean, s
       })),
       calls: [...evidence.calls.map(bothNamed), ...entries],
       partOf: new Map([...evidence.partOf].map(bothNamed)),
+      runsOn: new Map([...(evidence.runsOn ?? [])].map(bothNamed)),
       unobserved: new Set([...(evidence.unobserved ?? [])].map(named)),
     });
   }
@@ -70,6 +71,7 @@ function withCopies(evidence: NodeEvidence, copies: number, isCalled: boolean, s
     edges: all.flatMap(({ edges }) => edges),
     calls: all.flatMap(({ calls }) => calls),
     partOf: new Map(all.flatMap(({ partOf }) => [...partOf])),
+    runsOn: new Map(all.flatMap(({ runsOn = [] }) => [...runsOn])),
     unobserved: new Set(all.flatMap(({ unobserved = [] }) => [...unobserved])),
     symptoms: evidence.symptoms ?? [],
   };

@@ -74,6 +74,18 @@ function lower(window: Float64Array): number {
   return window.length < BLIP_FROM ? least : Math.max(least, window[1] ?? least);
 }
 
+/** From the past's median to the window's; 0: unknown. */
+export function riseOf({ baseline, current }: Samples): number {
+  const [past, now] = [finite(baseline), finite(current)];
+  return past.length === 0 || now.length === 0 ? 0 : quantile(now, 0.5) - quantile(past, 0.5);
+}
+
+/** Rise of the high values (0.9-quantile, without a lone sample of several); 0: unknown. */
+export function highRiseOf({ baseline, current }: Samples): number {
+  const [past, now] = [finite(baseline), finite(current)];
+  return past.length === 0 || now.length === 0 ? 0 : Math.max(0, upper(now) - quantile(past, 0.9));
+}
+
 /** Enough samples to compare. */
 export function isComparable(baseline: Float64Array, current: Float64Array): boolean {
   const count = (values: Float64Array): number =>

@@ -1,6 +1,6 @@
 /** Network time between services: which ways got longer, and which end of them is to blame. */
 import type { Samples } from './deviation.ts';
-import { deviation, isComparable, usualLevel } from './deviation.ts';
+import { deviation, isComparable, riseOf, usualLevel } from './deviation.ts';
 import type { FallbackSettings } from './fallback-settings.ts';
 
 export interface EdgeSeries extends Samples {
@@ -15,6 +15,8 @@ export interface Way {
   readonly callee: string;
   /** Largest deviation of its network times. */
   readonly score: number;
+  /** Of their medians, in their unit; the largest. */
+  readonly rise: number;
 }
 
 /**
@@ -25,11 +27,18 @@ export function waysOf(edges: readonly EdgeSeries[], settings: FallbackSettings)
   const gaps = edges.filter(({ measure }) => measure === 'gap');
   const floor = settings.minScatter * usualLevel(gaps, 0.5);
   const ways = new Map<string, Way>();
-  for (const { caller, callee, baseline, current } of gaps) {
+  for (const series of gaps) {
+    const { caller, callee, baseline, current } = series;
     if (!isComparable(baseline, current)) continue;
     const key = `${caller}\0${callee}`;
     const score = deviation(baseline, current, 1, floor, false, settings);
-    ways.set(key, { caller, callee, score: Math.max(ways.get(key)?.score ?? 0, score) });
+    const known = ways.get(key);
+    ways.set(key, {
+      caller,
+      callee,
+      score: Math.max(known?.score ?? 0, score),
+      rise: Math.max(known?.rise ?? 0, riseOf(series)),
+    });
   }
   return [...ways.values()];
 }

@@ -20,6 +20,8 @@ export interface FallbackSettings {
   readonly explains: number;
   /** Scatter below this share of the level is the resolution of most sources. */
   readonly minScatter: number;
+  /** A smaller rise of a ratio of errors counts less, in proportion. */
+  readonly minErrorRatio: number;
   /** Of a metric's usual level over the nodes: moves below it are the noise of idle nodes. */
   readonly idle: number;
   /** A counter that mostly stands still has its scatter in its rare spikes: range over this. */
@@ -39,6 +41,7 @@ export const DEFAULT_FALLBACK: FallbackSettings = {
     errors: 1,
     latency: 0.9,
     network: 0.7,
+    loss: 0.7,
     traffic: 0.4,
     other: 0.3,
   },
@@ -50,6 +53,7 @@ export const DEFAULT_FALLBACK: FallbackSettings = {
   rest: 0.3,
   explains: 0.7,
   minScatter: 0.05,
+  minErrorRatio: 0.01,
   idle: 0.002,
   spikeRange: 4,
   quietZ: 3,

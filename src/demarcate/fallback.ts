@@ -7,7 +7,7 @@
 import { compareNames } from '../model/entity.ts';
 import { isByChance } from './chance.ts';
 import type { Samples } from './deviation.ts';
-import { isComparable, logExcess, standardised, usualLevel } from './deviation.ts';
+import { highRiseOf, isComparable, logExcess, riseOf, standardised, usualLevel } from './deviation.ts';
 import type { EdgeSeries, Way } from './edge-network.ts';
 import { blameOf, waysOf } from './edge-network.ts';
 import type { FallbackSettings } from './fallback-settings.ts';
@@ -15,6 +15,9 @@ import { DEFAULT_FALLBACK } from './fallback-settings.ts';
 import type { Family } from './families.ts';
 import { FAMILIES, SYMPTOM_FAMILIES } from './families.ts';
 import { addLostCalls } from './lost-calls.ts';
+import { gather, lossyMachine, ownTrouble, tenancyOf } from './node-machines.ts';
+import type { NodeSigns } from './node-signs.ts';
+import { explaining, raise } from './node-signs.ts';
 import { waitedFor } from './waited-for.ts';
 
 export interface NodeSeries extends Samples {
@@ -42,14 +45,6 @@ export interface NodeEvidence {
   readonly symptoms?: readonly string[];
 }
 
-/** Largest deviation of a node by family. */
-export interface NodeSigns {
-  readonly kind: RankedNode['kind'];
-  readonly families: Map<Family, number>;
-  /** Largest weighted deviation within the quiet range: orders those who show nothing. */
-  hint?: number;
-}
-
 export interface RankedNode {
   readonly node: string;
   readonly kind: 'service' | 'instance' | 'machine';
@@ -65,28 +60,32 @@ export function rankNodes(evidence: NodeEvidence, settings = DEFAULT_FALLBACK): 
     const node: NodeSigns = nodes.get(series.node) ?? { kind: series.kind, families: new Map() };
     nodes.set(series.node, node);
     if (isByChance(series)) continue;
-    const z = standing(series, settings.idle * (levels.get(`${series.kind}/${series.metric}`) ?? 0), settings);
-    node.families.set(series.family, Math.max(node.families.get(series.family) ?? 0, logExcess(z, settings)));
+    const floor = settings.idle * (levels.get(`${series.kind}/${series.metric}`) ?? 0);
+    const used = standardised(series.baseline, series.current, series.worse, floor, isSpiky(series), settings);
+    if (series.family === 'cpu') node.cpuUsed = Math.max(node.cpuUsed ?? 0, logExcess(used, settings));
+    const isRatio = series.family === 'errors' && series.worse === 1;
+    if (isRatio) node.errorRise = Math.max(node.errorRise ?? 0, riseOf(series));
+    const z = Math.min(used, perRequest(series, settings));
+    const size = isRatio ? Math.min(1, highRiseOf(series) / settings.minErrorRatio) : 1;
+    node.families.set(series.family, Math.max(node.families.get(series.family) ?? 0, size * logExcess(z, settings)));
     node.hint = Math.max(node.hint ?? 0, settings.weights[series.family] * Math.min(z, settings.quietZ));
   }
   return rankSigns(evidence, nodes, settings);
 }
 
-/** Standard deviations off; of CPU time no more than what a request costs is off: work that was asked for is no cause. */
-function standing(
-  { baseline, current, worse, family, requests }: NodeSeries,
-  floor: number,
-  settings: FallbackSettings,
-): number {
-  const isSpiky = !SYMPTOM_FAMILIES.includes(family);
-  const z = standardised(baseline, current, worse, floor, isSpiky, settings);
-  if (family !== 'cpu' || requests === undefined || z <= 0) return z;
-  const each = {
-    baseline: baseline.map((value, i) => value / (requests.baseline[i] ?? Number.NaN)),
-    current: current.map((value, i) => value / (requests.current[i] ?? Number.NaN)),
-  };
-  if (!isComparable(each.baseline, each.current)) return z;
-  return Math.min(z, standardised(each.baseline, each.current, worse, 0, isSpiky, settings));
+/** Single spikes of a resource mean nothing. */
+function isSpiky({ family }: NodeSeries): boolean {
+  return !SYMPTOM_FAMILIES.includes(family);
+}
+
+/** By how much CPU time for each request is off: work that was asked for is no cause. Infinity: unknown, or not CPU time. */
+function perRequest(series: NodeSeries, settings: FallbackSettings): number {
+  const { baseline, current, worse, family, requests } = series;
+  if (family !== 'cpu' || requests === undefined) return Number.POSITIVE_INFINITY;
+  const before = baseline.map((value, i) => value / (requests.baseline[i] ?? Number.NaN));
+  const now = current.map((value, i) => value / (requests.current[i] ?? Number.NaN));
+  if (!isComparable(before, now)) return Number.POSITIVE_INFINITY;
+  return standardised(before, now, worse, 0, isSpiky(series), settings);
 }
 
 /** The same from deviations that are known already. */
@@ -101,34 +100,58 @@ export function rankSigns(
   addLostCalls(evidence, nodes, settings);
   passOn(evidence, nodes, settings);
   const network = blameOf(ways, settings);
-  return foldSingles(
-    evidence,
-    [...nodes].map(([name, { kind, families, hint = 0 }]) => {
+  const tenancy = tenancyOf(evidence);
+  const trouble = ownTrouble(tenancy, nodes);
+  const lossy = lossyMachine(ways, tenancy);
+  const guilty = new Set(lossy === undefined ? [] : [lossy]);
+  const signs = new Map(
+    [...nodes].map(([name, { families }]) => {
       const own = new Map(families);
-      for (const family of SYMPTOM_FAMILIES)
-        own.set(family, notExplained(evidence, name, family, nodes, ways, settings));
-      const gap = network.get(name) ?? network.get(evidence.partOf.get(name) ?? '') ?? 0;
-      if (gap > 0) own.set('network', Math.max(own.get('network') ?? 0, gap / weights.network));
-      let score = 0;
-      let lead: Family = 'other';
-      let leadScore = -1;
-      for (const family of FAMILIES) {
-        const part = weights[family] * (own.get(family) ?? 0);
-        score += part;
-        if (part > leadScore) [lead, leadScore] = [family, part];
+      const machine = tenancy.runsOn.get(name) ?? '';
+      for (const family of SYMPTOM_FAMILIES) {
+        const sign = families.get(family) ?? 0;
+        const explained = Math.min(sign, explainedBy(evidence, name, family, nodes, ways));
+        const waitedOn = Math.min(sign, trouble.get(machine) ?? 0);
+        if (waitedOn > explained) guilty.add(machine);
+        own.set(family, sign - settings.explains * Math.max(explained, waitedOn));
       }
-      const far = waited !== undefined && !waited.has(name);
-      const near =
-        kind === 'machine' ? machine : far ? beside : evidence.unobserved?.has(name) === true ? unobserved : 1;
-      return {
-        node: name,
-        kind,
-        score: near * (leadScore + rest * (score - leadScore)),
-        family: lead,
-        hint: near * hint,
-      };
+      return [name, own];
     }),
-  )
+  );
+  const worstWay = Math.max(0, ...ways.map((way) => way.score));
+  const ranked = [...nodes].map(([name, { kind, hint = 0 }]) => {
+    const own = signs.get(name)!;
+    const blamed = network.get(name) ?? network.get(evidence.partOf.get(name) ?? '') ?? 0;
+    const gap = name === lossy ? worstWay : lossy === undefined ? blamed : blamed * (1 - settings.explains);
+    if (gap > 0) own.set('network', Math.max(own.get('network') ?? 0, gap / weights.network));
+    let score = 0;
+    let lead: Family = 'other';
+    let leadScore = -1;
+    for (const family of FAMILIES) {
+      const part = weights[family] * (own.get(family) ?? 0);
+      score += part;
+      if (part > leadScore) [lead, leadScore] = [family, part];
+    }
+    const far = waited !== undefined && !waited.has(name);
+    const near =
+      kind === 'machine'
+        ? guilty.has(name)
+          ? 1
+          : machine
+        : far
+          ? beside
+          : evidence.unobserved?.has(name) === true
+            ? unobserved
+            : 1;
+    return {
+      node: name,
+      kind,
+      score: near * (leadScore + rest * (score - leadScore)),
+      family: lead,
+      hint: near * hint,
+    };
+  });
+  return foldSingles(evidence, gather(ranked, tenancy, settings))
     .sort((a, b) => b.score - a.score || b.hint - a.hint || compareNames(a.node, b.node))
     .map(({ hint: _, ...node }) => node);
 }
@@ -177,7 +200,7 @@ function usualLevels(series: readonly NodeSeries[]): Map<string, number> {
  */
 function passOn(
   { calls, partOf }: NodeEvidence,
-  nodes: ReadonlyMap<string, { readonly kind: RankedNode['kind']; readonly families: Map<Family, number> }>,
+  nodes: ReadonlyMap<string, NodeSigns>,
   { passedOn }: FallbackSettings,
 ): void {
   const bare = ({ families }: { readonly families: ReadonlyMap<Family, number> }): boolean =>
@@ -191,7 +214,7 @@ function passOn(
       const below = nodes.get(callee);
       for (const family of SYMPTOM_FAMILIES) {
         const passed = ((node.families.get(family) ?? 0) * passedOn) / callees.length;
-        if (below !== undefined && passed > (below.families.get(family) ?? 0)) below.families.set(family, passed);
+        if (below !== undefined) raise(below, family, passed);
       }
     }
     if (callees.length > 0)
@@ -199,29 +222,27 @@ function passOn(
   }
 }
 
-/** A node's slowness or failures less what its worst callee (or its own instances' callee) shows of the same. */
-function notExplained(
+/** Of a node's slowness or failures, what its worst callee (or its own instances' callee) shows of the same. */
+function explainedBy(
   evidence: NodeEvidence,
   name: string,
   family: Family,
-  nodes: ReadonlyMap<string, { readonly families: ReadonlyMap<Family, number> }>,
+  nodes: ReadonlyMap<string, NodeSigns>,
   ways: readonly Way[],
-  settings: FallbackSettings,
 ): number {
-  const own = nodes.get(name)?.families.get(family) ?? 0;
-  if (own === 0) return 0;
   const service = evidence.partOf.get(name) ?? name;
+  const own = nodes.get(name);
   let explained = 0;
   for (const [caller, callee] of evidence.calls) {
     if (caller !== service && caller !== name) continue;
-    for (const [other, { families }] of nodes) {
+    for (const [other, signs] of nodes) {
       if (other === name || (other !== callee && evidence.partOf.get(other) !== callee)) continue;
-      explained = Math.max(explained, families.get(family) ?? 0);
+      explained = Math.max(explained, explaining(signs, own, family));
     }
   }
   // Time on the way to a callee explains the caller's slowness as well.
   if (family === 'latency')
     for (const { caller, callee, score } of ways)
       if (caller === service && callee !== service) explained = Math.max(explained, score);
-  return own - settings.explains * Math.min(explained, own);
+  return explained;
 }

@@ -4,6 +4,7 @@ export const FAMILIES = [
   'memory',
   'disk',
   'network',
+  'loss',
   'latency',
   'self_time',
   'errors',
@@ -25,7 +26,8 @@ const MEANINGS: readonly (readonly [RegExp, Family, 1 | -1 | 0])[] = [
   [/throttled|cpu|load\d|schedstat|procs_running|runqueue|steal/i, 'cpu', 1],
   [/mem|vmstat|page_?fault|majorfaults|oom/i, 'memory', 1],
   [/disk|fs_usage|io_?time|psi_?io/i, 'disk', 1],
-  [/network|net_|socket|retrans|conntrack|listenoverflow|softirq/i, 'network', 0],
+  [/retrans|listen_?(overflow|drop)|_drop|conntrack/i, 'loss', 1],
+  [/network|net_|socket|softirq/i, 'network', 0],
   [/request|qps|count/i, 'traffic', 0],
 ];
 /** What a limit is set to, not how much of it is used. */

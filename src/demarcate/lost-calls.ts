@@ -6,10 +6,12 @@
 
 import type { Samples } from './deviation.ts';
 import { deviation, finite, logExcess, MIN_PAST, quantile } from './deviation.ts';
-import type { NodeEvidence, NodeSeries, NodeSigns } from './fallback.ts';
+import type { NodeEvidence, NodeSeries } from './fallback.ts';
 import type { FallbackSettings } from './fallback-settings.ts';
 import type { Family } from './families.ts';
 import { SYMPTOM_FAMILIES } from './families.ts';
+import type { NodeSigns } from './node-signs.ts';
+import { explaining, raise } from './node-signs.ts';
 
 const REQUESTS = /request|qps|rps|span_count/i;
 /** Of the usual requests: less is silence. */
@@ -36,11 +38,11 @@ export function addLostCalls(
     const ends = [name, serviceOf(name)].flatMap((one) => side.get(one) ?? []).map((call) => serviceOf(call[end]));
     return [...new Set(ends)].filter((service) => service !== serviceOf(name)).flatMap(rowsOf);
   };
-  const worst = (names: readonly string[], family: Family): number =>
-    Math.max(0, ...names.map((name) => nodes.get(name)?.families.get(family) ?? 0));
   const unexplained = (name: string, family: Family): number => {
-    const own = worst([name], family);
-    return own - Math.min(own, worst(around(name, calleesOf, 1), family));
+    const node = nodes.get(name);
+    const sign = node?.families.get(family) ?? 0;
+    const callees = around(name, calleesOf, 1).map((callee) => explaining(nodes.get(callee), node, family));
+    return sign - Math.min(sign, Math.max(0, ...callees));
   };
   const capped = logExcess(Number.POSITIVE_INFINITY, settings);
   const raised: (readonly [NodeSigns, Family, number])[] = [];
@@ -57,7 +59,7 @@ export function addLostCalls(
       raised.push([node, family, Math.min(capped, sign)]);
     }
   }
-  for (const [{ families }, family, sign] of raised) if (sign > (families.get(family) ?? 0)) families.set(family, sign);
+  for (const [node, family, sign] of raised) raise(node, family, sign);
 }
 
 /** Whether a count says that calls do not arrive: none, while callers still get theirs; or fewer than siblings get. */

@@ -10,11 +10,11 @@ import { compareNames, entityKey, instance, service } from '../model/entity.ts';
 import { formatNumber } from '../model/format.ts';
 import type { Suspect } from '../model/walk.ts';
 import { logExcess, MIN_PAST } from './deviation.ts';
-import type { NodeSigns } from './fallback.ts';
 import { rankSigns } from './fallback.ts';
 import { DEFAULT_FALLBACK } from './fallback-settings.ts';
 import type { Family, Meaning } from './families.ts';
 import { familyOf } from './families.ts';
+import type { NodeSigns } from './node-signs.ts';
 import type { System } from './system.ts';
 
 /** What speaks for the service itself without any sign: the weight of e - 1 standard deviations beyond the quiet range. */

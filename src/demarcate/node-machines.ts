@@ -1,0 +1,166 @@
+/**
+ * Machines in the ranking without call records: what a machine's own trouble explains of who runs there, and of whom they
+ * call and are called by; and a machine of which nothing but its tenants shows that it is ill.
+ */
+import type { Way } from './edge-network.ts';
+import type { NodeEvidence, RankedNode } from './fallback.ts';
+import type { FallbackSettings } from './fallback-settings.ts';
+import type { Family } from './families.ts';
+import type { NodeSigns } from './node-signs.ts';
+
+/** Resources that whoever runs on a machine waits for. */
+const WAITED_FOR: readonly Family[] = ['cpu', 'memory', 'disk'];
+
+/** Of a fit, the share of the rises (their squares) that an end has to account for. */
+const MIN_FIT = 0.8;
+/** Instances with at least this share of the highest score stand out with it. */
+const STANDS_OUT = 0.5;
+/** Of what stands out, what sits on one machine; of the services there, those that stand out. */
+const MIN_HERE = 0.75;
+/** One service's most, or it is that service. */
+const MAX_OF_ONE = 0.65;
+
+export interface Tenancy {
+  /** Instances of each machine, where any are known. */
+  readonly tenants: ReadonlyMap<string, readonly string[]>;
+  readonly runsOn: ReadonlyMap<string, string>;
+  readonly partOf: ReadonlyMap<string, string>;
+}
+
+export function tenancyOf({ runsOn = new Map<string, string>(), partOf }: NodeEvidence): Tenancy {
+  const tenants = new Map(
+    [...Map.groupBy(runsOn, ([, machine]) => machine)].map(([machine, pairs]) => [
+      machine,
+      pairs.map(([name]) => name),
+    ]),
+  );
+  return { tenants, runsOn, partOf };
+}
+
+/**
+ * What each machine shows of resources that none of its tenants shows: nobody observed uses them up.
+ * @returns machine -> log units
+ */
+export function ownTrouble({ tenants }: Tenancy, nodes: ReadonlyMap<string, NodeSigns>): Map<string, number> {
+  return new Map(
+    [...tenants].map(([machine, here]) => {
+      const families = nodes.get(machine)?.families ?? new Map<Family, number>();
+      const own = WAITED_FOR.map((family) => {
+        const theirs = Math.max(0, ...here.map((name) => shown(nodes.get(name), family)));
+        return Math.max(0, (families.get(family) ?? 0) - theirs);
+      });
+      return [machine, Math.max(...own)];
+    }),
+  );
+}
+
+function shown(node: NodeSigns | undefined, family: Family): number {
+  const sign = node?.families.get(family) ?? 0;
+  return family === 'cpu' ? Math.max(sign, node?.cpuUsed ?? 0) : sign;
+}
+
+/**
+ * The machine whose network accounts for how much longer all ways got: what a call across its border takes more is the same
+ * for all, so a way grew by the share of its calls that cross it. One that explains it better than any service does.
+ */
+export function lossyMachine(ways: readonly Way[], tenancy: Tenancy): string | undefined {
+  if (ways.length < 3 || !ways.some(({ score }) => score > 0)) return undefined;
+  const shares = sharesOf(tenancy);
+  const share = (service: string, machine: string): number => shares.get(service)?.get(machine) ?? 0;
+  const fits = [...tenancy.tenants.keys()].sort().map((machine) => {
+    const crossing = ways.map(({ caller, callee }) => {
+      const [a, b] = [share(caller, machine), share(callee, machine)];
+      return a * (1 - b) + b * (1 - a);
+    });
+    return { machine, fit: fitOf(crossing, ways) };
+  });
+  const best = fits.reduce((a, b) => (b.fit > a.fit ? b : a), { machine: '', fit: 0 });
+  const ends = new Set(ways.flatMap(({ caller, callee }) => [caller, callee]));
+  const bestEnd = Math.max(
+    ...[...ends].map((end) =>
+      fitOf(
+        ways.map(({ caller, callee }) => (caller === end || callee === end ? 1 : 0)),
+        ways,
+      ),
+    ),
+  );
+  return best.fit >= MIN_FIT && best.fit > bestEnd ? best.machine : undefined;
+}
+
+/** Cosine, squared: of the ways' rises, what one rise times these shares accounts for. */
+function fitOf(shares: readonly number[], ways: readonly Way[]): number {
+  let both = 0;
+  let squares = 0;
+  let rises = 0;
+  ways.forEach(({ rise }, i) => {
+    const share = shares[i] ?? 0;
+    both += share * rise;
+    squares += share * share;
+    rises += rise * rise;
+  });
+  return both <= 0 || squares === 0 || rises === 0 ? 0 : (both * both) / (squares * rises);
+}
+
+/** Service -> machine -> share of its instances. */
+function sharesOf({ runsOn, partOf }: Tenancy): Map<string, Map<string, number>> {
+  const out = new Map<string, Map<string, number>>();
+  const located = [...runsOn].map(([name, machine]) => [partOf.get(name) ?? name, machine] as const);
+  for (const [service, list] of Map.groupBy(located, ([service]) => service)) {
+    const shares = new Map<string, number>();
+    for (const [, machine] of list) shares.set(machine, (shares.get(machine) ?? 0) + 1 / list.length);
+    out.set(service, shares);
+  }
+  return out;
+}
+
+interface Scored extends RankedNode {
+  readonly hint: number;
+}
+
+/**
+ * When most of what stands out sits on one machine, is of several services and most of those there, and there are others
+ * elsewhere, it is the machine: it takes the first place before them.
+ */
+export function gather(ranked: readonly Scored[], tenancy: Tenancy, { explains }: FallbackSettings): Scored[] {
+  const placed = ranked.filter(({ node, kind }) => kind !== 'machine' && tenancy.runsOn.has(node));
+  const most = Math.max(0, ...ranked.filter(({ kind }) => kind !== 'machine').map(({ score }) => score));
+  const outstanding = placed.filter(({ score }) => score > 0 && score >= STANDS_OUT * most);
+  const all = sum(outstanding);
+  const service = (name: string): string => tenancy.partOf.get(name) ?? name;
+  const machine = [...tenancy.tenants.keys()].sort().find((name) => {
+    const isHere = ({ node }: Scored): boolean => tenancy.runsOn.get(node) === name;
+    const here = outstanding.filter(isHere);
+    const byService = Map.groupBy(here, ({ node }) => service(node));
+    const services = new Set(placed.filter(isHere).map(({ node }) => service(node)));
+    return (
+      byService.size > 1 &&
+      placed.some((one) => !isHere(one)) &&
+      sum(here) >= MIN_HERE * all &&
+      byService.size >= MIN_HERE * services.size &&
+      [...byService.values()].every((list) => sum(list) <= MAX_OF_ONE * sum(here))
+    );
+  });
+  if (machine === undefined) return [...ranked];
+  const top = outstanding.find(({ score }) => score === most) ?? outstanding[0]!;
+  const known = ranked.find(({ node, kind }) => kind === 'machine' && node === machine);
+  return [
+    {
+      node: machine,
+      kind: 'machine',
+      family: top.family,
+      score: Math.max(most, known?.score ?? 0),
+      hint: known?.hint ?? 0,
+    },
+    ...ranked
+      .filter((one) => one !== known)
+      .map((one) =>
+        tenancy.runsOn.get(one.node) === machine && one.kind !== 'machine'
+          ? { ...one, score: one.score * (1 - explains) }
+          : one,
+      ),
+  ];
+}
+
+function sum(list: readonly { readonly score: number }[]): number {
+  return list.reduce((total, { score }) => total + score, 0);
+}
