@@ -8,16 +8,17 @@ import { compareNames } from '../model/entity.ts';
 import { isByChance } from './chance.ts';
 import type { Samples } from './deviation.ts';
 import { highRiseOf, isComparable, logExcess, riseOf, standardised, usualLevel } from './deviation.ts';
-import type { EdgeSeries, Way } from './edge-network.ts';
+import type { EdgeSeries } from './edge-network.ts';
 import { blameOf, waysOf } from './edge-network.ts';
 import type { FallbackSettings } from './fallback-settings.ts';
 import { DEFAULT_FALLBACK } from './fallback-settings.ts';
 import type { Family } from './families.ts';
 import { FAMILIES, SYMPTOM_FAMILIES } from './families.ts';
 import { addLostCalls } from './lost-calls.ts';
-import { gather, lossyMachine, ownTrouble, tenancyOf } from './node-machines.ts';
+import { gather, lossyMachine, tenancyOf, troubleOf } from './node-machines.ts';
 import type { NodeSigns } from './node-signs.ts';
 import { explaining, raise } from './node-signs.ts';
+import { NodeTopology } from './node-topology.ts';
 import { waitedFor } from './waited-for.ts';
 
 export interface NodeSeries extends Samples {
@@ -55,11 +56,12 @@ export interface RankedNode {
 /** @returns nodes, most suspect first; equal ones by what they show within the quiet range, then by name. Cost: O(samples log samples). */
 export function rankNodes(evidence: NodeEvidence, settings = DEFAULT_FALLBACK): RankedNode[] {
   const levels = usualLevels(evidence.series);
+  const ratios = evidence.series.filter(({ family, requests }) => family === 'errors' && requests !== undefined).length;
   const nodes = new Map<string, NodeSigns>();
   for (const series of evidence.series) {
     const node: NodeSigns = nodes.get(series.node) ?? { kind: series.kind, families: new Map() };
     nodes.set(series.node, node);
-    if (isByChance(series)) continue;
+    if (isByChance(series, ratios)) continue;
     const floor = settings.idle * (levels.get(`${series.kind}/${series.metric}`) ?? 0);
     const used = standardised(series.baseline, series.current, series.worse, floor, isSpiky(series), settings);
     if (series.family === 'cpu') node.cpuUsed = Math.max(node.cpuUsed ?? 0, logExcess(used, settings));
@@ -97,24 +99,40 @@ export function rankSigns(
   const { weights, rest, machine, unobserved, beside } = settings;
   const waited = waitedFor(evidence);
   const ways = waysOf(evidence.edges, settings);
-  addLostCalls(evidence, nodes, settings);
+  const topology = new NodeTopology(evidence);
+  addLostCalls(evidence.series, topology, nodes, settings);
   passOn(evidence, nodes, settings);
   const network = blameOf(ways, settings);
   const tenancy = tenancyOf(evidence);
-  const trouble = ownTrouble(tenancy, nodes);
   const lossy = lossyMachine(ways, tenancy);
   const guilty = new Set(lossy === undefined ? [] : [lossy]);
+  const worstWays = new Map<string, number>();
+  for (const { caller, callee, score } of ways)
+    if (caller !== callee) worstWays.set(caller, Math.max(worstWays.get(caller) ?? 0, score));
+  const explained = new Map(
+    [...nodes].map(([name, { families }]) => [
+      name,
+      SYMPTOM_FAMILIES.map((family) =>
+        Math.min(families.get(family) ?? 0, explainedBy(name, family, nodes, topology, worstWays)),
+      ),
+    ]),
+  );
+  const trouble = troubleOf(tenancy, nodes, (name) =>
+    SYMPTOM_FAMILIES.some(
+      (family, i) => (nodes.get(name)?.families.get(family) ?? 0) > (explained.get(name)?.[i] ?? 0),
+    ),
+  );
   const signs = new Map(
     [...nodes].map(([name, { families }]) => {
       const own = new Map(families);
       const machine = tenancy.runsOn.get(name) ?? '';
-      for (const family of SYMPTOM_FAMILIES) {
+      SYMPTOM_FAMILIES.forEach((family, i) => {
         const sign = families.get(family) ?? 0;
-        const explained = Math.min(sign, explainedBy(evidence, name, family, nodes, ways));
+        const below = explained.get(name)?.[i] ?? 0;
         const waitedOn = Math.min(sign, trouble.get(machine) ?? 0);
-        if (waitedOn > explained) guilty.add(machine);
-        own.set(family, sign - settings.explains * Math.max(explained, waitedOn));
-      }
+        if (waitedOn > below) guilty.add(machine);
+        own.set(family, sign - settings.explains * Math.max(below, waitedOn));
+      });
       return [name, own];
     }),
   );
@@ -159,6 +177,9 @@ export function rankSigns(
 interface Hinted extends RankedNode {
   readonly hint: number;
 }
+
+/** Of a callee whose calls fail on the way, where its caller's failures are measured: it runs out of something. */
+const ILLNESS: readonly Family[] = ['cpu', 'memory', 'disk'];
 
 /** Of two rows of one node. */
 function isBefore(a: Hinted, b: Hinted): boolean {
@@ -224,25 +245,20 @@ function passOn(
 
 /** Of a node's slowness or failures, what its worst callee (or its own instances' callee) shows of the same. */
 function explainedBy(
-  evidence: NodeEvidence,
   name: string,
   family: Family,
   nodes: ReadonlyMap<string, NodeSigns>,
-  ways: readonly Way[],
+  topology: NodeTopology,
+  ways: ReadonlyMap<string, number>,
 ): number {
-  const service = evidence.partOf.get(name) ?? name;
   const own = nodes.get(name);
   let explained = 0;
-  for (const [caller, callee] of evidence.calls) {
-    if (caller !== service && caller !== name) continue;
-    for (const [other, signs] of nodes) {
-      if (other === name || (other !== callee && evidence.partOf.get(other) !== callee)) continue;
-      explained = Math.max(explained, explaining(signs, own, family));
-    }
+  for (const callee of topology.calleesOf(name)) {
+    const below = nodes.get(callee);
+    explained = Math.max(explained, explaining(below, own, family));
+    if (family === 'errors' && own?.errorRise !== undefined)
+      explained = Math.max(explained, ...ILLNESS.map((one) => below?.families.get(one) ?? 0));
   }
   // Time on the way to a callee explains the caller's slowness as well.
-  if (family === 'latency')
-    for (const { caller, callee, score } of ways)
-      if (caller === service && callee !== service) explained = Math.max(explained, score);
-  return explained;
+  return family === 'latency' ? Math.max(explained, ways.get(topology.serviceOf(name)) ?? 0) : explained;
 }

@@ -6,54 +6,49 @@
 
 import type { Samples } from './deviation.ts';
 import { deviation, finite, logExcess, MIN_PAST, quantile } from './deviation.ts';
-import type { NodeEvidence, NodeSeries } from './fallback.ts';
+import type { NodeSeries } from './fallback.ts';
 import type { FallbackSettings } from './fallback-settings.ts';
 import type { Family } from './families.ts';
 import { SYMPTOM_FAMILIES } from './families.ts';
 import type { NodeSigns } from './node-signs.ts';
 import { explaining, raise } from './node-signs.ts';
+import type { NodeTopology } from './node-topology.ts';
 
 const REQUESTS = /request|qps|rps|span_count/i;
 /** Of the usual requests: less is silence. */
 const SILENT = 0.1;
+/** Of its callers' samples in the past, a node that usually has some when they have. */
+const USUAL = 0.8;
 
 /** Raises the symptoms of who gets no calls any more to what its callers show and no other callee explains. Cost: O(series + calls). */
 export function addLostCalls(
-  { series, calls, partOf }: Pick<NodeEvidence, 'series' | 'calls' | 'partOf'>,
+  series: readonly NodeSeries[],
+  topology: NodeTopology,
   nodes: ReadonlyMap<string, NodeSigns>,
   settings: FallbackSettings,
 ): void {
-  const counts = Map.groupBy(
-    series.filter(({ family, metric }) => family === 'traffic' && REQUESTS.test(metric)),
+  const arrivals = Map.groupBy(
+    series.filter((one) => isCount(one) || SYMPTOM_FAMILIES.includes(one.family)),
     ({ node }) => node,
   );
-  const instancesOf = Map.groupBy(partOf, ([, service]) => service);
-  const callersOf = Map.groupBy(calls, ([, callee]) => callee);
-  const calleesOf = Map.groupBy(calls, ([caller]) => caller);
-  const serviceOf = (name: string): string => partOf.get(name) ?? name;
-  /** A service and its instances. */
-  const rowsOf = (service: string): string[] => [service, ...(instancesOf.get(service) ?? []).map(([name]) => name)];
-  /** Calls of a node or its service, to or from others; whose they are, service and instances. */
-  const around = (name: string, side: typeof callersOf, end: 0 | 1): string[] => {
-    const ends = [name, serviceOf(name)].flatMap((one) => side.get(one) ?? []).map((call) => serviceOf(call[end]));
-    return [...new Set(ends)].filter((service) => service !== serviceOf(name)).flatMap(rowsOf);
-  };
+  const areFailuresKnown = series.some(({ family }) => family === 'errors');
   const unexplained = (name: string, family: Family): number => {
     const node = nodes.get(name);
     const sign = node?.families.get(family) ?? 0;
-    const callees = around(name, calleesOf, 1).map((callee) => explaining(nodes.get(callee), node, family));
+    const callees = topology.calleesOf(name).map((callee) => explaining(nodes.get(callee), node, family));
     return sign - Math.min(sign, Math.max(0, ...callees));
   };
   const capped = logExcess(Number.POSITIVE_INFINITY, settings);
   const raised: (readonly [NodeSigns, Family, number])[] = [];
   for (const [name, node] of nodes) {
-    const own = counts.get(name);
+    const own = arrivals.get(name);
     if (own === undefined || node.kind === 'machine') continue;
-    const callers = around(name, callersOf, 0);
-    const service = serviceOf(name);
-    const siblings = name === service ? [] : rowsOf(service).filter((row) => row !== name && row !== service);
-    const of = (rows: readonly string[]): NodeSeries[] => rows.flatMap((row) => counts.get(row) ?? []);
-    if (!own.some((count) => isLost(count, of(callers), of(siblings), settings))) continue;
+    const callers = topology.callersOf(name);
+    const of = (rows: readonly string[]): NodeSeries[] => rows.flatMap((row) => arrivals.get(row) ?? []);
+    const counts = own.filter(isCount);
+    const isSilent = (counts.length > 0 ? counts : own).some((one) => isSilence(one, of(callers)));
+    if (isSilent && !areFailuresKnown) raised.push([node, 'errors', capped]);
+    if (!isSilent && !counts.some((one) => getsLess(one, of(topology.siblingsOf(name)), settings))) continue;
     for (const family of SYMPTOM_FAMILIES) {
       const sign = Math.max(0, ...callers.map((caller) => unexplained(caller, family)));
       raised.push([node, family, Math.min(capped, sign)]);
@@ -62,19 +57,32 @@ export function addLostCalls(
   for (const [node, family, sign] of raised) raise(node, family, sign);
 }
 
-/** Whether a count says that calls do not arrive: none, while callers still get theirs; or fewer than siblings get. */
-function isLost(
-  count: NodeSeries,
-  callers: readonly NodeSeries[],
-  siblings: readonly NodeSeries[],
-  settings: FallbackSettings,
-): boolean {
-  const held = (list: readonly NodeSeries[]): number =>
-    Math.min(1, Math.max(0, ...list.filter(({ metric }) => metric === count.metric).map(leftOf)));
-  if (isUsual(count) && leftOf(count) <= SILENT * held(callers) && held(callers) > 0) return true;
-  const others = held(siblings);
-  const expected = count.baseline.map((value) => value * others);
-  return others > 0 && deviation(expected, count.current, -1, 0, false, settings) > 0;
+function isCount({ family, metric }: NodeSeries): boolean {
+  return family === 'traffic' && REQUESTS.test(metric);
+}
+
+/** Whether nothing arrives any more while callers still get their calls: no requests, or no samples of what they took. */
+function isSilence(one: NodeSeries, callers: readonly NodeSeries[]): boolean {
+  const same = callers.filter(({ metric }) => metric === one.metric);
+  if (isCount(one)) {
+    const held = Math.min(1, Math.max(0, ...same.map(leftOf)));
+    return isUsual(one) && held > 0 && leftOf(one) <= SILENT * held;
+  }
+  const count = (values: Float64Array): number => finite(values).length;
+  return (
+    count(one.current) === 0 &&
+    same.some(({ baseline, current }) => {
+      const theirs = count(baseline);
+      return theirs >= MIN_PAST && count(one.baseline) >= USUAL * theirs && count(current) > 0;
+    })
+  );
+}
+
+/** Whether an instance gets clearly fewer requests than its siblings, by what was usual. */
+function getsLess(one: NodeSeries, siblings: readonly NodeSeries[], settings: FallbackSettings): boolean {
+  const others = Math.min(1, Math.max(0, ...siblings.filter(({ metric }) => metric === one.metric).map(leftOf)));
+  const expected = one.baseline.map((value) => value * others);
+  return others > 0 && deviation(expected, one.current, -1, 0, false, settings) > 0;
 }
 
 /** Of the usual level, what there is now; no sample is nothing. */

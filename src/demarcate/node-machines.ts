@@ -38,14 +38,24 @@ export function tenancyOf({ runsOn = new Map<string, string>(), partOf }: NodeEv
 }
 
 /**
- * What each machine shows of resources that none of its tenants shows: nobody observed uses them up.
+ * What each machine shows of resources that none of its tenants shows. Where no tenant's use is measured, it may be the
+ * work of the one who waits: it counts when several services do.
+ * @param waits  whether a node is slow or fails, and no callee explains it
  * @returns machine -> log units
  */
-export function ownTrouble({ tenants }: Tenancy, nodes: ReadonlyMap<string, NodeSigns>): Map<string, number> {
+export function troubleOf(
+  { tenants, partOf }: Tenancy,
+  nodes: ReadonlyMap<string, NodeSigns>,
+  waits: (name: string) => boolean,
+): Map<string, number> {
   return new Map(
     [...tenants].map(([machine, here]) => {
       const families = nodes.get(machine)?.families ?? new Map<Family, number>();
+      const waiting = new Set(here.filter(waits).map((name) => partOf.get(name) ?? name));
       const own = WAITED_FOR.map((family) => {
+        // Containers' use of a disk is seldom measured, and seldom one service's.
+        const isMeasured = family === 'disk' || here.some((name) => nodes.get(name)?.families.has(family));
+        if (!isMeasured && waiting.size < 2) return 0;
         const theirs = Math.max(0, ...here.map((name) => shown(nodes.get(name), family)));
         return Math.max(0, (families.get(family) ?? 0) - theirs);
       });

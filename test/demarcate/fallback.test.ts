@@ -147,6 +147,16 @@ describe('rankNodes', () => {
     expect(scoreOf({ ...three, requests: hundreds })).toBeGreaterThan(0);
     const failures = Float64Array.from({ length: 60 }, (_, i) => (i === 20 || i === 40 ? 0.01 : 0));
     expect(scoreOf({ ...three, baseline: failures, requests: hundreds })).toBe(0);
+    // Among a hundred ratios, one as rare as that is there without a cause.
+    const four = { ...three, current: Float64Array.from([0.01, 0.01, 0.01, 0, 0.01, 0]), requests: hundreds };
+    const rated = { ...four, baseline: failures };
+    const others = Array.from({ length: 100 }, (_, i) => ({
+      ...rated,
+      node: `other-${i}`,
+      current: new Float64Array(6),
+    }));
+    expect(scoreOf(rated)).toBeGreaterThan(0);
+    expect(rankNodes(evidence([rated, ...others])).find(({ node }) => node === rated.node)?.score).toBe(0);
     // A share of successes is no ratio of errors.
     const availability = { ...unknown, worse: -1, baseline: new Float64Array(30).fill(0.99) } as const;
     const low = { ...availability, current: new Float64Array(6).fill(0.2) };

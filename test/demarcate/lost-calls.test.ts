@@ -46,6 +46,40 @@ describe('calls that no longer arrive', () => {
     expect(first(evidence([...failing, ...served('db', 500, now, Number.NaN)]))).toBe('db');
   });
 
+  it('without counts, no samples of what requests took or how many failed are silence, where callers have theirs', () => {
+    const uncounted = (list: readonly NodeSeries[]): NodeSeries[] =>
+      list.filter(({ metric }) => metric !== 'request_count');
+    const gone = served('db', 500, Number.NaN, Number.NaN);
+    expect(first(evidence(uncounted([...failing, ...gone])))).toBe('db');
+    // One that has samples only now and then.
+    const [errors] = uncounted(gone) as [NodeSeries];
+    const rare = { ...errors, baseline: errors.baseline.map((value, i) => (i % 2 === 0 ? value : Number.NaN)) };
+    expect(first(evidence(uncounted([...failing, rare])))).toBe('api');
+    // Nobody has any: the source is down.
+    const nobody = uncounted([...failing, ...gone]).map((one) =>
+      one.node === 'web' ? one : { ...one, current: new Float64Array(5).fill(Number.NaN) },
+    );
+    expect(rankNodes(evidence(nobody)).find(({ node }) => node === 'db')?.score).toBe(0);
+  });
+
+  it('where nobody measures failures, silence alone is a sign', () => {
+    const counts = [...failing, ...served('db', 500, 0, 0)].filter(({ family }) => family === 'traffic');
+    expect(first(evidence(counts))).toBe('db');
+  });
+
+  it('failures of calls to who runs out of memory are not its caller’s', () => {
+    const memory = series('db', 'memory', 100, 300, { family: 'memory', worse: 1 });
+    const list = [...failing, ...served('db', 500, 400, 0)];
+    expect(first(evidence([...list, memory]))).toBe('db');
+    expect(first(evidence([...list, { ...memory, current: new Float64Array(5).fill(104) }]))).toBe('api');
+  });
+
+  it('a callee that fails a little does not explain a caller that fails a lot', () => {
+    const little = [...failing, ...served('db', 500, 500, 0.005)];
+    expect(first(evidence(little))).toBe('api');
+    expect(first(evidence([...failing, ...served('db', 500, 500, 0.1)]))).toBe('db');
+  });
+
   it('who gets half as much may be called less: its caller stays first', () => {
     expect(first(evidence([...failing, ...served('db', 500, 250, 0)]))).toBe('api');
   });

@@ -62,6 +62,18 @@ describe('a machine with trouble of its own', () => {
     expect(first({ ...work, series: asked })).toBe('db-1');
   });
 
+  it('where no tenant’s use is measured, it takes two services that wait', () => {
+    const unmeasured = (now: Parameters<typeof evidence>[0]): NodeEvidence => {
+      const all = evidence(now);
+      return { ...all, series: all.series.filter(({ kind, family }) => kind === 'machine' || family !== 'cpu') };
+    };
+    expect(first(unmeasured({ 'host-1': { cpu: 90 }, 'db-1': { latency: 60 } }))).toBe('db-1');
+    // mail-1 is on a machine of its own; web waits for nobody who is slow.
+    expect(first(unmeasured({ 'host-1': { cpu: 90 }, 'db-1': { latency: 60 }, 'web-1': { latency: 60 } }))).toBe(
+      'host-1',
+    );
+  });
+
   it('does not take what a callee elsewhere explains', () => {
     expect(first(evidence({ 'host-1': { cpu: 12 }, 'api-1': { latency: 60 }, 'mail-1': { latency: 60 } }))).toBe(
       'mail-1',
