@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { AttributedElement, AttributionResult, Explanation, Measure } from './attribute/index.ts';
 import { attribute, explain, MEASURES, parseLeaves } from './attribute/index.ts';
+import { makeSureOf } from './commands/out-file.ts';
 import { attributionVerdictWords, deviationWords } from './model/attribution-words.ts';
 import { RcaError } from './model/errors.ts';
 
@@ -84,6 +85,7 @@ function predictAll(dirs: readonly string[], out: string): void {
       'RCA_BAD_INPUT',
       `no case in ${dirs.join(', ')}: expected CSV files with a column real or real_num`,
     );
+  makeSureOf(out);
   cases.forEach(({ dataset, file, name }, index) => {
     const table = parseLeaves(readFileSync(file, 'utf8'), file);
     const start = process.hrtime.bigint();

@@ -41,10 +41,15 @@ interface Stream {
   readonly runsOn: ReadonlyMap<string, string>;
 }
 
-/** Cases of one pack, one after the other; a stream is read once. truth.csv is never opened. */
-export function* readPack(dir: string): Generator<RcaCase> {
+/** @throws RCA_BAD_INPUT */
+export function assertPack(dir: string): void {
   if (!existsSync(join(dir, 'cases.csv')))
     throw new RcaError('RCA_BAD_INPUT', `${dir}: expected a pack folder with cases.csv, found none`);
+}
+
+/** Cases of one pack, one after the other; a stream is read once. truth.csv is never opened. */
+export function* readPack(dir: string): Generator<RcaCase> {
+  assertPack(dir);
   const cases = readCsv(join(dir, 'cases.csv')) as unknown as CaseRow[];
   const exclude = existsSync(join(dir, 'exclude.csv')) ? readCsv(join(dir, 'exclude.csv')) : [];
   const streams = new Map<string, Stream>();

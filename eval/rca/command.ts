@@ -1,8 +1,9 @@
 /** `rootwalk eval rca`: ranks suspects of the cases of packs that nobody here wrote. */
 import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { makeSureOf } from '../../src/commands/out-file.ts';
 import { rankNodes } from '../../src/demarcate/fallback.ts';
-import { readPack } from '../loaders/rca-pack.ts';
+import { assertPack, readPack } from '../loaders/rca-pack.ts';
 
 const RANKS = 10;
 /** What the ranking's kinds are called in predictions. */
@@ -19,6 +20,8 @@ export function evalRcaCommand(): Command {
 
 export function predict(packs: readonly string[], out: string): void {
   const lines = ['case_id,rank,node,kind,fault_type,score'];
+  packs.forEach(assertPack);
+  makeSureOf(out);
   let done = 0;
   for (const pack of packs) {
     for (const one of readPack(pack)) {
