@@ -134,8 +134,9 @@ function evidenceOf(stream: Stream, row: CaseRow, exclude: readonly (readonly [n
   const series: NodeSeries[] = stream.nodes.map(({ node, kind, metric, times, values }) => {
     const { family, worse } = meaning(metric);
     const own = `${kind}/${node}`;
-    const counts =
-      family === 'errors' ? requests.get(own) : family === 'cpu' ? (requests.get(own) ?? rates.get(own)) : undefined;
+    // What an instance is asked for may be known of its whole service only.
+    const asked = [own, `service/${stream.partOf.get(node)}`].map((key) => requests.get(key) ?? rates.get(key));
+    const counts = family === 'errors' ? requests.get(own) : family === 'cpu' ? (asked[0] ?? asked[1]) : undefined;
     return {
       node,
       kind: kind === 'host' ? 'machine' : kind === 'instance' ? 'instance' : 'service',

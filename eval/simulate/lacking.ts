@@ -1,10 +1,7 @@
 /** What a system's owner may not measure, and minutes without a fault. */
 import type { Samples } from '../../src/demarcate/deviation.ts';
 import type { NodeEvidence, NodeSeries } from '../../src/demarcate/fallback.ts';
-import type { Family } from '../../src/demarcate/families.ts';
-
-/** Golden metrics of those who serve requests. */
-const GOLDEN: readonly Family[] = ['latency', 'errors', 'traffic'];
+import { GOLDEN } from './node-metrics.ts';
 
 const only =
   (isKept: (series: NodeSeries) => boolean) =>

@@ -5,7 +5,7 @@
 import type { Samples } from '../../src/demarcate/deviation.ts';
 import type { EdgeSeries } from '../../src/demarcate/edge-network.ts';
 import type { NodeEvidence, NodeSeries } from '../../src/demarcate/fallback.ts';
-import type { Meaning } from '../../src/demarcate/families.ts';
+import type { Family, Meaning } from '../../src/demarcate/families.ts';
 import { familyOf } from '../../src/demarcate/families.ts';
 import type { CallRecord, ResourceRecord, TcpRecord } from '../../src/model/records.ts';
 import { WINDOW_MS } from './requests.ts';
@@ -14,10 +14,10 @@ import { START_MS } from './simulate.ts';
 import { windowOf } from './traffic.ts';
 
 /**
- * `services`: golden metrics of services, as a mesh or a tracing service shows them; `instances`: of instances, with their
- * containers' and machines' resources; `traced`: and the time on the way between services.
+ * `services`: golden metrics of services, as a mesh or a tracing service shows them; `mesh`: beside them resources of containers
+ * and machines; `instances`: golden metrics of instances with these; `traced`: and the time on the way between services.
  */
-export const VIEWS = ['services', 'instances', 'traced'] as const;
+export const VIEWS = ['services', 'mesh', 'instances', 'traced'] as const;
 export type View = (typeof VIEWS)[number];
 
 /** Windows of a sample (15 s), samples before the fault (7.5 minutes) and during it (75 s). */
@@ -28,6 +28,9 @@ const QUANTILES = [0.5, 0.9, 0.99];
 /** What container and node exporters have of our resource records. */
 const OF_CONTAINERS = ['cpuUsedUs', 'cpuThrottledUs', 'memoryUsedBytes', 'majorFaults', 'fdUsed'] as const;
 const OF_MACHINES = ['cpuUsedUs', 'psiCpuSomeUs', 'psiIoSomeUs', 'diskOps', 'diskIoTimeUs', 'memoryUsedBytes'] as const;
+
+/** Golden metrics of those who serve requests. */
+export const GOLDEN: readonly Family[] = ['latency', 'errors', 'traffic'];
 
 type Kind = NodeSeries['kind'];
 
@@ -42,11 +45,12 @@ class Table {
     values[at] = value;
   }
 
-  series(kinds: readonly Kind[]): NodeSeries[] {
+  series(kinds: readonly Kind[], isIn: (family: Family) => boolean = () => true): NodeSeries[] {
     return [...this.#rows].flatMap(([key, values]) => {
       const [kind, node, metric] = key.split('\0') as [Kind, string, string];
       if (!kinds.includes(kind)) return [];
       const { family, worse } = meaningOf(metric);
+      if (!isIn(family)) return [];
       const requests =
         family === 'errors' || family === 'cpu' ? this.#rows.get(`${kind}\0${node}\0request_count`) : undefined;
       return [
@@ -125,6 +129,12 @@ export function nodeMetrics({ system, faults, random, noise }: Drawn): Readonly<
   const edges = [...gaps.values()].map(
     ({ caller, callee, values }): EdgeSeries => ({ caller, callee, measure: 'gap', ...cut(values) }),
   );
+  /** What an instance is asked for is known of its whole service. */
+  const counts = new Map(golden.series(['service']).map((one) => [`${one.node}/${one.metric}`, one]));
+  const ofService = ({ requests: own, ...one }: NodeSeries): NodeSeries => {
+    const requests = own && counts.get(`${parts.get(one.node)}/request_count`);
+    return requests === undefined ? one : { ...one, requests };
+  };
   const instances = {
     ...common,
     series: [...golden.series(['instance', 'machine']), ...far.series(['service'])],
@@ -138,6 +148,14 @@ export function nodeMetrics({ system, faults, random, noise }: Drawn): Readonly<
       series: [...golden.series(['service']), ...far.series(['service'])],
       edges: [],
       partOf: new Map(),
+    },
+    mesh: {
+      ...instances,
+      series: [
+        ...golden.series(['service', 'machine']),
+        ...golden.series(['instance'], (family) => !GOLDEN.includes(family)).map(ofService),
+        ...far.series(['service']),
+      ],
     },
     instances,
     traced: { ...instances, edges },

@@ -45,11 +45,11 @@ class Table {
   }
 
   print(title: string, rows: readonly string[]): void {
-    console.log(`${title.padEnd(30)}${VIEWS.map((view) => view.padEnd(20)).join('')}`.trimEnd());
+    console.log(`${title.padEnd(30)}${VIEWS.map((view) => view.padEnd(18)).join('')}`.trimEnd());
     for (const row of rows) {
       const cells = VIEWS.map((view) => {
         const cell = this.#cells.get(`${row}/${view}`);
-        return (cell === undefined ? '-' : `${cell.first} (${cell.third}) of ${cell.cases}`).padEnd(20);
+        return (cell === undefined ? '-' : `${cell.first} (${cell.third}) of ${cell.cases}`).padEnd(18);
       });
       console.log(`${row.padEnd(30)}${cells.join('')}`.trimEnd());
     }
@@ -97,10 +97,12 @@ if (values.lacking)
     variants.map(([name]) => name),
   );
 
-/** What counts as right in a view: an instance's service where there are only services, either end of a way. */
+/** What counts as right in a view: an instance's service where golden metrics are services', either end of a way. */
 function rootsOf({ services }: SimulatedSystem, { kind, truth, instance, machine }: Fault, view: View): string[] {
   if (machine !== undefined) return view === 'services' ? [] : [machine];
-  if (instance !== undefined) return view === 'services' ? [instance.replace(/-\d+$/, '')] : [instance];
+  const service = instance?.replace(/-\d+$/, '') ?? '';
+  if (instance !== undefined)
+    return view === 'services' ? [service] : view === 'mesh' ? [instance, service] : [instance];
   const names = kind === 'slow_edge' ? truth.name.split(' -> ') : [truth.name];
   return names.flatMap((name) => [name, ...(services.find((one) => one.name === name)?.instances ?? [])]);
 }

@@ -7,7 +7,7 @@
 import { compareNames } from '../model/entity.ts';
 import { isByChance } from './chance.ts';
 import type { Samples } from './deviation.ts';
-import { highRiseOf, isComparable, logExcess, riseOf, standardised, usualLevel } from './deviation.ts';
+import { highRiseOf, isComparable, logExcess, standardised, usualLevel } from './deviation.ts';
 import type { EdgeSeries } from './edge-network.ts';
 import { blameOf, waysOf } from './edge-network.ts';
 import type { FallbackSettings } from './fallback-settings.ts';
@@ -15,7 +15,7 @@ import { DEFAULT_FALLBACK } from './fallback-settings.ts';
 import type { Family } from './families.ts';
 import { FAMILIES, SYMPTOM_FAMILIES } from './families.ts';
 import { addLostCalls } from './lost-calls.ts';
-import { gather, lossyMachine, tenancyOf, troubleOf } from './node-machines.ts';
+import { gather, lossyMachine, tenancyOf, troubleOf, waitsOn } from './node-machines.ts';
 import type { NodeSigns } from './node-signs.ts';
 import { explaining, raise } from './node-signs.ts';
 import { NodeTopology } from './node-topology.ts';
@@ -66,7 +66,7 @@ export function rankNodes(evidence: NodeEvidence, settings = DEFAULT_FALLBACK): 
     const used = standardised(series.baseline, series.current, series.worse, floor, isSpiky(series), settings);
     if (series.family === 'cpu') node.cpuUsed = Math.max(node.cpuUsed ?? 0, logExcess(used, settings));
     const isRatio = series.family === 'errors' && series.worse === 1;
-    if (isRatio) node.errorRise = Math.max(node.errorRise ?? 0, riseOf(series));
+    if (isRatio) node.errorRise = Math.max(node.errorRise ?? 0, highRiseOf(series));
     const z = Math.min(used, perRequest(series, settings));
     const size = isRatio ? Math.min(1, highRiseOf(series) / settings.minErrorRatio) : 1;
     node.families.set(series.family, Math.max(node.families.get(series.family) ?? 0, size * logExcess(z, settings)));
@@ -80,10 +80,17 @@ function isSpiky({ family }: NodeSeries): boolean {
   return !SYMPTOM_FAMILIES.includes(family);
 }
 
-/** By how much CPU time for each request is off: work that was asked for is no cause. Infinity: unknown, or not CPU time. */
+/**
+ * By how much CPU time for each request is off, where more came than usual: work that was asked for is no cause. Infinity: no
+ * more came, it is not known for all samples, or it is not CPU time.
+ */
 function perRequest(series: NodeSeries, settings: FallbackSettings): number {
   const { baseline, current, worse, family, requests } = series;
   if (family !== 'cpu' || requests === undefined) return Number.POSITIVE_INFINITY;
+  if (current.some((value, i) => Number.isFinite(value) && !Number.isFinite(requests.current[i])))
+    return Number.POSITIVE_INFINITY;
+  if (standardised(requests.baseline, requests.current, 1, 0, false, settings) <= settings.quietZ)
+    return Number.POSITIVE_INFINITY;
   const before = baseline.map((value, i) => value / (requests.baseline[i] ?? Number.NaN));
   const now = current.map((value, i) => value / (requests.current[i] ?? Number.NaN));
   if (!isComparable(before, now)) return Number.POSITIVE_INFINITY;
@@ -104,8 +111,9 @@ export function rankSigns(
   passOn(evidence, nodes, settings);
   const network = blameOf(ways, settings);
   const tenancy = tenancyOf(evidence);
-  const lossy = lossyMachine(ways, tenancy);
-  const guilty = new Set(lossy === undefined ? [] : [lossy]);
+  const lossy = lossyMachine(ways, tenancy, nodes);
+  /** Machine -> share of its trouble that somebody waits for. */
+  const guilty = new Map<string, number>(lossy === undefined ? [] : [[lossy, 1]]);
   const worstWays = new Map<string, number>();
   for (const { caller, callee, score } of ways)
     if (caller !== callee) worstWays.set(caller, Math.max(worstWays.get(caller) ?? 0, score));
@@ -125,20 +133,22 @@ export function rankSigns(
   const signs = new Map(
     [...nodes].map(([name, { families }]) => {
       const own = new Map(families);
-      const machine = tenancy.runsOn.get(name) ?? '';
+      const [machine, ofMachine] = waitsOn(name, tenancy, trouble);
       SYMPTOM_FAMILIES.forEach((family, i) => {
         const sign = families.get(family) ?? 0;
         const below = explained.get(name)?.[i] ?? 0;
-        const waitedOn = Math.min(sign, trouble.get(machine) ?? 0);
-        if (waitedOn > below) guilty.add(machine);
+        const waitedOn = Math.min(sign, ofMachine);
+        if (waitedOn > below) guilty.set(machine, Math.max(guilty.get(machine) ?? 0, waitedOn / ofMachine));
         own.set(family, sign - settings.explains * Math.max(below, waitedOn));
       });
       return [name, own];
     }),
   );
   const worstWay = Math.max(0, ...ways.map((way) => way.score));
-  const ranked = [...nodes].map(([name, { kind, hint = 0 }]) => {
-    const own = signs.get(name)!;
+  const silent: NodeSigns = { kind: 'machine', families: new Map() };
+  const all = lossy === undefined || nodes.has(lossy) ? nodes : new Map([...nodes, [lossy, silent]]);
+  const ranked = [...all].map(([name, { kind, hint = 0 }]) => {
+    const own = signs.get(name) ?? new Map<Family, number>();
     const blamed = network.get(name) ?? network.get(evidence.partOf.get(name) ?? '') ?? 0;
     const gap = name === lossy ? worstWay : lossy === undefined ? blamed : blamed * (1 - settings.explains);
     if (gap > 0) own.set('network', Math.max(own.get('network') ?? 0, gap / weights.network));
@@ -150,26 +160,18 @@ export function rankSigns(
       score += part;
       if (part > leadScore) [lead, leadScore] = [family, part];
     }
-    const far = waited !== undefined && !waited.has(name);
-    const near =
-      kind === 'machine'
-        ? guilty.has(name)
-          ? 1
-          : machine
-        : far
-          ? beside
-          : evidence.unobserved?.has(name) === true
-            ? unobserved
-            : 1;
+    const far = kind !== 'machine' && waited !== undefined && !waited.has(name);
+    const share = kind === 'machine' ? machine + (1 - machine) * (guilty.get(name) ?? 0) : 1;
+    const near = far ? beside : evidence.unobserved?.has(name) === true ? unobserved : 1;
     return {
       node: name,
       kind,
-      score: near * (leadScore + rest * (score - leadScore)),
+      score: share * near * (leadScore + rest * (score - leadScore)),
       family: lead,
-      hint: near * hint,
+      hint: share * near * hint,
     };
   });
-  return foldSingles(evidence, gather(ranked, tenancy, settings))
+  return foldSingles(evidence, gather(ranked, tenancy, topology, settings))
     .sort((a, b) => b.score - a.score || b.hint - a.hint || compareNames(a.node, b.node))
     .map(({ hint: _, ...node }) => node);
 }

@@ -15,10 +15,16 @@ import { explaining, raise } from './node-signs.ts';
 import type { NodeTopology } from './node-topology.ts';
 
 const REQUESTS = /request|qps|rps|span_count/i;
+/** Not how many came, but how many there are, how large, how long. */
+const NOT_ARRIVALS = /flight|queue|active|size|bytes|duration|limit/i;
 /** Of the usual requests: less is silence. */
 const SILENT = 0.1;
 /** Of its callers' samples in the past, a node that usually has some when they have. */
 const USUAL = 0.8;
+/** Of what an instance no longer gets, as much with its siblings is no loss. */
+const MOST = 0.5;
+/** Where all callees fell silent together, what is left to them of their caller's signs. */
+const OF_ALL = 0.5;
 
 /** Raises the symptoms of who gets no calls any more to what its callers show and no other callee explains. Cost: O(series + calls). */
 export function addLostCalls(
@@ -38,51 +44,85 @@ export function addLostCalls(
     const callees = topology.calleesOf(name).map((callee) => explaining(nodes.get(callee), node, family));
     return sign - Math.min(sign, Math.max(0, ...callees));
   };
+  const isSilent = new Map<string, boolean>();
+  const isLost = new Set<string>();
+  for (const [name, own] of arrivals) {
+    const siblings = topology.siblingsOf(name).flatMap((row) => arrivals.get(row) ?? []);
+    const callers = topology.callersOf(name).flatMap((row) => arrivals.get(row) ?? []);
+    const counts = own.filter(isCount);
+    const asked = (counts.length > 0 ? counts : own).filter((one) => !isTakenOver(one, siblings));
+    const silent = asked.some((one) => isSilence(one, callers));
+    isSilent.set(name, silent);
+    if (silent || asked.some((one) => getsLess(one, siblings, settings))) isLost.add(name);
+  }
+  /** Of what a caller shows, what is its callees' who get no calls: where it calls nobody any more, it may be the caller. */
+  const blamed = (caller: string): number => {
+    const callees = new Set(topology.calleesOf(caller).map((row) => topology.serviceOf(row)));
+    const known = [...callees].map((service) => topology.rowsOf(service).filter((row) => isSilent.has(row)));
+    const observed = known.filter((rows) => rows.length > 0);
+    const isAlone = observed.length > 1 && observed.every((rows) => rows.every((row) => isSilent.get(row)));
+    return isAlone ? OF_ALL : 1;
+  };
   const capped = logExcess(Number.POSITIVE_INFINITY, settings);
   const raised: (readonly [NodeSigns, Family, number])[] = [];
-  for (const [name, node] of nodes) {
-    const own = arrivals.get(name);
-    if (own === undefined || node.kind === 'machine') continue;
+  for (const name of isLost) {
+    const node = nodes.get(name);
+    if (node === undefined) continue;
+    if (isSilent.get(name) === true && !areFailuresKnown) raised.push([node, 'errors', capped]);
     const callers = topology.callersOf(name);
-    const of = (rows: readonly string[]): NodeSeries[] => rows.flatMap((row) => arrivals.get(row) ?? []);
-    const counts = own.filter(isCount);
-    const isSilent = (counts.length > 0 ? counts : own).some((one) => isSilence(one, of(callers)));
-    if (isSilent && !areFailuresKnown) raised.push([node, 'errors', capped]);
-    if (!isSilent && !counts.some((one) => getsLess(one, of(topology.siblingsOf(name)), settings))) continue;
-    for (const family of SYMPTOM_FAMILIES) {
-      const sign = Math.max(0, ...callers.map((caller) => unexplained(caller, family)));
-      raised.push([node, family, Math.min(capped, sign)]);
-    }
+    for (const family of SYMPTOM_FAMILIES)
+      raised.push([
+        node,
+        family,
+        Math.max(0, ...callers.map((caller) => blamed(caller) * unexplained(caller, family))),
+      ]);
   }
   for (const [node, family, sign] of raised) raise(node, family, sign);
 }
 
 function isCount({ family, metric }: NodeSeries): boolean {
-  return family === 'traffic' && REQUESTS.test(metric);
+  return family === 'traffic' && REQUESTS.test(metric) && !NOT_ARRIVALS.test(metric);
 }
 
 /** Whether nothing arrives any more while callers still get their calls: no requests, or no samples of what they took. */
 function isSilence(one: NodeSeries, callers: readonly NodeSeries[]): boolean {
-  const same = callers.filter(({ metric }) => metric === one.metric);
-  if (isCount(one)) {
-    const held = Math.min(1, Math.max(0, ...same.map(leftOf)));
-    return isUsual(one) && held > 0 && leftOf(one) <= SILENT * held;
-  }
   const count = (values: Float64Array): number => finite(values).length;
-  return (
-    count(one.current) === 0 &&
-    same.some(({ baseline, current }) => {
-      const theirs = count(baseline);
-      return theirs >= MIN_PAST && count(one.baseline) >= USUAL * theirs && count(current) > 0;
-    })
+  // Who has samples now and then has none now and then.
+  const same = callers.filter(
+    ({ metric, baseline, current }) =>
+      metric === one.metric &&
+      count(baseline) >= MIN_PAST &&
+      count(one.baseline) >= USUAL * count(baseline) &&
+      count(current) > 0,
   );
+  if (!isCount(one)) return same.length > 0 && count(one.current) === 0;
+  const held = Math.min(1, Math.max(0, ...same.map(leftOf)));
+  return isUsual(one) && held > 0 && leftOf(one) <= SILENT * held;
 }
 
-/** Whether an instance gets clearly fewer requests than its siblings, by what was usual. */
+/**
+ * Whether siblings, new ones too, got most of what an instance no longer gets (it was drained, scaled down, replaced): then
+ * no calls are lost. Without counts: whether any of them is there.
+ */
+function isTakenOver(one: NodeSeries, siblings: readonly NodeSeries[]): boolean {
+  const same = siblings.filter(({ metric }) => metric === one.metric);
+  if (!isCount(one)) return same.some(({ current }) => finite(current).length > 0);
+  const lost = usual(one.baseline) - usual(one.current);
+  const gained = same.reduce((sum, { baseline, current }) => sum + usual(current) - usual(baseline), 0);
+  return gained >= MOST * lost;
+}
+
+/** Median; no sample is nothing. */
+function usual(values: Float64Array): number {
+  const sorted = finite(values);
+  return sorted.length === 0 ? 0 : quantile(sorted, 0.5);
+}
+
+/** Whether an instance gets clearly fewer requests than its siblings, by what was usual; without counts they took over. */
 function getsLess(one: NodeSeries, siblings: readonly NodeSeries[], settings: FallbackSettings): boolean {
   const others = Math.min(1, Math.max(0, ...siblings.filter(({ metric }) => metric === one.metric).map(leftOf)));
   const expected = one.baseline.map((value) => value * others);
-  return others > 0 && deviation(expected, one.current, -1, 0, false, settings) > 0;
+  return deviation(expected, one.current, -1, 0, false, settings) > 0;
 }
 
 /** Of the usual level, what there is now; no sample is nothing. */
