@@ -6,6 +6,7 @@ import type { Samples } from '../../src/demarcate/deviation.ts';
 import type { NodeEvidence } from '../../src/demarcate/fallback.ts';
 import { rankNodes } from '../../src/demarcate/fallback.ts';
 import { createRandom } from '../../src/stats/random.ts';
+import { mapSamples } from '../samples.ts';
 import { readSystem } from './labelled.ts';
 
 const COPIES = [0, 1, 3];
@@ -40,6 +41,7 @@ function withCopies(evidence: NodeEvidence, copies: number, isCalled: boolean, s
   const all = [evidence];
   for (let k = 0; k < copies; k++) {
     const at = random();
+    const past = mapSamples(evidence, (samples) => healthy(samples, at));
     const named = (node: string): string => `copy-${k}.${node}`;
     const bothNamed = ([a, b]: readonly [string, string]): readonly [string, string] => [named(a), named(b)];
     const entries = isCalled
@@ -48,18 +50,8 @@ function withCopies(evidence: NodeEvidence, copies: number, isCalled: boolean, s
         )
       : [];
     all.push({
-      series: evidence.series.map(({ requests, ...one }) => ({
-        ...one,
-        node: named(one.node),
-        ...healthy(one, at),
-        ...(requests === undefined ? {} : { requests: healthy(requests, at) }),
-      })),
-      edges: evidence.edges.map((one) => ({
-        ...one,
-        caller: named(one.caller),
-        callee: named(one.callee),
-        ...healthy(one, at),
-      })),
+      series: past.series.map((one) => ({ ...one, node: named(one.node) })),
+      edges: past.edges.map((one) => ({ ...one, caller: named(one.caller), callee: named(one.callee) })),
       calls: [...evidence.calls.map(bothNamed), ...entries],
       partOf: new Map([...evidence.partOf].map(bothNamed)),
       runsOn: new Map([...(evidence.runsOn ?? [])].map(bothNamed)),

@@ -65,10 +65,13 @@ export function rankNodes(evidence: NodeEvidence, settings = DEFAULT_FALLBACK): 
     const floor = settings.idle * (levels.get(`${series.kind}/${series.metric}`) ?? 0);
     const used = standardised(series.baseline, series.current, series.worse, floor, isSpiky(series), settings);
     if (series.family === 'cpu') node.cpuUsed = Math.max(node.cpuUsed ?? 0, logExcess(used, settings));
-    const isRatio = series.family === 'errors' && series.worse === 1;
-    if (isRatio) node.errorRise = Math.max(node.errorRise ?? 0, highRiseOf(series));
     const z = Math.min(used, perRequest(series, settings));
-    const size = isRatio ? Math.min(1, highRiseOf(series) / settings.minErrorRatio) : 1;
+    let size = 1;
+    if (series.family === 'errors' && series.worse === 1) {
+      const rise = highRiseOf(series);
+      node.errorRise = Math.max(node.errorRise ?? 0, rise);
+      size = Math.min(1, rise / settings.minErrorRatio);
+    }
     node.families.set(series.family, Math.max(node.families.get(series.family) ?? 0, size * logExcess(z, settings)));
     node.hint = Math.max(node.hint ?? 0, settings.weights[series.family] * Math.min(z, settings.quietZ));
   }
@@ -110,7 +113,7 @@ export function rankSigns(
   addLostCalls(evidence.series, topology, nodes, settings);
   passOn(evidence, nodes, settings);
   const network = blameOf(ways, settings);
-  const tenancy = tenancyOf(evidence);
+  const tenancy = tenancyOf(evidence, topology);
   const lossy = lossyMachine(ways, tenancy, nodes);
   /** Machine -> share of its trouble that somebody waits for. */
   const guilty = new Map<string, number>(lossy === undefined ? [] : [[lossy, 1]]);
@@ -125,7 +128,7 @@ export function rankSigns(
       ),
     ]),
   );
-  const trouble = troubleOf(tenancy, nodes, (name) =>
+  const trouble = troubleOf(tenancy, topology, nodes, (name) =>
     SYMPTOM_FAMILIES.some(
       (family, i) => (nodes.get(name)?.families.get(family) ?? 0) > (explained.get(name)?.[i] ?? 0),
     ),

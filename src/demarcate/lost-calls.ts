@@ -50,10 +50,11 @@ export function addLostCalls(
     const siblings = topology.siblingsOf(name).flatMap((row) => arrivals.get(row) ?? []);
     const callers = topology.callersOf(name).flatMap((row) => arrivals.get(row) ?? []);
     const counts = own.filter(isCount);
-    const asked = (counts.length > 0 ? counts : own).filter((one) => !isTakenOver(one, siblings));
-    const silent = asked.some((one) => isSilence(one, callers));
+    const asked = counts.length > 0 ? counts : own;
+    const silent = asked.some((one) => isSilence(one, callers) && !isTakenOver(one, siblings));
     isSilent.set(name, silent);
-    if (silent || asked.some((one) => getsLess(one, siblings, settings))) isLost.add(name);
+    if (silent || asked.some((one) => getsLess(one, siblings, settings) && !isTakenOver(one, siblings)))
+      isLost.add(name);
   }
   /** Of what a caller shows, what is its callees' who get no calls: where it calls nobody any more, it may be the caller. */
   const blamed = (caller: string): number => {
@@ -86,6 +87,9 @@ function isCount({ family, metric }: NodeSeries): boolean {
 
 /** Whether nothing arrives any more while callers still get their calls: no requests, or no samples of what they took. */
 function isSilence(one: NodeSeries, callers: readonly NodeSeries[]): boolean {
+  // Most are not: seen from themselves, before their callers are looked at.
+  const isQuiet = isCount(one) ? leftOf(one) <= SILENT && isUsual(one) : finite(one.current).length === 0;
+  if (!isQuiet) return false;
   const count = (values: Float64Array): number => finite(values).length;
   // Who has samples now and then has none now and then.
   const same = callers.filter(
@@ -95,9 +99,9 @@ function isSilence(one: NodeSeries, callers: readonly NodeSeries[]): boolean {
       count(one.baseline) >= USUAL * count(baseline) &&
       count(current) > 0,
   );
-  if (!isCount(one)) return same.length > 0 && count(one.current) === 0;
+  if (!isCount(one)) return same.length > 0;
   const held = Math.min(1, Math.max(0, ...same.map(leftOf)));
-  return isUsual(one) && held > 0 && leftOf(one) <= SILENT * held;
+  return held > 0 && leftOf(one) <= SILENT * held;
 }
 
 /**

@@ -29,19 +29,21 @@ export interface Tenancy {
   /** Instances of each machine, where any are known. */
   readonly tenants: ReadonlyMap<string, readonly string[]>;
   readonly runsOn: ReadonlyMap<string, string>;
-  readonly partOf: ReadonlyMap<string, string>;
   /** Service -> machine -> share of its instances. */
   readonly shares: ReadonlyMap<string, ReadonlyMap<string, number>>;
 }
 
-export function tenancyOf({ runsOn = new Map<string, string>(), partOf }: NodeEvidence): Tenancy {
+export function tenancyOf(
+  { runsOn = new Map<string, string>() }: Pick<NodeEvidence, 'runsOn'>,
+  topology: NodeTopology,
+): Tenancy {
   const tenants = new Map(
     [...Map.groupBy(runsOn, ([, machine]) => machine)].map(([machine, pairs]) => [
       machine,
       pairs.map(([name]) => name),
     ]),
   );
-  return { tenants, runsOn, partOf, shares: sharesOf(runsOn, partOf) };
+  return { tenants, runsOn, shares: sharesOf(runsOn, topology) };
 }
 
 /**
@@ -51,14 +53,15 @@ export function tenancyOf({ runsOn = new Map<string, string>(), partOf }: NodeEv
  * @returns machine -> log units
  */
 export function troubleOf(
-  { tenants, partOf }: Tenancy,
+  { tenants }: Tenancy,
+  topology: NodeTopology,
   nodes: ReadonlyMap<string, NodeSigns>,
   waits: (name: string) => boolean,
 ): Map<string, number> {
   return new Map(
     [...tenants].map(([machine, here]) => {
       const families = nodes.get(machine)?.families ?? new Map<Family, number>();
-      const waiting = new Set(here.filter(waits).map((name) => partOf.get(name) ?? name));
+      const waiting = new Set(here.filter(waits).map((name) => topology.serviceOf(name)));
       const own = WAITED_FOR.map((family) => {
         // Containers' use of a disk is seldom measured, and seldom one service's.
         const isMeasured = family === 'disk' || here.some((name) => nodes.get(name)?.families.has(family));
@@ -152,12 +155,9 @@ function fitOfOne(ways: readonly Way[], rises: readonly number[]): number {
   return all === 0 ? 0 : Math.max(most, ...squares) / all;
 }
 
-function sharesOf(
-  runsOn: ReadonlyMap<string, string>,
-  partOf: ReadonlyMap<string, string>,
-): Map<string, Map<string, number>> {
+function sharesOf(runsOn: ReadonlyMap<string, string>, topology: NodeTopology): Map<string, Map<string, number>> {
   const out = new Map<string, Map<string, number>>();
-  const located = [...runsOn].map(([name, machine]) => [partOf.get(name) ?? name, machine] as const);
+  const located = [...runsOn].map(([name, machine]) => [topology.serviceOf(name), machine] as const);
   for (const [service, list] of Map.groupBy(located, ([service]) => service)) {
     const shares = new Map<string, number>();
     for (const [, machine] of list) shares.set(machine, (shares.get(machine) ?? 0) + 1 / list.length);
@@ -189,20 +189,19 @@ export function gather(
     ({ node, kind }) => kind !== 'machine' && !tenancy.runsOn.has(node) && !tenancy.shares.has(node),
   );
   const all = sum(outstanding) + sum(elsewhere.filter(standsOut));
-  const service = (name: string): string => tenancy.partOf.get(name) ?? name;
   const machine = [...tenancy.tenants.keys()].sort().find((name) => {
     const isHere = ({ node }: Scored): boolean => tenancy.runsOn.get(node) === name;
     const here = outstanding.filter(isHere);
-    const byService = Map.groupBy(here, ({ node }) => service(node));
+    const byService = Map.groupBy(here, ({ node }) => topology.serviceOf(node));
     const names = new Set(here.map(({ node }) => node));
     // Who waits for another one there is no witness.
     const witnesses = here.filter(
       ({ node, family }) =>
         !SYMPTOM_FAMILIES.includes(family) || !topology.calleesOf(node).some((callee) => names.has(callee)),
     );
-    const services = new Set(placed.filter(isHere).map(({ node }) => service(node)));
+    const services = new Set(placed.filter(isHere).map(({ node }) => topology.serviceOf(node)));
     return (
-      new Set(witnesses.map(({ node }) => service(node))).size > 1 &&
+      new Set(witnesses.map(({ node }) => topology.serviceOf(node))).size > 1 &&
       placed.some((one) => !isHere(one)) &&
       sum(here) >= MIN_HERE * all &&
       byService.size >= MIN_HERE * services.size &&

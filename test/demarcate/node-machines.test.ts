@@ -47,8 +47,10 @@ function evidence(
 
 const first = (of: NodeEvidence): string | undefined => rankNodes(of)[0]?.node;
 
+const tenancyIn = (of: NodeEvidence) => tenancyOf(of, new NodeTopology(of));
+
 describe('troubleOf and waitsOn', () => {
-  const tenancy = tenancyOf(evidence({}));
+  const tenancy = tenancyIn(evidence({}));
   const signs = (families: Partial<Record<Family, number>>): NodeSigns => ({
     kind: 'instance',
     families: new Map(Object.entries(families) as [Family, number][]),
@@ -56,6 +58,7 @@ describe('troubleOf and waitsOn', () => {
   const trouble = (machine: Partial<Record<Family, number>>, tenant: Partial<Record<Family, number>>): number =>
     troubleOf(
       tenancy,
+      new NodeTopology(evidence({})),
       new Map([
         ['host-1', signs(machine)],
         ['db-1', signs(tenant)],
@@ -207,7 +210,7 @@ describe('a machine with a bad network', () => {
 });
 
 describe('lossyMachine', () => {
-  const tenancy = tenancyOf(
+  const tenancy = tenancyIn(
     evidence(
       {},
       {
@@ -253,7 +256,7 @@ describe('lossyMachine', () => {
 });
 
 describe('lossyMachine of two machines', () => {
-  const tenancy = tenancyOf(
+  const tenancy = tenancyIn(
     evidence(
       {},
       {
@@ -283,14 +286,13 @@ describe('gather', () => {
   const runsOn = new Map(
     ['a-1', 'b-1', 'c-1', 'd-1', 'a-2', 'b-2', 'e-2', 'x-3', 'y-3'].map((name) => [name, `host-${name.at(-1)}`]),
   );
-  const tenancy = tenancyOf(
-    evidence({}, { runsOn, partOf: new Map([...runsOn.keys()].map((name) => [name, name[0]!])) }),
-  );
+  const partOf = new Map([...runsOn.keys()].map((name) => [name, name[0]!]));
+  const tenancy = tenancyIn(evidence({}, { runsOn, partOf }));
   const named = (
     scores: Readonly<Record<string, number>>,
     calls: readonly (readonly [string, string])[] = [],
   ): string | undefined => {
-    const topology = new NodeTopology({ calls, partOf: tenancy.partOf });
+    const topology = new NodeTopology({ calls, partOf });
     const list = [...runsOn.keys()].map((node) => ({
       node,
       kind: 'instance' as const,
