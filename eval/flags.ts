@@ -30,6 +30,14 @@ export function flags<T extends ParseArgsOptionsConfig>(script: string, options:
   }
 }
 
+/** @throws RCA_BAD_INPUT when a flag's text is not a whole number from 1 on */
+export function wholeNumber(flag: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new RcaError('RCA_BAD_INPUT', `--${flag}: expected a whole number from 1 on, found ${text}`);
+  return value;
+}
+
 function helpOf(file: string): string {
   const comment = /\/\*\*([\s\S]*?)\*\//.exec(readFileSync(file, 'utf8'))?.[1] ?? '';
   return comment

@@ -6,7 +6,7 @@
  * fault name somebody; with --lacking, the same where something is not measured.
  */
 import { rankNodes } from '../../src/demarcate/fallback.ts';
-import { flags } from '../flags.ts';
+import { flags, wholeNumber } from '../flags.ts';
 import { STANDS_OUT } from '../rca/healthy.ts';
 import type { Fault } from './fault.ts';
 import { FAULT_KINDS } from './fault.ts';
@@ -15,7 +15,7 @@ import type { View } from './node-metrics.ts';
 import { nodeMetrics, VIEWS } from './node-metrics.ts';
 import { draw } from './simulate.ts';
 import type { SimulatedSystem } from './system.ts';
-import { CONDITIONS } from './system.ts';
+import { conditionOf } from './system.ts';
 
 const values = flags(import.meta.url, {
   systems: { type: 'string', default: '320' },
@@ -25,9 +25,9 @@ const values = flags(import.meta.url, {
   lacking: { type: 'boolean', default: false },
 });
 
-const condition = CONDITIONS.find((one) => one === values.condition);
-if (condition === undefined)
-  throw new Error(`--condition: expected ${CONDITIONS.join(', ')}, found ${values.condition}`);
+const condition = conditionOf(values.condition);
+const systems = wholeNumber('systems', values.systems);
+const seed = wholeNumber('seed', values.seed);
 
 /** Lost clients are nobody's metric. */
 const KINDS = FAULT_KINDS.filter((kind) => kind !== 'drop');
@@ -61,9 +61,9 @@ const lacking = new Table();
 const variants = values.lacking ? LACKING : [];
 let quiet = 0;
 let named = 0;
-for (let k = 0; k < Number(values.systems); k++) {
+for (let k = 0; k < systems; k++) {
   const kind = KINDS[k % KINDS.length]!;
-  const drawn = draw(Number(values.seed) * 100_003 + k, [kind], condition);
+  const drawn = draw(seed * 100_003 + k, [kind], condition);
   if (drawn === undefined) continue;
   const fault = drawn.faults[0]!;
   const seen = nodeMetrics(drawn);
@@ -86,7 +86,7 @@ for (let k = 0; k < Number(values.systems); k++) {
       console.log(`${kind} ${k} ${view}: ${fault.truth.name} is ${at < 0 ? 'nowhere' : at + 1}; ${list.join(', ')}`);
     }
   }
-  if (process.stderr.isTTY) process.stderr.write(`\r${k + 1}/${values.systems}   `);
+  if (process.stderr.isTTY) process.stderr.write(`\r${k + 1}/${systems}   `);
 }
 if (process.stderr.isTTY) process.stderr.write('\n');
 faults.print('first (among three) of cases', [...KINDS, 'all']);

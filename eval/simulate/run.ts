@@ -9,14 +9,15 @@
  * unless --unwatched.
  */
 
+import { RcaError } from '../../src/model/errors.ts';
 import { toldCauses } from '../../src/report/index.ts';
-import { flags } from '../flags.ts';
+import { flags, wholeNumber } from '../flags.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import { FAULT_KINDS } from './fault.ts';
 import { PairScores, SECOND_KINDS } from './pairs.ts';
 import type { Simulated } from './simulate.ts';
 import { faultMs, isRight, lastReports, simulate, USUAL_LENGTH } from './simulate.ts';
-import { CONDITIONS } from './system.ts';
+import { conditionOf } from './system.ts';
 
 const values = flags(import.meta.url, {
   systems: { type: 'string', default: '400' },
@@ -46,27 +47,28 @@ const claims: { readonly confidence: number; readonly right: boolean }[] = [];
 const tallies = new Map<FaultKind, Tally>(
   FAULT_KINDS.map((kind) => [kind, { cases: 0, one: 0, first: 0, third: 0, classified: 0, early: 0, more: 0 }]),
 );
-const condition = CONDITIONS.find((one) => one === values.condition);
-if (condition === undefined)
-  throw new Error(`--condition: expected ${CONDITIONS.join(', ')}, found ${values.condition}`);
+const condition = conditionOf(values.condition);
+const systems = wholeNumber('systems', values.systems);
+const seed = wholeNumber('seed', values.seed);
 const length = {
   healthyMinutes: Number(values['healthy-minutes']),
   faultMinutes: Number(values['fault-minutes']),
   apartSeconds: Number(values['apart-seconds']),
 };
 if (!(length.healthyMinutes > 0 && length.faultMinutes > 0))
-  throw new Error('--healthy-minutes, --fault-minutes: expected numbers above 0');
-if (!(length.apartSeconds >= 0)) throw new Error('--apart-seconds: expected a number, 0 or more');
-if (!['1', '2'].includes(values.faults)) throw new Error(`--faults: expected 1 or 2, found ${values.faults}`);
+  throw new RcaError('RCA_BAD_INPUT', '--healthy-minutes, --fault-minutes: expected numbers above 0');
+if (!(length.apartSeconds >= 0)) throw new RcaError('RCA_BAD_INPUT', '--apart-seconds: expected a number, 0 or more');
+if (!['1', '2'].includes(values.faults))
+  throw new RcaError('RCA_BAD_INPUT', `--faults: expected 1 or 2, found ${values.faults}`);
 const pairs = new PairScores();
 const beginsMs = faultMs(length);
 const started = performance.now();
-for (let k = 0; k < Number(values.systems); k++) {
+for (let k = 0; k < systems; k++) {
   const kinds = rotated(FAULT_KINDS, k);
   const others = values.faults === '2' ? [rotated(SECOND_KINDS, 5 * k + 3)] : [];
-  const simulated = await simulate(Number(values.seed) * 100_003 + k, kinds, condition, length, others);
+  const simulated = await simulate(seed * 100_003 + k, kinds, condition, length, others);
   if (simulated !== undefined && (simulated.watched || values.unwatched)) score(k, simulated);
-  if (process.stderr.isTTY) process.stderr.write(`\r${k + 1}/${values.systems}   `);
+  if (process.stderr.isTTY) process.stderr.write(`\r${k + 1}/${systems}   `);
 }
 if (process.stderr.isTTY) process.stderr.write('\n');
 if (values.faults === '2') pairs.print();

@@ -1,4 +1,5 @@
 /** Random systems: services in layers, instances on machines, stages of parallel calls. Seeded, nothing else random. */
+import { RcaError } from '../../src/model/errors.ts';
 import type { Random } from '../../src/stats/random.ts';
 
 export interface Call {
@@ -36,6 +37,14 @@ export interface SimulatedSystem {
 /** What makes a system harder to see through. */
 export const CONDITIONS = ['none', 'async', 'blind', 'large', 'quiet', 'retries', 'sparse'] as const;
 export type Condition = (typeof CONDITIONS)[number];
+
+/** @throws RCA_BAD_INPUT */
+export function conditionOf(text: string): Condition {
+  const condition = CONDITIONS.find((one) => one === text);
+  if (condition === undefined)
+    throw new RcaError('RCA_BAD_INPUT', `--condition: expected ${CONDITIONS.join(', ')}, found ${text}`);
+  return condition;
+}
 
 const BLIND = 1 / 3;
 const ASYNC = 0.25;
