@@ -37,8 +37,10 @@ export interface Fault {
   readonly machine?: string;
   /** Whether slow code computes or waits. */
   readonly onCpu?: boolean;
-  /** Factor on own time, or on the number of calls; share of requests that fail; µs on the way. */
+  /** Factor on own time, or on the number of calls; share of requests that fail or are left; µs on the way. */
   readonly size: number;
+  /** How much of it is there, 0 to 1; missing: all. */
+  readonly severity?: number;
   readonly truth: { readonly kind: 'service' | 'instance' | 'edge' | 'machine'; readonly name: string };
 }
 
@@ -69,6 +71,27 @@ const MIN_VISITS = 0.2;
 /** Times the usual requests of a surge, and of a loss of traffic. */
 export const SURGE = 3;
 export const DROP = 0.15;
+
+/** The kinds whose size is a factor, 1 being none of it. */
+const FACTORS: ReadonlySet<FaultKind> = new Set([
+  'slow_service',
+  'slow_instance',
+  'slow_machine',
+  'throttled',
+  'busy_machine',
+  'slow_disk',
+  'surge',
+  'drop',
+  'more_calls',
+  'slow_external',
+]);
+
+/** A fault that is only partly there: `severity` 0 is none of it, 1 all. */
+export function partOf(fault: Fault, severity: number): Fault {
+  const { kind, size } = fault;
+  const part = FACTORS.has(kind) ? 1 + (size - 1) * severity : size * severity;
+  return { ...fault, severity, size: kind === 'more_calls' ? Math.round(part) : part };
+}
 
 /** @returns undefined when the system has no place for this kind of fault */
 export function randomFault(system: SimulatedSystem, kind: FaultKind, random: Random): Fault | undefined {

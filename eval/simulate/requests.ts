@@ -106,7 +106,8 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
   };
 
   const traffic = faults.reduce(
-    (product, { kind, size }) => product * (kind === 'surge' ? SURGE : kind === 'drop' ? size : 1),
+    (product, { kind, size, severity = 1 }) =>
+      product * (kind === 'surge' ? 1 + (SURGE - 1) * severity : kind === 'drop' ? size : 1),
     1,
   );
   const requests = poisson(random, (traffic * system.requestsPerS * WINDOW_MS) / 1000);
@@ -160,7 +161,7 @@ function isComputing(fault: Fault): boolean {
 
 function brokenBy(faults: readonly Fault[], callee: number, instance: string, random: Random): Status | undefined {
   const here = faults.filter((fault) => isHit(fault, callee, instance));
-  if (here.some(({ kind }) => kind === 'refused')) return 'refused';
+  if (here.some(({ kind, size }) => kind === 'refused' && (size >= 1 || random() < size))) return 'refused';
   return here.some(({ kind, size }) => kind === 'oom' && random() < size) ? 'reset' : undefined;
 }
 

@@ -27,18 +27,27 @@ export function resourcesOf(
   random: Random,
 ): ResourceRecord[] {
   const about = (value: number, spread = 0.05): number => Math.round(value * Math.max(0, 1 + spread * normal(random)));
-  const isHere = (kind: FaultKind): boolean => faults.some((fault) => fault.kind === kind && fault.machine === machine);
-  const isBusy = isHere('busy_machine');
-  const isSlowDisk = isHere('slow_disk');
+  const part = (kind: FaultKind, where: Pick<Fault, 'machine'> | Pick<Fault, 'instance'>): number =>
+    Math.max(
+      0,
+      ...faults
+        .filter(
+          (fault) => fault.kind === kind && Object.entries(where).every(([key, of]) => fault[key as 'machine'] === of),
+        )
+        .map(({ severity = 1 }) => severity),
+    );
+  const busy = part('busy_machine', { machine });
+  const slowDisk = part('slow_disk', { machine });
+  const mixed = (usual: number, broken: number, severity: number): number => usual + (broken - usual) * severity;
   const instances = [...system.machineOf].filter(([, of]) => of === machine).map(([name]) => name);
   const own = instances.reduce((sum, name) => sum + (cpuUs.get(name) ?? 0), 0);
-  const batch = isBusy ? FULL * CPUS * WINDOW_US - own : about(0.1 * WINDOW_US);
+  const taken = FULL * CPUS * WINDOW_US - own;
+  const batch = busy === 1 ? taken : mixed(about(0.1 * WINDOW_US), taken, busy);
   const instance = (name: string, service: string, used: number): ResourceRecord => {
-    const has = (kind: FaultKind): boolean => faults.some((fault) => fault.kind === kind && fault.instance === name);
-    const isThrottled = has('throttled');
-    const isKilled = has('oom');
+    const throttled = part('throttled', { instance: name });
+    const killed = part('oom', { instance: name });
     // A quota with room; of who is throttled, it was cut to what is used.
-    const limit = isThrottled ? used * 1.02 : 2 * WINDOW_US;
+    const limit = mixed(2 * WINDOW_US, used * 1.02, throttled);
     return {
       entityKind: 'instance',
       entity: name,
@@ -47,13 +56,13 @@ export function resourcesOf(
       cpuUsedUs: Math.round(used),
       cpuLimitUs: Math.round(limit),
       cpuPeriods: PERIODS,
-      cpuThrottledPeriods: isThrottled ? about(0.7 * PERIODS) : 0,
-      cpuThrottledUs: isThrottled ? about(0.5 * WINDOW_US) : 0,
-      runQueueDelayUs: about((isBusy ? 0.4 : 0.005) * WINDOW_US),
-      memoryUsedBytes: about(MEMORY_BYTES * (isKilled ? 3 : 1), 0.02),
+      cpuThrottledPeriods: throttled > 0 ? about(0.7 * PERIODS * throttled) : 0,
+      cpuThrottledUs: throttled > 0 ? about(0.5 * WINDOW_US * throttled) : 0,
+      runQueueDelayUs: about(mixed(0.005, 0.4, busy) * WINDOW_US),
+      memoryUsedBytes: about(MEMORY_BYTES * mixed(1, 3, killed), 0.02),
       memoryLimitBytes: MEMORY_BYTES * 3.2,
       majorFaults: 0,
-      oomKills: isKilled ? 1 : 0,
+      oomKills: killed > 0 ? 1 : 0,
       fdUsed: about(60),
       fdLimit: 1_024,
     };
@@ -64,12 +73,12 @@ export function resourcesOf(
       entity: machine,
       cpuCount: CPUS,
       cpuUsedUs: Math.round(Math.min(CPUS * WINDOW_US, own + batch + about(0.3 * WINDOW_US))),
-      psiCpuSomeUs: about((isBusy ? 0.6 : 0.01) * WINDOW_US),
+      psiCpuSomeUs: about(mixed(0.01, 0.6, busy) * WINDOW_US),
       psiMemorySomeUs: about(0.001 * WINDOW_US),
-      psiIoSomeUs: about((isSlowDisk ? 0.5 : 0.01) * WINDOW_US),
-      runQueueDelayUs: about((isBusy ? 1.5 : 0.02) * WINDOW_US),
+      psiIoSomeUs: about(mixed(0.01, 0.5, slowDisk) * WINDOW_US),
+      runQueueDelayUs: about(mixed(0.02, 1.5, busy) * WINDOW_US),
       diskOps: about(DISK_OPS),
-      diskIoTimeUs: about(DISK_OPS * DISK_OP_US * (isSlowDisk ? 12 : 1)),
+      diskIoTimeUs: about(DISK_OPS * DISK_OP_US * mixed(1, 12, slowDisk)),
       memoryUsedBytes: about(6e9, 0.01),
       memoryLimitBytes: 16e9,
       oomKills: 0,

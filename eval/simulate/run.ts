@@ -2,6 +2,8 @@
  * `npm run eval:simulate`: random systems with a known fault through the whole pipeline.
  *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|large|quiet|retries|sparse]
  *     [--healthy-minutes 3] [--fault-minutes 1] [--faults 1|2] [--apart-seconds 0] [--misses] [--unwatched]
+ *     [--growing-minutes 0] [--on-seconds 0 --off-seconds 0]
+ * A fault is all there at once, or grows evenly for so long before the minutes that it lasts, or comes and goes.
  * Prints per kind of fault: cases, one incident, entity right first, among three, class; false incidents before the fault;
  * reports that tell of one more cause;
  * and how often a cause named with a confidence is right, entity and class. Of two faults at once, a table by the first
@@ -27,6 +29,9 @@ const values = flags(import.meta.url, {
   'fault-minutes': { type: 'string', default: String(USUAL_LENGTH.faultMinutes) },
   faults: { type: 'string', default: '1' },
   'apart-seconds': { type: 'string', default: '0' },
+  'growing-minutes': { type: 'string', default: '0' },
+  'on-seconds': { type: 'string', default: '0' },
+  'off-seconds': { type: 'string', default: '0' },
   unwatched: { type: 'boolean', default: false },
   misses: { type: 'boolean', default: false },
 });
@@ -54,9 +59,16 @@ const length = {
   healthyMinutes: Number(values['healthy-minutes']),
   faultMinutes: Number(values['fault-minutes']),
   apartSeconds: Number(values['apart-seconds']),
+  growingMinutes: Number(values['growing-minutes']),
+  onSeconds: Number(values['on-seconds']),
+  offSeconds: Number(values['off-seconds']),
 };
 if (!(length.healthyMinutes > 0 && length.faultMinutes > 0))
   throw new RcaError('RCA_BAD_INPUT', '--healthy-minutes, --fault-minutes: expected numbers above 0');
+if (!(length.growingMinutes >= 0 && length.onSeconds >= 0 && length.offSeconds >= 0))
+  throw new RcaError('RCA_BAD_INPUT', '--growing-minutes, --on-seconds, --off-seconds: expected numbers, 0 or more');
+if (length.onSeconds > 0 !== length.offSeconds > 0)
+  throw new RcaError('RCA_BAD_INPUT', '--on-seconds and --off-seconds: expected both, or neither');
 if (!(length.apartSeconds >= 0)) throw new RcaError('RCA_BAD_INPUT', '--apart-seconds: expected a number, 0 or more');
 if (!['1', '2'].includes(values.faults))
   throw new RcaError('RCA_BAD_INPUT', `--faults: expected 1 or 2, found ${values.faults}`);

@@ -6,7 +6,7 @@ import { createPipeline } from '../../src/pipeline.ts';
 import type { Random } from '../../src/stats/random.ts';
 import { createRandom } from '../../src/stats/random.ts';
 import type { Fault, FaultKind } from './fault.ts';
-import { CLASSES, randomFault } from './fault.ts';
+import { CLASSES, partOf, randomFault } from './fault.ts';
 import { WINDOW_MS } from './requests.ts';
 import type { Condition, SimulatedSystem } from './system.ts';
 import { randomSystem, under } from './system.ts';
@@ -21,12 +21,25 @@ export interface Length {
   readonly faultMinutes: number;
   /** Of two faults: from the beginning of the first, which goes on, to that of the second. */
   readonly apartSeconds?: number;
+  /** Minutes in which a fault grows evenly from nothing before the minutes that it is all there; 0: sudden. */
+  readonly growingMinutes?: number;
+  /** It is there for so long, then gone for so long, again and again; both 0: it stays. */
+  readonly onSeconds?: number;
+  readonly offSeconds?: number;
 }
 
 export const USUAL_LENGTH: Length = { healthyMinutes: 3, faultMinutes: 1 };
 
 export function faultMs({ healthyMinutes }: Length): number {
   return START_MS + healthyMinutes * MINUTE_WINDOWS * WINDOW_MS;
+}
+
+/** How much of a fault is there, 0 to 1, so many windows after it began. */
+function severityAfter(windows: number, { growingMinutes = 0, onSeconds = 0, offSeconds = 0 }: Length): number {
+  const growing = growingMinutes * MINUTE_WINDOWS;
+  const part = growing === 0 ? 1 : Math.min(1, (windows + 1) / growing);
+  const seconds = (windows * WINDOW_MS) / 1000;
+  return offSeconds > 0 && seconds % (onSeconds + offSeconds) >= onSeconds ? 0 : part;
 }
 
 const rules = createRuleSet(BUILT_IN_RULES);
@@ -90,8 +103,12 @@ export async function simulate(
   const reports: Report[] = [];
   const healthy = length.healthyMinutes * MINUTE_WINDOWS;
   const both = healthy + Math.round(((length.apartSeconds ?? 0) * 1000) / WINDOW_MS);
-  for (let w = 0; w < both + length.faultMinutes * MINUTE_WINDOWS; w++) {
-    const active = w < healthy ? [] : w < both ? faults.slice(0, 1) : faults;
+  const end = both + ((length.growingMinutes ?? 0) + length.faultMinutes) * MINUTE_WINDOWS;
+  for (let w = 0; w < end; w++) {
+    const active = faults.flatMap((fault, i) => {
+      const severity = w < (i === 0 ? healthy : both) ? 0 : severityAfter(w - (i === 0 ? healthy : both), length);
+      return severity === 0 ? [] : severity === 1 ? [fault] : [partOf(fault, severity)];
+    });
     for (const batch of windowOf(system, active, START_MS + w * WINDOW_MS, random, noise)) {
       const meta = { origin: 'simulate', receivedMs: batch.windowStartMs + WINDOW_MS };
       for (const outcome of (await pipeline.accept(batch, meta)).outcomes) reports.push(...outcome.reports);

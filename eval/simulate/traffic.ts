@@ -155,10 +155,7 @@ function tcpOf(
       side: 'client',
       calleePort: 80,
       segmentsOut: SEGMENTS * count + refused,
-      retransmits: poisson(
-        random,
-        SEGMENTS * count * (slowWay(system, faults, edge) !== undefined ? LOSSY : RETRANSMITS),
-      ),
+      retransmits: poisson(random, SEGMENTS * count * sentAgain(slowWay(system, faults, edge))),
       resetsReceived: reset,
       drops: {},
       connectFailures: refused > 0 ? { refused } : {},
@@ -167,4 +164,9 @@ function tcpOf(
     };
     return [ends.callerMachine, record] as const;
   });
+}
+
+/** Share of segments that are sent again. */
+function sentAgain(slow: Fault | undefined): number {
+  return slow === undefined ? RETRANSMITS : RETRANSMITS + (LOSSY - RETRANSMITS) * (slow.severity ?? 1);
 }

@@ -223,9 +223,10 @@ function matches(comparison: Comparison, narrowed: Narrowed, other: Entity): boo
   return entity.kind === 'service' && other.to === entity.name;
 }
 
+/** When it became abnormal. What grew little by little was seen when it was large enough: that is no beginning. */
 function onset(comparison: Comparison, narrowed: Narrowed): number | undefined {
   const onsets = comparison.anomalies
-    .filter((anomaly) => matches(comparison, narrowed, anomaly.entity))
+    .filter((anomaly) => anomaly.grownMs === undefined && matches(comparison, narrowed, anomaly.entity))
     .map((anomaly) => anomaly.onsetMs);
   return onsets.length === 0 ? undefined : Math.min(...onsets);
 }

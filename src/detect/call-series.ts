@@ -4,6 +4,7 @@ import { CallSums } from './call-sums.ts';
 import type { DetectConfig } from './config.ts';
 import type { Entities } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
+import { DurationDrift, ErrorDrift, RateDrift } from './judge-drift.ts';
 import { DurationFamily } from './judge-duration.ts';
 import { GaugeFamily } from './judge-gauge.ts';
 import { RateFamily } from './judge-rate.ts';
@@ -47,6 +48,12 @@ export interface CallSeriesState {
   readonly reporters: readonly (readonly (readonly string[])[])[];
 }
 
+/** By metric and name of service: what is remembered for longer than the log that is read again. */
+export interface Past {
+  readonly rhythms: Readonly<Record<string, RhythmRows>>;
+  readonly drifts: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
 export class CallSeries {
   readonly #entities: Entities;
   readonly #config: DetectConfig;
@@ -59,6 +66,8 @@ export class CallSeries {
     readonly errors: RatioFamily;
     readonly duration: DurationFamily;
   };
+  /** Services that change too slowly for either. */
+  readonly #drift: { readonly rate: RateDrift; readonly errors: ErrorDrift; readonly duration: DurationDrift };
   readonly #gap: GaugeFamily;
   /** Services that were offered what a restart brought along. */
   #adopted = 0;
@@ -130,6 +139,11 @@ export class CallSeries {
       errors: new RatioFamily(errors.spec, config, { ...errorLimits, blockVolume: BLOCK_REQUESTS }, {}, errors),
       duration: new DurationFamily(duration.spec, config, {}, {}, duration),
     };
+    this.#drift = {
+      rate: new RateDrift(rate.spec, config, [rate, this.#sparse.rate]),
+      errors: new ErrorDrift(errors.spec, config, [errors, this.#sparse.errors]),
+      duration: new DurationDrift(duration.spec, config, [duration, this.#sparse.duration]),
+    };
     this.#gap = new GaugeFamily(
       { entity: 'edge', side: 'client', metric: 'network_time_us', symptoms: ['latency_rise'] },
       config,
@@ -145,7 +159,7 @@ export class CallSeries {
 
   get families(): readonly Family[] {
     const views = Object.values(this.#views).flatMap((view) => [view.rate, view.errors, view.duration]);
-    return [...views, this.#p99, this.#gap, ...Object.values(this.#sparse)];
+    return [...views, this.#p99, this.#gap, ...Object.values(this.#sparse), ...Object.values(this.#drift)];
   }
 
   /** The side an entity's numbers were seen from. */
@@ -183,13 +197,19 @@ export class CallSeries {
       for (const family of [view.rate, view.errors, view.duration]) family.ensure(size);
       for (const entity of view.presence.forget(moment.turn)) {
         view.rate.relearn(entity);
-        if (kind === 'service') this.#sparse.rate.relearn(entity);
+        if (kind !== 'service') continue;
+        this.#sparse.rate.relearn(entity);
+        this.#drift.rate.relearn(entity);
       }
     }
-    for (const family of [this.#p99, ...Object.values(this.#sparse)]) family.ensure(services.size);
+    for (const family of [this.#p99, ...Object.values(this.#sparse), ...Object.values(this.#drift)])
+      family.ensure(services.size);
     this.#gap.ensure(edges.size);
-    for (; this.#adopted < services.size; this.#adopted++)
-      for (const { rhythm } of this.#daily()) rhythm?.adopt(this.#adopted, services.names[this.#adopted]!);
+    for (; this.#adopted < services.size; this.#adopted++) {
+      const name = services.names[this.#adopted]!;
+      for (const { rhythm } of this.#daily()) rhythm?.adopt(this.#adopted, name);
+      for (const drift of Object.values(this.#drift)) drift.adopt(this.#adopted, name);
+    }
     // Family by family, not entity by entity: a family's columns stay in the cache.
     for (const kind of ['service', 'edge', 'instance'] as const) this.#golden(kind, moment, missing, muted);
     this.#tails(moment, muted);
@@ -204,10 +224,10 @@ export class CallSeries {
     view.side[entity] = side;
     view.presence.clear(entity);
     if (known === 2) return;
-    const rates = view === this.#views.service ? [view.rate, this.#sparse.rate] : [view.rate];
-    for (const rate of rates) {
-      rate.ensure(entity + 1);
-      rate.relearn(entity);
+    const others = view === this.#views.service ? [this.#sparse.rate, ...Object.values(this.#drift)] : [];
+    for (const family of [view.rate, ...others]) {
+      family.ensure(entity + 1);
+      family.relearn(entity);
     }
   }
 
@@ -230,13 +250,16 @@ export class CallSeries {
       if (kind !== 'service') continue;
       if (complete && rate.isSparse(i)) this.#sparse.rate.add(i, moment, count);
       else this.#sparse.rate.unknown(i);
+      this.#drift.rate.step(i, moment, count, complete ? 1 : Number.NaN);
     }
     for (let i = 0; i < size; i++) {
       if (side[i] === 2) continue;
       const { count, errors: failed } = sums[side[i] as 0 | 1];
       if (count[i]! > 0) errors.step(i, moment, failed[i]!, count[i]!);
       else errors.unknown(i);
-      if (kind === 'service') this.#sparse.errors.step(i, moment, failed[i]!, count[i]!);
+      if (kind !== 'service') continue;
+      this.#sparse.errors.step(i, moment, failed[i]!, count[i]!);
+      this.#drift.errors.step(i, moment, failed[i]!, count[i]!);
     }
     for (let i = 0; i < size; i++) {
       if (side[i] === 2) continue;
@@ -245,7 +268,9 @@ export class CallSeries {
       const cv2 = kind === 'service' ? this.#spread(i, side[i] as 0 | 1) : DEFAULT_CV2;
       const mean = sum[i]! / timed[i]!;
       duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute);
-      if (kind === 'service') this.#sparse.duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute);
+      if (kind !== 'service') continue;
+      this.#sparse.duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute);
+      this.#drift.duration.step(i, moment, sum[i]!, mute ? Number.NaN : timed[i]!);
     }
   }
 
@@ -292,19 +317,27 @@ export class CallSeries {
     return [this.#views.service.rate, this.#views.service.duration, this.#p99];
   }
 
-  exportRhythms(): Record<string, RhythmRows> {
+  exportPast(): Past {
     const { names } = this.#entities.services;
-    return Object.fromEntries(
-      this.#daily().flatMap(({ spec, rhythm }) => (rhythm === undefined ? [] : [[spec.metric, rhythm.export(names)]])),
-    );
+    return {
+      rhythms: Object.fromEntries(
+        this.#daily().flatMap(({ spec, rhythm }) =>
+          rhythm === undefined ? [] : [[spec.metric, rhythm.export(names)]],
+        ),
+      ),
+      drifts: Object.fromEntries(
+        Object.values(this.#drift).map((drift) => [drift.spec.metric, drift.exportBlocks(names)]),
+      ),
+    };
   }
 
   /** Before the first window. */
-  importRhythms(rows: Readonly<Record<string, RhythmRows>>): void {
+  importPast({ rhythms, drifts }: Past): void {
     for (const { spec, rhythm } of this.#daily()) {
-      const own = rows[spec.metric];
+      const own = rhythms[spec.metric];
       if (own !== undefined) rhythm?.import(own);
     }
+    for (const drift of Object.values(this.#drift)) drift.importBlocks(drifts[drift.spec.metric] ?? {});
   }
 
   save(): CallSeriesState {

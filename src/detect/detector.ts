@@ -4,7 +4,7 @@ import { compareNames } from '../model/entity.ts';
 import { RcaError } from '../model/errors.ts';
 import type { Anomaly, Incident, IncidentEvent } from '../model/incident.ts';
 import type { ClosedWindow } from '../model/window.ts';
-import type { CallSeriesState } from './call-series.ts';
+import type { CallSeriesState, Past } from './call-series.ts';
 import { CallSeries } from './call-series.ts';
 import type { DetectConfig } from './config.ts';
 import { DEFAULT_DETECT_CONFIG } from './config.ts';
@@ -19,7 +19,6 @@ import type { ResourceState } from './resource-series.ts';
 import { ResourceSeries } from './resource-series.ts';
 import type { RestartsState } from './restarts.ts';
 import { Restarts } from './restarts.ts';
-import type { RhythmRows } from './rhythm.ts';
 import { TcpSeries } from './tcp-series.ts';
 import type { Detector } from './types.ts';
 
@@ -28,8 +27,8 @@ export function createDetector(config: Partial<DetectConfig> = {}): Detector {
   return new WindowDetector({ ...DEFAULT_DETECT_CONFIG, ...config });
 }
 
-const SNAPSHOT_VERSION = 7;
-const RHYTHMS_VERSION = 2;
+const SNAPSHOT_VERSION = 8;
+const PAST_VERSION = 3;
 /** Two minutes of 5 s windows: longer than any rolling restart keeps one edge busy. */
 const ABSORBED_WINDOWS = 24;
 
@@ -46,9 +45,9 @@ interface EnvironmentState {
   readonly active: readonly Active[];
 }
 
-interface RhythmsState {
+interface PastState {
   readonly version: number;
-  readonly environments: readonly (readonly [string, Readonly<Record<string, RhythmRows>>])[];
+  readonly environments: readonly (readonly [string, Past])[];
 }
 
 interface SnapshotState {
@@ -107,18 +106,18 @@ class WindowDetector implements Detector {
     return new TextEncoder().encode(JSON.stringify(state));
   }
 
-  exportRhythms(): string {
+  exportPast(): string {
     const environments = [...this.#environments].sort(([a], [b]) => compareNames(a, b));
     return JSON.stringify({
-      version: RHYTHMS_VERSION,
-      environments: environments.map(([name, environment]) => [name, environment.exportRhythms()] as const),
-    } satisfies RhythmsState);
+      version: PAST_VERSION,
+      environments: environments.map(([name, environment]) => [name, environment.exportPast()] as const),
+    } satisfies PastState);
   }
 
-  importRhythms(text: string): void {
-    const state = JSON.parse(text) as RhythmsState;
-    if (state.version !== RHYTHMS_VERSION) return;
-    for (const [name, rhythms] of state.environments) this.#of(name).importRhythms(rhythms);
+  importPast(text: string): void {
+    const state = JSON.parse(text) as PastState;
+    if (state.version !== PAST_VERSION) return;
+    for (const [name, past] of state.environments) this.#of(name).importPast(past);
   }
 
   restore(bytes: Uint8Array): void {
@@ -185,7 +184,8 @@ class EnvironmentDetector {
   #collect(moment: Moment): Active[] {
     const out: Active[] = this.#restarts.active(moment).map((anomaly) => ({ anomaly, opens: false }));
     for (const family of [...this.#calls.families, ...this.#tcp.families, ...this.#resources.families]) {
-      for (const i of family.tracks.live) out.push(this.#anomaly(family, i, moment.windowMs));
+      for (const i of family.tracks.live)
+        if (!family.isToldByCoarser(i)) out.push(this.#anomaly(family, i, moment.windowMs));
     }
     return out.sort(
       (a, b) =>
@@ -198,6 +198,7 @@ class EnvironmentDetector {
 
   #anomaly(family: Family, i: number, windowMs: number): Active {
     const { direction, baseline, current, ...rest } = family.tracks.read(i);
+    const sinceMs = family.grownSinceMs(i);
     const { metric, symptoms, entity, opens } = family.spec;
     const perSecond = metric.endsWith('_per_s') ? 1000 / windowMs : 1;
     const side = family.spec.side === undefined ? undefined : this.#calls.sideOf(family, i);
@@ -214,6 +215,10 @@ class EnvironmentDetector {
         baseline: baseline * perSecond,
         current: current * perSecond,
         ...rest,
+        // It began at some time of its growth.
+        ...(sinceMs < rest.onsetMs
+          ? { onsetMs: sinceMs, onsetBlurMs: rest.onsetMs - sinceMs + (rest.onsetBlurMs ?? 0), grownMs: rest.onsetMs }
+          : {}),
       },
     };
   }
@@ -226,12 +231,12 @@ class EnvironmentDetector {
     return abnormalWindows >= ABSORBED_WINDOWS || !this.#calls.isServed(about.from ?? '');
   }
 
-  exportRhythms(): Record<string, RhythmRows> {
-    return this.#calls.exportRhythms();
+  exportPast(): Past {
+    return this.#calls.exportPast();
   }
 
-  importRhythms(rhythms: Readonly<Record<string, RhythmRows>>): void {
-    this.#calls.importRhythms(rhythms);
+  importPast(past: Past): void {
+    this.#calls.importPast(past);
   }
 
   save(): EnvironmentState {

@@ -52,10 +52,14 @@ export abstract class Family<P extends Baseline = Baseline> {
   protected readonly pool: P;
   /** What recurs daily or weekly; only for kinds of which there are few. */
   readonly rhythm: Rhythm | undefined;
-  /** Judges the same window by window: this one then judges blocks of windows, of what is too little for it. */
-  protected readonly finer: Family | undefined;
+  /** Judge the same in shorter stretches: this one then judges longer ones, of what is too little or too slow for them. */
+  protected readonly finer: readonly Family[];
+  /** Who judges the same in longer stretches. */
+  readonly #coarser: Family[] = [];
   /** Healthy judgements before the first that counts. */
   protected readonly warmup: number;
+  /** Windows after which an abnormal level is the new normal. */
+  protected readonly releaseWindows: number;
   #size = 0;
   #opened = 0;
   protected readonly judged: Judgement = {
@@ -76,18 +80,20 @@ export abstract class Family<P extends Baseline = Baseline> {
     pool: P,
     rule: Partial<TrackRule> = {},
     rhythm?: Rhythm,
-    finer?: Family,
+    finer: readonly Family[] = [],
   ) {
     this.spec = spec;
     this.config = config;
     this.pool = pool;
     this.rhythm = rhythm;
     this.finer = finer;
-    this.warmup = finer === undefined ? config.warmupWindows : BLOCK_WARMUP;
+    this.releaseWindows = config.releaseWindows;
+    for (const family of finer) family.#coarser.push(this);
+    this.warmup = finer.length === 0 ? config.warmupWindows : BLOCK_WARMUP;
     this.tracks = new Tracks({
       open: config.openWindows,
       of: config.openOfWindows,
-      close: finer === undefined ? config.closeWindows : BLOCK_CLOSE,
+      close: finer.length === 0 ? config.closeWindows : BLOCK_CLOSE,
       ...rule,
     });
   }
@@ -112,9 +118,14 @@ export abstract class Family<P extends Baseline = Baseline> {
 
   /** While the finer one speaks this one is silent, and begins anew when that has seen the end. */
   protected isOverruled(i: number): boolean {
-    if (this.finer?.tracks.isActive(i) !== true) return false;
+    if (!this.finer.some(({ tracks }) => tracks.isActive(i))) return false;
     this.tracks.end(i);
     return true;
+  }
+
+  /** One that judges longer stretches says it as well, and from what: it has seen the beginning. */
+  isToldByCoarser(i: number): boolean {
+    return this.#coarser.some(({ tracks }) => tracks.isActive(i));
   }
 
   unknown(i: number): void {
@@ -134,10 +145,19 @@ export abstract class Family<P extends Baseline = Baseline> {
       this.rhythm.add(i, moment.atMs, judged.current);
     }
     this.tracks.update(i, moment.atMs, moment.windowMs, this.judged);
-    if (this.tracks.isActive(i) && this.tracks.abnormalWindows(i) >= this.config.releaseWindows) {
+    if (this.tracks.isActive(i) && this.tracks.abnormalWindows(i) >= this.releaseWindows) {
       this.pool.rebase(i);
       this.tracks.end(i);
+      for (const family of this.#coarser) family.relearn(i);
     }
+  }
+
+  /** What was learned no longer compares. */
+  relearn(_i: number): void {}
+
+  /** Of an active series that changed little by little: when that began to show; NaN: it changed at once, or nobody knows. */
+  grownSinceMs(_i: number): number {
+    return Number.NaN;
   }
 
   save(): FamilyState {

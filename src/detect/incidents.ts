@@ -145,7 +145,7 @@ export class Incidents {
     events: Map<Case, IncidentEventKind>,
   ): void {
     for (const other of younger) {
-      if (atMs - other.openedMs > MERGE_WINDOWS * windowMs) continue;
+      if (atMs - other.openedMs > Math.max(MERGE_WINDOWS * windowMs, growthMs(other))) continue;
       for (const [key, member] of other.members) if (!oldest.members.has(key)) oldest.members.set(key, member);
       other.members.clear();
       this.#resolve(other, atMs, events);
@@ -200,6 +200,12 @@ export class Incidents {
   restore(state: IncidentsState): void {
     this.#cases = state.cases.map((found) => ({ ...found, members: new Map(found.members) }));
   }
+}
+
+/** How long it took to grow: what connects it with others takes as long. 0: it came at once. */
+function growthMs({ members }: Case): number {
+  const grown = [...members.values()].map(({ anomaly: { grownMs, onsetMs } }) => (grownMs ?? onsetMs) - onsetMs);
+  return Math.max(0, ...grown);
 }
 
 /** Tails recover last: while a queue empties the 99th percentile is high, though hardly anybody waits any more. */

@@ -49,7 +49,7 @@ export class DurationFamily extends Family<LevelPool> {
     finer?: Family,
   ) {
     const daily = spec.entity === 'service' && finer === undefined;
-    super(spec, config, new LevelPool(), rule, daily ? new Rhythm(true) : undefined, finer);
+    super(spec, config, new LevelPool(), rule, daily ? new Rhythm(true) : undefined, finer && [finer]);
     this.#limits = {
       minRatio: config.minLatencyRatio,
       minUs: config.minLatencyUs,

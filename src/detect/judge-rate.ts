@@ -40,7 +40,7 @@ export class RateFamily extends Family<LevelPool> {
     // One window more than the others: silence is easily mistaken.
     const rule = { open: config.openWindows + 1, of: config.openOfWindows + 1 };
     const daily = spec.entity === 'service' && finer === undefined;
-    super(spec, config, new LevelPool(), rule, daily ? new Rhythm(false) : undefined, finer);
+    super(spec, config, new LevelPool(), rule, daily ? new Rhythm(false) : undefined, finer && [finer]);
     this.#windows = finer === undefined ? 1 : BLOCK_WINDOWS;
     this.judged.windows = this.#windows;
   }
@@ -101,7 +101,7 @@ export class RateFamily extends Family<LevelPool> {
   }
 
   /** The collectors behind it changed: what was learned no longer compares. */
-  relearn(i: number): void {
+  override relearn(i: number): void {
     this.pool.reset(i);
     this.tracks.end(i);
     this.#marks.array.marked[i] = 0;

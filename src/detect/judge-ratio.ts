@@ -31,7 +31,7 @@ export class RatioFamily extends Family<RatioPool> {
     rule: Partial<TrackRule> = {},
     finer?: Family,
   ) {
-    super(spec, config, new RatioPool(), rule, undefined, finer);
+    super(spec, config, new RatioPool(), rule, undefined, finer && [finer]);
     this.#limits = limits;
   }
 

@@ -20,9 +20,9 @@ export interface Detector {
   /** The whole state. `restore` of it makes the same decisions, byte for byte. */
   snapshot(): Uint8Array;
   restore(bytes: Uint8Array): void;
-  /** What recurs daily, which outlasts the log that a restart reads again; text for a store. */
-  exportRhythms(): string;
-  /** Before the first window. Text of another version is passed over: rhythms are learned again in two days. */
-  importRhythms(text: string): void;
+  /** What recurs daily, and blocks of two hours: both outlast the log that a restart reads again; text for a store. */
+  exportPast(): string;
+  /** Before the first window. Text of another version is passed over: what recurs is learned again in two days. */
+  importPast(text: string): void;
   readonly config: DetectConfig;
 }

@@ -2,7 +2,7 @@
 import { demarcate, demarcateLater, ENOUGH_WINDOWS, laterStepsMs, laterTroubleMs } from '../demarcate/index.ts';
 import type { CompareOptions, Ingest } from '../ingest/index.ts';
 import type { Comparison } from '../model/comparison.ts';
-import type { Incident } from '../model/incident.ts';
+import type { Anomaly, Incident } from '../model/incident.ts';
 import type { Walk } from '../model/walk.ts';
 
 export interface Evidence {
@@ -36,7 +36,9 @@ export function evidenceOf(
   nowMs: number,
   exclude: NonNullable<CompareOptions['exclude']>,
 ): Evidence {
-  const whole = ingest.compare(environment, startMs, nowMs, { anomalies, exclude });
+  const currentFromMs = grownMs(anomalies);
+  const grown = currentFromMs === undefined ? {} : { currentFromMs };
+  const whole = ingest.compare(environment, startMs, nowMs, { anomalies, exclude, ...grown });
   const { windowMs } = whole;
   if (whole.current.fromMs >= startMs + windowMs) return { comparison: whole, later: [], isFolded: true };
   const within = (fromMs: number, toMs: number) =>
@@ -62,6 +64,16 @@ export function evidenceOf(
   if (troubleMs === undefined || troubleMs > nowMs) return { comparison: whole, later, isFolded: false };
   const before = later.find(({ fromMs }) => fromMs === troubleMs)?.before ?? firstUntil(troubleMs);
   return { comparison: before, leftOutFromMs: troubleMs, later, isFolded: false };
+}
+
+/**
+ * From when on all is there of what services suffer, where some of it grew little by little: windows of its growth would
+ * dilute the rest. undefined: nothing grew.
+ */
+function grownMs(anomalies: readonly Anomaly[]): number | undefined {
+  const felt = anomalies.filter(({ entity, symptom }) => entity.kind === 'service' && symptom !== 'traffic_rise');
+  if (felt.every((anomaly) => anomaly.grownMs === undefined)) return undefined;
+  return Math.min(...felt.map((anomaly) => anomaly.grownMs ?? anomaly.onsetMs));
 }
 
 export interface Walked {

@@ -55,9 +55,9 @@ export interface EngineStats {
 const ANCHOR_HISTORY_MS = 45 * 60_000;
 const ANCHOR_STEP_MS = 5 * 60_000;
 const ANCHOR_KEY = 'anchorMs';
-/** What recurs daily is older than the log that is read again: kept, more often than that stretch is long. */
-const RHYTHMS_STEP_MS = 30 * 60_000;
-const RHYTHMS_KEY = 'rhythms';
+/** What recurs daily, and what grows for hours, is older than the log that is read again: kept, more often than that stretch is long. */
+const PAST_STEP_MS = 30 * 60_000;
+const PAST_KEY = 'past';
 
 export async function startEngine(options: EngineOptions): Promise<Engine> {
   const { config, bus, store, rules } = options;
@@ -68,9 +68,9 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const stats = { messages: 0, deadLetters: 0, windows: 0, reports: 0 };
   const storedAnchor = store.state(ANCHOR_KEY);
   let anchorMs = storedAnchor === undefined ? undefined : Number(storedAnchor);
-  let rhythmsMs = Number.NEGATIVE_INFINITY;
-  const rhythms = store.state(RHYTHMS_KEY);
-  if (rhythms !== undefined) pipeline.detector.importRhythms(rhythms);
+  let pastMs = Number.NEGATIVE_INFINITY;
+  const past = store.state(PAST_KEY);
+  if (past !== undefined) pipeline.detector.importPast(past);
   let subscription: Subscription | undefined;
 
   async function settle(outcome: WindowOutcome): Promise<void> {
@@ -124,12 +124,12 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     const isRecent = ({ state, resolvedMs = 0 }: Incident): boolean => state === 'open' || resolvedMs >= wanted;
     if (pipeline.detector.incidents().some(isRecent)) return;
     anchorMs = wanted;
-    const due = wanted - rhythmsMs >= RHYTHMS_STEP_MS;
-    if (due) rhythmsMs = wanted;
+    const due = wanted - pastMs >= PAST_STEP_MS;
+    if (due) pastMs = wanted;
     store.applyEffect({
       state: {
         [ANCHOR_KEY]: String(anchorMs),
-        ...(due ? { [RHYTHMS_KEY]: pipeline.detector.exportRhythms() } : {}),
+        ...(due ? { [PAST_KEY]: pipeline.detector.exportPast() } : {}),
       },
     });
   }

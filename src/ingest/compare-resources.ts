@@ -53,13 +53,14 @@ class Series {
 
 /** Cost: O(rows + series in scope * windows). */
 export function resourceEntities({ identities }: SeriesStore, selection: Selection, scope: Scope): ResourceEntity[] {
-  const windows = [...selection.baseline, ...selection.current];
+  const samples = selection.baselineBlocks.flatMap(({ resources }) => resources ?? []);
+  const windows = [...samples, ...[...selection.baseline, ...selection.current].map(({ resources }) => resources)];
   const count = windows.length;
   const isHeld = Uint8Array.from(identities.resources, (identity) => (scope.holdsResource(identity) ? 1 : 0));
   const series = new Series(identities.resources.length);
   const unpacker = new Unpacker();
   let values = new Float64Array(0);
-  windows.forEach(({ resources }, w) => {
+  windows.forEach((resources, w) => {
     const { rows } = resources;
     const [entity, metric, value] = unpacker.take([resources.entity, resources.metric, resources.value], rows);
     for (let r = 0; r < rows; r++) {
@@ -70,7 +71,7 @@ export function resourceEntities({ identities }: SeriesStore, selection: Selecti
     }
   });
   const pairs = new PairBuilder(
-    selection.baseline.length,
+    samples.length + selection.baseline.length,
     selection.current.map((window) => window.startMs),
   );
   const entities: ResourceEntity[] = [];

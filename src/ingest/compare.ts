@@ -18,6 +18,8 @@ const BASELINE_MS = 30 * 60_000;
 const GUARD_WINDOWS = 2;
 /** With fewer healthy windows than this the guard is given up. */
 const MIN_BASELINE_WINDOWS = 3;
+/** Of the time of a growth of which nothing before is kept, the part that stands for it. */
+const LEAST_GROWN_SHARE = 0.2;
 /** Changes this long before the onset may have caused it. */
 const CHANGES_BEFORE_MS = 5 * 60_000;
 
@@ -29,7 +31,8 @@ export function buildComparison(
   wholeLeaves: number,
 ): Comparison {
   const startMs = Math.floor(incidentStartMs / store.windowMs) * store.windowMs;
-  const selection = select(store, startMs, nowMs, options.exclude ?? []);
+  const fromMs = Math.max(startMs, options.currentFromMs ?? startMs);
+  const selection = select(store, startMs, { fromMs, nowMs }, options.exclude ?? []);
   const scope = scopeOf(store.identities, options.anomalies ?? [], wholeLeaves);
   const { calls, stretches } = compareCalls(store, selection, scope);
   const tcp = tcpEdges(store, selection, scope);
@@ -39,7 +42,7 @@ export function buildComparison(
     environment: store.environment,
     windowMs: store.windowMs,
     baseline: span(selection.baseline, selection.baselineBlocks, store.windowMs, startMs, startMs),
-    current: span(selection.current, selection.currentBlocks, store.windowMs, startMs, startMs + store.windowMs),
+    current: span(selection.current, selection.currentBlocks, store.windowMs, fromMs, fromMs + store.windowMs),
     calls,
     stretches,
     tcp,
@@ -56,30 +59,32 @@ export function buildComparison(
 function select(
   store: SeriesStore,
   startMs: number,
-  nowMs: number,
+  { fromMs: firstMs, nowMs }: { readonly fromMs: number; readonly nowMs: number },
   exclude: readonly { readonly fromMs: number; readonly toMs: number }[],
 ): Selection {
   const healthy = (fromMs: number, toMs: number): boolean =>
     !exclude.some((other) => fromMs < other.toMs && toMs > other.fromMs);
-  const before = (guard: number) => {
-    const limit = startMs - guard * store.windowMs;
-    return {
-      baseline: store.detail.filter((window) => {
-        const end = window.startMs + store.windowMs;
-        return end <= limit && window.startMs >= startMs - BASELINE_MS && healthy(window.startMs, end);
-      }),
-      baselineBlocks: store.blocks.filter(
-        (block) =>
-          block.endMs <= limit && block.startMs >= startMs - BASELINE_MS && healthy(block.startMs, block.endMs),
-      ),
-    };
-  };
+  const within = (fromMs: number, toMs: number) => ({
+    baseline: store.detail.filter((window) => {
+      const end = window.startMs + store.windowMs;
+      return end <= toMs && window.startMs >= fromMs && healthy(window.startMs, end);
+    }),
+    baselineBlocks: store.blocks.filter(
+      (block) => block.endMs <= toMs && block.startMs >= fromMs && healthy(block.startMs, block.endMs),
+    ),
+  });
+  const before = (guard: number) => within(startMs - BASELINE_MS, startMs - guard * store.windowMs);
   let chosen = before(GUARD_WINDOWS);
   if (chosen.baselineBlocks.length === 0 && chosen.baseline.length < MIN_BASELINE_WINDOWS) chosen = before(0);
+  if (firstMs > startMs && chosen.baselineBlocks.length === 0 && chosen.baseline.length === 0) {
+    // It grew for longer than anything is kept: the first minutes that are hold the least of it.
+    const oldestMs = Math.min(store.detail[0]?.startMs ?? firstMs, store.blocks[0]?.startMs ?? firstMs);
+    chosen = within(oldestMs, oldestMs + (firstMs - oldestMs) * LEAST_GROWN_SHARE);
+  }
   return {
     ...chosen,
-    current: store.detail.filter((window) => window.startMs >= startMs && window.startMs <= nowMs),
-    currentBlocks: store.blocks.filter((block) => block.startMs >= startMs && block.startMs <= nowMs),
+    current: store.detail.filter((window) => window.startMs >= firstMs && window.startMs <= nowMs),
+    currentBlocks: store.blocks.filter((block) => block.startMs >= firstMs && block.startMs <= nowMs),
   };
 }
 

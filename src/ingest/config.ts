@@ -9,7 +9,7 @@ export const DEFAULT_INGEST_CONFIG: IngestConfig = {
   detailWindows: 24,
   detailWindowsMax: 360,
   detailBytes: 512 * 1024 * 1024,
-  minuteBlocks: 30,
+  minuteBlocks: 10,
   compareWholeLeaves: 100_000,
 };
 

@@ -2,7 +2,7 @@
 import { TCP_FIELDS } from '../model/columns.ts';
 import { lossyCollectors } from './coverage.ts';
 import { Doubles, RowIndex, Words } from './growable.ts';
-import type { KeptWindow } from './kept-window.ts';
+import type { KeptResources, KeptWindow } from './kept-window.ts';
 import { Packed, packed } from './packed.ts';
 import type { Identities } from './window-builder.ts';
 
@@ -35,6 +35,8 @@ export class MinuteBlock {
   readonly collectors = new Set<string>();
   /** Collector -> windows in which its call records are incomplete; their rows are not in the sums. */
   readonly lossy = new Map<string, number>();
+  /** Of one window: what a machine or instance read then stands for its minute. */
+  resources: KeptResources | undefined;
   #growing: GrowingSums | undefined;
   #sealed: BlockSums | undefined;
 
@@ -49,6 +51,7 @@ export class MinuteBlock {
     for (const collector of window.collectors) this.collectors.add(collector);
     const lossy = lossyCollectors(window);
     for (const collector of lossy) this.lossy.set(collector, (this.lossy.get(collector) ?? 0) + 1);
+    if (this.resources === undefined && window.resources.rows > 0) this.resources = window.resources;
     this.#growing ??= new GrowingSums(window);
     this.#growing.fold(window, identities, new Set(lossy.map((collector) => identities.names.id(collector))));
   }

@@ -1,6 +1,6 @@
 /**
  * Bounded memory of one environment: the newest windows one by one (detailWindows at least, up to detailWindowsMax while
- * what they were built of fits into detailBytes; packed they take a fifth of it), one-minute sums behind them.
+ * what they were built of fits into detailBytes; packed they take a fifth of it), one-minute sums behind them, the fewer the older.
  */
 import type { Comparison } from '../model/comparison.ts';
 import type { ClosedWindow } from '../model/window.ts';
@@ -13,6 +13,8 @@ import type { Identities } from './window-builder.ts';
 
 /** A relation from a topology record is believed this long after it was last confirmed. */
 const TOPOLOGY_MS = 3_600_000;
+/** Minutes are kept to this power of two times as far back as all of them are. */
+const MOST_DOUBLINGS = 4;
 
 export class SeriesStore {
   readonly environment: string;
@@ -54,7 +56,7 @@ export class SeriesStore {
       block?.seal();
       block = new MinuteBlock(startMs);
       this.blocks.push(block);
-      if (this.blocks.length > this.#config.minuteBlocks) this.blocks.shift();
+      thin(this.blocks, this.#config.minuteBlocks);
     }
     block.fold(window, this.identities);
   }
@@ -62,4 +64,19 @@ export class SeriesStore {
   compare(incidentStartMs: number, nowMs: number, options: CompareOptions): Comparison {
     return buildComparison(this, incidentStartMs, nowMs, options, this.#config.compareWholeLeaves);
   }
+}
+
+/**
+ * Forgets old minutes: the newest `whole` all stay, of twice the age every second, of four times every fourth, to sixteen
+ * times. A minute that stays belongs to all coarser steps before it, so that what is left is evenly spaced.
+ */
+function thin(blocks: MinuteBlock[], whole: number): void {
+  const newest = blocks.at(-1)!.startMs / BLOCK_MS;
+  const kept = blocks.filter(({ startMs }) => {
+    const minute = startMs / BLOCK_MS;
+    const age = newest - minute;
+    const step = age < whole ? 0 : Math.floor(Math.log2(age / whole)) + 1;
+    return step <= MOST_DOUBLINGS && minute % 2 ** step === 0;
+  });
+  if (kept.length < blocks.length) blocks.splice(0, blocks.length, ...kept);
 }

@@ -41,7 +41,7 @@ export interface IngestConfig {
   readonly detailWindows: number;
   readonly detailWindowsMax: number;
   readonly detailBytes: number;
-  /** One-minute sums kept behind the detail. */
+  /** One-minute sums kept behind the detail without a gap; behind them half of them, a quarter, … to 16 times the age. */
   readonly minuteBlocks: number;
   /** Leaves up to which a comparison holds everything (half a second); above, what its anomalies touch and lie near. */
   readonly compareWholeLeaves: number;
@@ -61,6 +61,8 @@ export interface IngestCounters {
 
 export interface CompareOptions {
   readonly anomalies?: readonly Anomaly[];
+  /** Only windows from here on are held against those before the incident: what grew is not all there before. */
+  readonly currentFromMs?: number;
   /** Spans of other incidents: not healthy, left out of the baseline. */
   readonly exclude?: readonly { readonly fromMs: number; readonly toMs: number }[];
 }

@@ -35,6 +35,8 @@ export interface Anomaly {
   readonly onsetMs: number;
   /** It began within this time from onsetMs on, where windows had to be pooled to see it. */
   readonly onsetBlurMs?: number;
+  /** It changed little by little: grown beyond what is usual since then. */
+  readonly grownMs?: number;
   /** Start of the window in which it was raised. */
   readonly detectedMs: number;
   /** Start of the last abnormal window so far. */

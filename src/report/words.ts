@@ -59,7 +59,9 @@ export function phenomenon(
   const what = changes.length > 0 ? changes.join(', ') : others.length > 0 ? others.join(', ') : 'behaves abnormally';
   const more = affected.filter((e) => e.kind === 'service' && e.name !== at.name).map((e) => e.name);
   const reach = more.length === 0 ? '' : ` Also affected: ${listOf(more, 6)}.`;
-  return `${entityWords(at)}: ${what}, since ${formatTime(incident.startMs)}.${reach}`;
+  const grew = telling.length > 0 && telling.every(({ grownMs }) => grownMs !== undefined);
+  const since = `${grew ? 'little by little ' : ''}since ${formatTime(incident.startMs)}`;
+  return `${entityWords(at)}: ${what}, ${since}.${reach}`;
 }
 
 /** The change a ledger explains: what the symptom's service shows where it raised no alarm of its own. */

@@ -70,15 +70,24 @@ describe('a restarted engine', () => {
     expect(store.incidents({ environment: 'shop' })).toMatchObject([{ state: 'resolved' }]);
     const lastMs = START_MS + WINDOWS * WINDOW_MS;
     expect(Number(store.state('anchorMs'))).toBeGreaterThan(lastMs - 51 * 60_000);
-    const stored = store.state('rhythms');
-    const state = JSON.parse(stored ?? '{}') as { environments: [string, Record<string, { rows: object }[]>][] };
+    const stored = store.state('past');
+    const state = JSON.parse(stored ?? '{}') as {
+      environments: [
+        string,
+        { rhythms: Record<string, { rows: object }[]>; drifts: Record<string, Record<string, string>> },
+      ][];
+    };
     expect(state.environments[0]?.[0]).toBe('shop');
-    expect(Object.keys(state.environments[0]?.[1].request_rate_per_s?.[0]?.rows ?? {})).toEqual(['web']);
-    expect(Object.keys(state.environments[0]?.[1].duration_mean_us?.[0]?.rows ?? {})).toEqual(['web']);
+    const { rhythms, drifts } = state.environments[0]![1];
+    expect(Object.keys(rhythms.request_rate_per_s?.[0]?.rows ?? {})).toEqual(['web']);
+    expect(Object.keys(rhythms.duration_mean_us?.[0]?.rows ?? {})).toEqual(['web']);
+    expect(Object.keys(drifts.error_ratio ?? {})).toEqual(['web']);
+    // Blocks of five minutes, three doubles each, but for those of the minute of trouble and around it.
+    expect(Buffer.from(drifts.duration_mean_us?.web ?? '', 'base64').length / 24).toBeGreaterThan(6);
 
     const silent = new EmbeddedBus({ now: () => nowMs });
     const second = await startEngine({ config, bus: silent, store, rules });
-    expect(second.pipeline.detector.exportRhythms()).toBe(stored);
+    expect(second.pipeline.detector.exportPast()).toBe(stored);
     await second.stop();
     await bus.close();
     await silent.close();

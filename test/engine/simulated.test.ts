@@ -36,6 +36,21 @@ describe('a simulated system', () => {
     );
   });
 
+  it.each(['slow_service', 'errors_instance', 'throttled', 'lossy_machine', 'drop', 'more_calls'] as const)(
+    '%s, growing for twenty minutes: one incident, its entity and its class, and since when',
+    async (kind) => {
+      const growing = { healthyMinutes: 30, growingMinutes: 20, faultMinutes: 1 };
+      let simulated: Simulated | undefined;
+      for (let seed = SEED; simulated === undefined; seed++) simulated = await simulate(seed, [kind], 'none', growing);
+      const { faults, reports } = simulated;
+      expect(new Set(reports.map(({ incidentId }) => incidentId)).size).toBe(1);
+      const { startMs, causes } = reports.at(-1)!;
+      expect(causes[0] !== undefined && isRight(faults[0]!, causes[0]), faults[0]!.truth.name).toBe(true);
+      // To a block of five minutes.
+      expect(startMs).toBeGreaterThanOrEqual(faultMs(growing) - 300_000);
+    },
+  );
+
   it('two faults at once: both are among the first two causes of one incident', async () => {
     const { faults, reports } = await firstPair('slow_service', 'errors_instance');
     expect(new Set(reports.map(({ incidentId }) => incidentId)).size).toBe(1);
