@@ -17,7 +17,7 @@ export const FAULT_NEEDS: Readonly<
   'service-killed': { target: ['service'], args: [] },
   'cpu-throttle': { target: ['instance'], args: ['cpus'] },
   'db-lock': { target: ['store'], args: ['table', 'mode'] },
-  'slow-statement': { target: ['store'], args: ['table', 'delayMs'] },
+  'slow-statement': { target: ['store'], args: ['table', 'delayMs', 'growS'] },
   'error-burst': { target: ['instance', 'route'], args: ['ratio', 'status'] },
   'slow-code': { target: ['instance', 'route'], args: ['cpuMs'] },
   'repeated-calls': { target: ['instance', 'route'], args: ['times'] },

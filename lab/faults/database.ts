@@ -45,14 +45,20 @@ export const databaseLock: StartFault = async (lab, target, args) => {
   };
 };
 
-/** Every statement on `table` takes `delayMs` (default 80) longer: a view that sleeps once stands in its place. */
+/**
+ * Every statement on `table` takes `delayMs` (default 80) longer: a view that sleeps once stands in its place. With `growS`
+ * it grows evenly to that within so many seconds.
+ */
 export const slowStatement: StartFault = async (lab, target, args) => {
   const postgres = lab.postgres(target.store ?? '');
   const table = identifier(args, 'table');
   const delayS = numberArgument(args, 'delayMs', 80) / 1_000;
+  const growS = numberArgument(args, 'growS', 0);
+  const elapsed = `extract(epoch FROM clock_timestamp()) - ${Date.now() / 1_000}`;
+  const sleepS = growS > 0 ? `${delayS} * least(1, (${elapsed}) / ${growS})` : `${delayS}`;
   const swap = [
     `ALTER TABLE ${table} RENAME TO ${table}_base`,
-    `CREATE VIEW ${table} AS SELECT * FROM ${table}_base WHERE (SELECT true FROM pg_sleep(${delayS}))`,
+    `CREATE VIEW ${table} AS SELECT * FROM ${table}_base WHERE (SELECT true FROM pg_sleep(${sleepS}))`,
   ];
   await postgres.execute(`BEGIN; ${swap.join('; ')}; COMMIT`);
   return {

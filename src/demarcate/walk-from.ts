@@ -89,6 +89,8 @@ function tooLate(comparison: Comparison, symptom: Entity, kind: LedgerKind, susp
   if (suspect.onsetMs === undefined) return false;
   const own = comparison.anomalies.filter(({ entity }) => entityKey(entity) === entityKey(symptom));
   const ofKind = own.filter((anomaly) => LEDGER_OF[anomaly.symptom] === kind);
+  // What grew little by little shows at each when it is large enough there, in any order.
+  if (ofKind.some(({ grownMs }) => grownMs !== undefined)) return false;
   // The latest it may have begun: what cannot be told is not held against anybody.
   return suspect.onsetMs > firstOnsetMs(ofKind.length > 0 ? ofKind : own) + LATE_WINDOWS * comparison.windowMs;
 }

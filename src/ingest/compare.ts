@@ -8,6 +8,7 @@ import type { Ends, Selection } from './compare-parts.ts';
 import { sortBy } from './compare-parts.ts';
 import { resourceEntities } from './compare-resources.ts';
 import { scopeOf } from './compare-scope.ts';
+import { CHANGES_BEFORE_MS } from './config.ts';
 import type { KeptWindow } from './kept-window.ts';
 import type { MinuteBlock } from './minute-block.ts';
 import type { SeriesStore } from './store.ts';
@@ -20,8 +21,6 @@ const GUARD_WINDOWS = 2;
 const MIN_BASELINE_WINDOWS = 3;
 /** Of the time of a growth of which nothing before is kept, the part that stands for it. */
 const LEAST_GROWN_SHARE = 0.2;
-/** Changes this long before the onset may have caused it. */
-const CHANGES_BEFORE_MS = 5 * 60_000;
 
 export function buildComparison(
   store: SeriesStore,
@@ -48,9 +47,9 @@ export function buildComparison(
     tcp,
     resources,
     topology: topology(store, calls, tcp, resources),
-    changes: all
-      .flatMap((window) => window.changes)
-      .filter((change) => change.atMs >= startMs - CHANGES_BEFORE_MS && change.atMs < nowMs + store.windowMs),
+    changes: store.changes.filter(
+      (change) => change.atMs >= startMs - CHANGES_BEFORE_MS && change.atMs < nowMs + store.windowMs,
+    ),
     anomalies: options.anomalies ?? [],
     health: health(all, selection, nowMs),
   };

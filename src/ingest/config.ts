@@ -13,5 +13,7 @@ export const DEFAULT_INGEST_CONFIG: IngestConfig = {
   compareWholeLeaves: 100_000,
 };
 
+/** Changes this long before an incident may have caused it. */
+export const CHANGES_BEFORE_MS = 5 * 60_000;
 /** Window length when neither the configuration nor the first batch says one. */
 export const MAX_WINDOW_MS = 3_600_000;

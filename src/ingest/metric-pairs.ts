@@ -10,6 +10,9 @@ const MIN_BAND_WINDOWS = 3;
 const BAND_SPREADS = 4;
 const BAND_RATIO = 0.2;
 
+/** What shows within so many windows of a cut was there before it: what is rare need not show in the first. */
+const CUT_WINDOWS = 6;
+
 /** Sums from before the detail: no single windows any more. */
 export interface Extra {
   readonly sum: number;
@@ -20,11 +23,17 @@ export class PairBuilder {
   readonly #baseline: Float64Array;
   readonly #starts: readonly number[];
   readonly #before: number;
+  readonly #cut: number;
 
-  /** @param before number of baseline windows; @param starts start of each current window */
-  constructor(before: number, starts: readonly number[]) {
+  /**
+   * @param before  number of baseline windows
+   * @param starts  start of each current window
+   * @param isCut   single windows before the first of `starts` are no longer known: what it shows may have begun earlier
+   */
+  constructor(before: number, starts: readonly number[], isCut: boolean) {
     this.#before = before;
     this.#starts = starts;
+    this.#cut = isCut ? CUT_WINDOWS : 0;
     this.#baseline = new Float64Array(before);
   }
 
@@ -77,7 +86,7 @@ export class PairBuilder {
   #onset(values: ArrayLike<number>, center: number, spread: number): number | undefined {
     const band = Math.max(BAND_SPREADS * spread, BAND_RATIO * Math.abs(center));
     for (let i = 0; i < this.#starts.length; i++) {
-      if (Math.abs(values[this.#before + i]! - center) > band) return this.#starts[i];
+      if (Math.abs(values[this.#before + i]! - center) > band) return i < this.#cut ? undefined : this.#starts[i];
     }
     return undefined;
   }

@@ -3,8 +3,10 @@
  * what they were built of fits into detailBytes; packed they take a fifth of it), one-minute sums behind them, the fewer the older.
  */
 import type { Comparison } from '../model/comparison.ts';
+import type { ChangeRecord } from '../model/records.ts';
 import type { ClosedWindow } from '../model/window.ts';
 import { buildComparison } from './compare.ts';
+import { CHANGES_BEFORE_MS } from './config.ts';
 import type { KeptWindow } from './kept-window.ts';
 import { keep } from './kept-window.ts';
 import { BLOCK_MS, MinuteBlock } from './minute-block.ts';
@@ -13,6 +15,7 @@ import type { Identities } from './window-builder.ts';
 
 /** A relation from a topology record is believed this long after it was last confirmed. */
 const TOPOLOGY_MS = 3_600_000;
+const MOST_CHANGES = 10_000;
 /** Minutes are kept to this power of two times as far back as all of them are. */
 const MOST_DOUBLINGS = 4;
 
@@ -22,6 +25,8 @@ export class SeriesStore {
   readonly identities: Identities;
   readonly detail: KeptWindow[] = [];
   readonly blocks: MinuteBlock[] = [];
+  /** Of all that is kept, and of the minutes between; the newest MOST_CHANGES, oldest first. */
+  readonly changes: ChangeRecord[] = [];
   /** `relation\0from\0to` -> last window that confirmed it. */
   readonly topology = new Map<string, number>();
   readonly #config: IngestConfig;
@@ -46,6 +51,10 @@ export class SeriesStore {
     while (this.detail.length > detailWindowsMax || (this.detail.length > detailWindows && this.#bytes > detailBytes)) {
       this.#fold(this.detail.shift()!);
     }
+    this.changes.push(...window.changes);
+    const oldestMs = (this.blocks[0] ?? this.detail[0]!).startMs - CHANGES_BEFORE_MS;
+    const first = this.changes.findIndex(({ atMs }) => atMs >= oldestMs);
+    this.changes.splice(0, Math.max(first < 0 ? this.changes.length : first, this.changes.length - MOST_CHANGES));
   }
 
   #fold(window: KeptWindow): void {
