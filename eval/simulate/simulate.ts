@@ -25,6 +25,8 @@ export interface Length {
   readonly growingMinutes?: number;
   /** It is there for so long, then gone for so long, again and again; both 0: it stays. */
   readonly onSeconds?: number;
+  /** Windows that ingest keeps one by one; missing: as many as fit, which in systems this small are half an hour. */
+  readonly keptWindows?: number;
   readonly offSeconds?: number;
 }
 
@@ -99,7 +101,9 @@ export async function simulate(
   const drawn = draw(seed, kinds, condition, others);
   if (drawn === undefined) return undefined;
   const { system, faults, random, noise } = drawn;
-  const pipeline = createPipeline({ rules, configHash: 'simulate', ingest: { latenessMs: 15_000 } });
+  const { keptWindows } = length;
+  const kept = keptWindows === undefined ? {} : { detailWindows: keptWindows, detailWindowsMax: keptWindows };
+  const pipeline = createPipeline({ rules, configHash: 'simulate', ingest: { latenessMs: 15_000, ...kept } });
   const reports: Report[] = [];
   const healthy = length.healthyMinutes * MINUTE_WINDOWS;
   const both = healthy + Math.round(((length.apartSeconds ?? 0) * 1000) / WINDOW_MS);

@@ -27,7 +27,7 @@ export function createDetector(config: Partial<DetectConfig> = {}): Detector {
   return new WindowDetector({ ...DEFAULT_DETECT_CONFIG, ...config });
 }
 
-const SNAPSHOT_VERSION = 8;
+const SNAPSHOT_VERSION = 9;
 const PAST_VERSION = 3;
 /** Two minutes of 5 s windows: longer than any rolling restart keeps one edge busy. */
 const ABSORBED_WINDOWS = 24;
@@ -199,6 +199,7 @@ class EnvironmentDetector {
   #anomaly(family: Family, i: number, windowMs: number): Active {
     const { direction, baseline, current, ...rest } = family.tracks.read(i);
     const sinceMs = family.grownSinceMs(i);
+    const limitAtMs = family.limitAtMs(i);
     const { metric, symptoms, entity, opens } = family.spec;
     const perSecond = metric.endsWith('_per_s') ? 1000 / windowMs : 1;
     const side = family.spec.side === undefined ? undefined : this.#calls.sideOf(family, i);
@@ -219,6 +220,7 @@ class EnvironmentDetector {
         ...(sinceMs < rest.onsetMs
           ? { onsetMs: sinceMs, onsetBlurMs: rest.onsetMs - sinceMs + (rest.onsetBlurMs ?? 0), grownMs: rest.onsetMs }
           : {}),
+        ...(Number.isNaN(limitAtMs) ? {} : { limitAtMs }),
       },
     };
   }

@@ -6,7 +6,7 @@
  *
  * Memory: 700 bytes a series. Cost: O(1) a window, O(blocks log blocks) for each reference asked for.
  */
-import { medianAndMadInPlace, sortInPlace } from '../stats/robust.ts';
+import { medianAndMadInPlace, medianInPlace, sortInPlace } from '../stats/robust.ts';
 import type { ColumnsState } from './columns.ts';
 import { Columns, fromBase64, toBase64 } from './columns.ts';
 
@@ -48,7 +48,19 @@ export interface Reference {
   volume: number;
 }
 
+/** Of a gauge, over so many minutes. */
+export interface Trend {
+  readonly perMinute: number;
+  readonly minutes: number;
+  readonly noise: number;
+}
+
+const NO_TREND: Trend = { perMinute: Number.NaN, minutes: 0, noise: Number.NaN };
+const MIN_KNOWN_SHARE = 0.9;
+
 const values = new Float64Array(BLOCKS);
+const times = new Float64Array(BLOCKS);
+const slopes = new Float64Array((BLOCKS * (BLOCKS - 1)) / 2);
 const volumes = new Float64Array(BLOCKS);
 const level = { median: 0, spread: 0 };
 
@@ -157,6 +169,32 @@ export class DriftPool {
       if (rises ? before <= limit : before >= limit) return minute + 1 - (this.#number(i, back) + 1) * NOW_MINUTES;
     }
     return 0;
+  }
+
+  /**
+   * The median slope between the blocks of the last `span` (Theil and Sen), and how far they scatter around it (scaled
+   * MAD); NaN: fewer than nine tenths of them are known.
+   */
+  trend(i: number, minute: number, span: number, minVolume: number): Trend {
+    // A block that ends with this minute is made after it was judged.
+    const last = Math.floor(minute / NOW_MINUTES) - 1;
+    let n = 0;
+    for (let back = this.#newest(i, last); back < this.#held(i); back++) {
+      const number = this.#number(i, back);
+      if (number <= last - span) break;
+      if (this.#denominator(i, back) < minVolume) continue;
+      values[n] = this.#numerator(i, back) / this.#denominator(i, back);
+      times[n++] = number * NOW_MINUTES;
+    }
+    if (n < MIN_KNOWN_SHARE * span) return NO_TREND;
+    let pairs = 0;
+    for (let a = 0; a < n; a++)
+      for (let b = a + 1; b < n; b++) slopes[pairs++] = (values[a]! - values[b]!) / (times[a]! - times[b]!);
+    const perMinute = medianInPlace(slopes, pairs);
+    const minutes = times[0]! - times[n - 1]!;
+    for (let a = 0; a < n; a++) values[a] = values[a]! - perMinute * times[a]!;
+    medianAndMadInPlace(values, n, level);
+    return { perMinute, minutes, noise: level.spread };
   }
 
   #held(i: number): number {

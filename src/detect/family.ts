@@ -160,6 +160,11 @@ export abstract class Family<P extends Baseline = Baseline> {
     return Number.NaN;
   }
 
+  /** Of an active gauge that runs full: when it meets its limit at this pace; NaN: never, or nobody knows. */
+  limitAtMs(_i: number): number {
+    return Number.NaN;
+  }
+
   save(): FamilyState {
     return {
       tracks: this.tracks.save(),

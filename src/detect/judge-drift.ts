@@ -31,6 +31,8 @@ const RULE = { open: 2, of: 3, close: 1 };
 export abstract class DriftFamily extends Family<DriftPool> {
   protected abstract readonly minVolume: number;
   protected abstract readonly isLogarithmic: boolean;
+  /** Abnormal minutes are learned like others. */
+  protected readonly learnsAlways: boolean = false;
   /** When the change of those that are active began to show. */
   readonly #since = new Columns({ since: { type: Float64Array, fill: Number.NaN } });
 
@@ -63,7 +65,7 @@ export abstract class DriftFamily extends Family<DriftPool> {
     }
     const { minVolume } = this;
     if (this.pool.latest.denominator >= minVolume && this.pool.refer(i, minute, minVolume, this.isLogarithmic)) {
-      this.judge();
+      this.judge(i, minute, moment);
       this.#excuse(i, moment.atMs);
       const was = this.tracks.isActive(i);
       this.settle(i, moment);
@@ -72,11 +74,11 @@ export abstract class DriftFamily extends Family<DriftPool> {
         this.#since.array.since[i] = moment.atMs + (1 - minutes * MINUTE_WINDOWS) * moment.windowMs;
       }
     }
-    if (!this.tracks.isSuspect(i)) this.pool.endBlock(i, minute);
+    if (this.learnsAlways || !this.tracks.isSuspect(i)) this.pool.endBlock(i, minute);
   }
 
   /** Judges `pool.latest` by `pool.reference` into `judged`. */
-  protected abstract judge(): void;
+  protected abstract judge(i: number, minute: number, moment: Moment): void;
 
   /** What both of the last two days, or weeks, showed at this time. */
   #excuse(i: number, atMs: number): void {

@@ -6,6 +6,7 @@ import type { Entities } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
 import type { GaugeLimits } from './judge-gauge.ts';
 import { GaugeFamily } from './judge-gauge.ts';
+import { LimitDrift } from './judge-limit.ts';
 import { CountFamily } from './judge-ratio.ts';
 
 type Kind = 'instance' | 'machine';
@@ -16,6 +17,8 @@ interface GaugeSpec {
   readonly symptom: Symptom;
   readonly limits: Partial<GaugeLimits>;
   readonly kinds?: readonly Kind[];
+  /** What is taken stays taken until it is given back: it may run full little by little. */
+  readonly fills?: boolean;
   /** NaN: unknown. */
   readonly value: (f: Fields, windowUs: number) => number;
 }
@@ -64,6 +67,7 @@ function gauges(config: DetectConfig): readonly GaugeSpec[] {
       metric: 'memory_limit_ratio',
       symptom: 'memory_pressure',
       limits: { floor: 0.01, minRise: 0.05, minValue: config.saturationRatio },
+      fills: true,
       value: (f) => known(f.memoryUsedBytes) / known(f.memoryLimitBytes),
     },
     {
@@ -76,12 +80,14 @@ function gauges(config: DetectConfig): readonly GaugeSpec[] {
       metric: 'fd_limit_ratio',
       symptom: 'saturation',
       limits: nearLimit,
+      fills: true,
       value: (f) => known(f.fdUsed) / known(f.fdLimit),
     },
     {
       metric: 'conntrack_ratio',
       symptom: 'saturation',
       limits: nearLimit,
+      fills: true,
       value: (f) => known(f.conntrackCount) / known(f.conntrackMax),
     },
     { metric: 'steal_ratio', symptom: 'resource_rise', limits: pressure, value: share('stealTimeUs') },
@@ -133,8 +139,14 @@ const EXTRA_LIMITS: GaugeLimits = {
 const MAX_EXTRA = 64;
 const EXTRA_PREFIX = 'extra.';
 
+const NO_LIMITS: GaugeLimits = { floor: 0, floorRatio: 0, minRise: 0, minRiseRatio: 0, minValue: -Infinity };
+
 interface KindFamilies {
-  readonly gauges: readonly { readonly spec: GaugeSpec; readonly family: GaugeFamily }[];
+  readonly gauges: readonly {
+    readonly spec: GaugeSpec;
+    readonly family: GaugeFamily;
+    readonly filling?: LimitDrift;
+  }[];
   readonly counts: readonly { readonly field: string; readonly family: CountFamily }[];
   readonly extra: Map<string, GaugeFamily>;
 }
@@ -157,17 +169,11 @@ export class ResourceSeries {
     const make = (entity: Kind): KindFamilies => ({
       gauges: gauges(config)
         .filter((spec) => spec.kinds === undefined || spec.kinds.includes(entity))
-        .map((spec) => ({
-          spec,
-          family: new GaugeFamily({ entity, metric: spec.metric, symptoms: [spec.symptom] }, config, {
-            floor: 0,
-            floorRatio: 0,
-            minRise: 0,
-            minRiseRatio: 0,
-            minValue: -Infinity,
-            ...spec.limits,
-          }),
-        })),
+        .map((spec) => {
+          const about = { entity, metric: spec.metric, symptoms: [spec.symptom] } as const;
+          const family = new GaugeFamily(about, config, { ...NO_LIMITS, ...spec.limits });
+          return { spec, family, ...(spec.fills ? { filling: new LimitDrift(about, config, family) } : {}) };
+        }),
       counts: COUNTS.map(({ field, metric, symptom, floor, minNumerator, open, of }) => ({
         field,
         family: new CountFamily(
@@ -184,7 +190,7 @@ export class ResourceSeries {
 
   get families(): readonly Family[] {
     return Object.values(this.#kinds).flatMap((kind) => [
-      ...kind.gauges.map(({ family }) => family),
+      ...kind.gauges.flatMap(familiesOf),
       ...kind.counts.map(({ family }) => family),
       ...kind.extra.values(),
     ]);
@@ -196,14 +202,16 @@ export class ResourceSeries {
     for (const kind of ['instance', 'machine'] as const) {
       const { gauges: specs, counts, extra } = this.#kinds[kind];
       const table = this.#entities.table(kind);
-      for (const family of [...specs.map((g) => g.family), ...counts.map((c) => c.family), ...extra.values()]) {
+      for (const family of [...specs.flatMap(familiesOf), ...counts.map((c) => c.family), ...extra.values()]) {
         family.ensure(table.size);
         for (const i of [...family.tracks.live]) if (!fields[kind].has(i)) family.unknown(i);
       }
       for (const [i, values] of fields[kind]) {
         const mute = muted.size > 0 && muted.has(`${kind}:${table.names[i]}`);
-        for (const { spec, family } of specs) {
-          family.step(i, moment, mute ? Number.NaN : spec.value(values, windowUs));
+        for (const { spec, family, filling } of specs) {
+          const value = mute ? Number.NaN : spec.value(values, windowUs);
+          family.step(i, moment, value);
+          if (filling !== undefined) filling.step(i, moment, value, Number.isFinite(value) ? 1 : Number.NaN);
         }
         for (const { field, family } of counts) family.step(i, moment, known(values[field]));
         for (const name of Object.keys(values)) {
@@ -253,7 +261,7 @@ export class ResourceSeries {
   save(): ResourceState {
     return {
       kinds: Object.values(this.#kinds).map((kind) => ({
-        families: [...kind.gauges, ...kind.counts].map(({ family }) => family.save()),
+        families: [...kind.gauges, ...kind.counts].flatMap(familiesOf).map((family) => family.save()),
         extra: [...kind.extra].map(([name, family]) => [name, family.save()] as const),
       })),
     };
@@ -262,10 +270,14 @@ export class ResourceSeries {
   restore(state: ResourceState): void {
     (['instance', 'machine'] as const).forEach((name, k) => {
       const kind = this.#kinds[name];
-      [...kind.gauges, ...kind.counts].forEach(({ family }, f) => {
+      [...kind.gauges, ...kind.counts].flatMap(familiesOf).forEach((family, f) => {
         family.restore(state.kinds[k]!.families[f]!);
       });
       for (const [extra, saved] of state.kinds[k]!.extra) this.#extra(name, extra, 0)?.restore(saved);
     });
   }
+}
+
+function familiesOf({ family, filling }: { readonly family: Family; readonly filling?: LimitDrift }): Family[] {
+  return filling === undefined ? [family] : [family, filling];
 }

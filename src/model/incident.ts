@@ -37,6 +37,8 @@ export interface Anomaly {
   readonly onsetBlurMs?: number;
   /** It changed little by little: grown beyond what is usual since then. */
   readonly grownMs?: number;
+  /** At the pace of the last half hour it meets its limit then. */
+  readonly limitAtMs?: number;
   /** Start of the window in which it was raised. */
   readonly detectedMs: number;
   /** Start of the last abnormal window so far. */

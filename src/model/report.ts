@@ -13,6 +13,8 @@ export interface KeyMetric {
   readonly baseline: number | null;
   readonly current: number | null;
   readonly onsetMs: number;
+  /** It runs full little by little, and at this pace meets its limit then. */
+  readonly limitAtMs?: number;
 }
 
 /** A ledger as JSON can carry it: NaN has become null. Entries add up to `change`. */

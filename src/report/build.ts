@@ -108,6 +108,7 @@ function keyMetrics(incident: Incident): KeyMetric[] {
       baseline: finite(anomaly.baseline),
       current: finite(anomaly.current),
       onsetMs: anomaly.onsetMs,
+      ...(anomaly.limitAtMs === undefined ? {} : { limitAtMs: Math.round(anomaly.limitAtMs) }),
     });
     if (metrics.length === MAX_KEY_METRICS) break;
   }

@@ -63,16 +63,23 @@ function changed(report: Report): string {
 
 function keyMetrics(report: Report): string {
   if (report.keyMetrics.length === 0) return '';
-  const rows = report.keyMetrics.map(({ entity, metric, unit, baseline, current, onsetMs }) => [
+  const rows = report.keyMetrics.map(({ entity, metric, unit, baseline, current, onsetMs, limitAtMs }) => [
     entityWithKind(entity),
     metricWords(metric),
     showMetric(baseline, unit),
-    showMetric(current, unit),
+    `${showMetric(current, unit)}${limit(limitAtMs, report.reportedMs)}`,
     showChange(baseline, current, unit),
     onset(onsetMs, report.startMs),
   ]);
   const meaning = 'Before: its usual level. Now: the mean of its abnormal windows.';
   return `## Key metrics\n\n${meaning}\n\n${table(['entity', 'metric', 'before', 'now', 'change', 'onset'], rows)}`;
+}
+
+/** When what runs full is full, to the minute: it goes by a pace. */
+function limit(ms: number | undefined, reportedMs: number): string {
+  if (ms === undefined) return '';
+  const minutes = Math.max(0, Math.round((ms - reportedMs) / 60_000));
+  return minutes === 0 ? ', full any minute' : `, full in ${minutes} min at this pace`;
 }
 
 function onset(ms: number, startMs: number): string {

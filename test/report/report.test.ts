@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { edge, service } from '../../src/model/entity.ts';
+import type { Anomaly } from '../../src/model/incident.ts';
 import type { ChangeRecord } from '../../src/model/records.ts';
 import type { Verdict } from '../../src/model/verdict.ts';
 import type { Ledger, Suspect } from '../../src/model/walk.ts';
@@ -397,6 +398,31 @@ describe('numbers for people', () => {
       baseline: 0,
       current: 6,
     });
+  });
+
+  it('says what came little by little, and when what runs full is full', async () => {
+    const grown = (anomaly: Anomaly): Anomaly => ({ ...anomaly, grownMs: START + 600_000 });
+    const [first, second, ...rest] = WORLD.anomalies!;
+    const memory: Anomaly = {
+      ...first!,
+      entity: { kind: 'instance', name: 'orders-1' },
+      metric: 'memory_limit_ratio',
+      symptom: 'memory_pressure',
+      baseline: 0.62,
+      current: 0.81,
+      limitAtMs: START + 20 * 60_000 + 0.4,
+    };
+    const reportedMs = START + 6 * 60_000;
+    const some = (anomalies: readonly Anomaly[]) => input({ ...WORLD, anomalies: [...anomalies, memory] });
+    const report = buildReport({ ...(await some([grown(first!), grown(second!), ...rest])), reportedMs });
+    expect(report.phenomenon).toContain(', little by little since 2023-11-14 22:13:20 UTC.');
+    expect(report.keyMetrics.at(-1)).toMatchObject({ metric: 'memory_limit_ratio', limitAtMs: START + 20 * 60_000 });
+    expect(validate(report), JSON.stringify(validate.errors)).toBe(true);
+    expect(toMarkdown(report)).toMatch(/memory used of limit \| 62 % \| 81 %, full in 14 min at this pace \|/);
+    const full = buildReport({ ...(await some([first!, grown(second!), ...rest])), reportedMs: START + 25 * 60_000 });
+    expect(toMarkdown(full)).toContain('81 %, full any minute |');
+    // One of two came at once.
+    expect(full.phenomenon).not.toContain('little by little');
   });
 
   it('narrows a cause at an instance to that instance', async () => {
