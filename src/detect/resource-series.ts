@@ -4,8 +4,10 @@ import type { ClosedWindow } from '../model/window.ts';
 import type { DetectConfig } from './config.ts';
 import type { Entities } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
+import type { DriftFamily } from './judge-drift.ts';
 import type { GaugeLimits } from './judge-gauge.ts';
 import { GaugeFamily } from './judge-gauge.ts';
+import { GaugeDrift } from './judge-gauge-drift.ts';
 import { LimitDrift } from './judge-limit.ts';
 import { CountFamily } from './judge-ratio.ts';
 
@@ -145,7 +147,7 @@ interface KindFamilies {
   readonly gauges: readonly {
     readonly spec: GaugeSpec;
     readonly family: GaugeFamily;
-    readonly filling?: LimitDrift;
+    readonly slow?: DriftFamily;
   }[];
   readonly counts: readonly { readonly field: string; readonly family: CountFamily }[];
   readonly extra: Map<string, GaugeFamily>;
@@ -171,8 +173,15 @@ export class ResourceSeries {
         .filter((spec) => spec.kinds === undefined || spec.kinds.includes(entity))
         .map((spec) => {
           const about = { entity, metric: spec.metric, symptoms: [spec.symptom] } as const;
-          const family = new GaugeFamily(about, config, { ...NO_LIMITS, ...spec.limits });
-          return { spec, family, ...(spec.fills ? { filling: new LimitDrift(about, config, family) } : {}) };
+          const limits = { ...NO_LIMITS, ...spec.limits };
+          const family = new GaugeFamily(about, config, limits);
+          if (spec.fills) return { spec, family, slow: new LimitDrift(about, config, family) };
+          // Machines are few.
+          return {
+            spec,
+            family,
+            ...(entity === 'machine' ? { slow: new GaugeDrift(about, config, limits, family) } : {}),
+          };
         }),
       counts: COUNTS.map(({ field, metric, symptom, floor, minNumerator, open, of }) => ({
         field,
@@ -208,10 +217,10 @@ export class ResourceSeries {
       }
       for (const [i, values] of fields[kind]) {
         const mute = muted.size > 0 && muted.has(`${kind}:${table.names[i]}`);
-        for (const { spec, family, filling } of specs) {
+        for (const { spec, family, slow } of specs) {
           const value = mute ? Number.NaN : spec.value(values, windowUs);
           family.step(i, moment, value);
-          if (filling !== undefined) filling.step(i, moment, value, Number.isFinite(value) ? 1 : Number.NaN);
+          slow?.step(i, moment, value, Number.isFinite(value) ? 1 : Number.NaN);
         }
         for (const { field, family } of counts) family.step(i, moment, known(values[field]));
         for (const name of Object.keys(values)) {
@@ -278,6 +287,6 @@ export class ResourceSeries {
   }
 }
 
-function familiesOf({ family, filling }: { readonly family: Family; readonly filling?: LimitDrift }): Family[] {
-  return filling === undefined ? [family] : [family, filling];
+function familiesOf({ family, slow }: { readonly family: Family; readonly slow?: Family }): Family[] {
+  return slow === undefined ? [family] : [family, slow];
 }

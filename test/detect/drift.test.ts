@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { DEFAULT_DETECT_CONFIG } from '../../src/detect/config.ts';
 import { DurationDrift, ErrorDrift, RateDrift } from '../../src/detect/judge-drift.ts';
 import { DurationFamily } from '../../src/detect/judge-duration.ts';
+import { GaugeFamily } from '../../src/detect/judge-gauge.ts';
+import { GaugeDrift } from '../../src/detect/judge-gauge-drift.ts';
 import { RateFamily } from '../../src/detect/judge-rate.ts';
 import { RatioFamily } from '../../src/detect/judge-ratio.ts';
 import { createRandom, normal, poisson } from '../../src/stats/index.ts';
@@ -136,6 +138,32 @@ describe('what grows little by little', () => {
     const seen = run(from + HOUR + 10 * MINUTE, (w) => ({ slower: slower(w) }), watched);
     expect([...seen.keys()]).toEqual(['slow duration_mean_us']);
     expect(watched.alarmed()).toEqual([]);
+  });
+});
+
+describe('a gauge of a machine that rises little by little', () => {
+  const limits = { floor: 0.02, floorRatio: 0, minRise: 0.1, minRiseRatio: 0, minValue: -Infinity };
+  const about = { entity: 'machine', metric: 'psi_io_some_ratio', symptoms: ['resource_rise'] } as const;
+  const alarms = (value: (w: number) => number): string[] => {
+    const random = createRandom(1);
+    const fast = new GaugeFamily(about, DEFAULT_DETECT_CONFIG, limits);
+    const slow = new GaugeDrift(about, DEFAULT_DETECT_CONFIG, limits, fast);
+    for (const family of [fast, slow]) family.ensure(1);
+    const seen = new Set<string>();
+    for (let w = 0; w < 4 * HOUR; w++) {
+      const read = value(w) * (1 + 0.05 * normal(random));
+      fast.step(0, moment(w), read);
+      slow.step(0, moment(w), read, 1);
+      if (fast.tracks.isActive(0)) seen.add('sudden');
+      if (slow.tracks.isActive(0)) seen.add('slow');
+    }
+    return [...seen];
+  };
+
+  it('is told by the blocks of two hours alone, what jumps by the windows, and a third more is nothing', () => {
+    expect(alarms((w) => 0.02 + 0.4 * grown(w, 2 * HOUR, 90 * MINUTE))).toEqual(['slow']);
+    expect(alarms((w) => (w >= 2 * HOUR && w < 2 * HOUR + 10 * MINUTE ? 0.4 : 0.02))).toEqual(['sudden']);
+    expect(alarms((w) => 0.15 + 0.05 * grown(w, 2 * HOUR, HOUR))).toEqual([]);
   });
 });
 
