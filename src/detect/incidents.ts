@@ -4,6 +4,7 @@ import { compareNames, entityKey } from '../model/entity.ts';
 import type { Anomaly, Incident, IncidentEvent, IncidentEventKind } from '../model/incident.ts';
 import type { DetectConfig } from './config.ts';
 import type { CallGraph } from './connect.ts';
+import { BLOCK_WINDOWS } from './drift-pool.ts';
 
 /** An anomaly now, and whether it may open an incident. */
 export interface Active {
@@ -87,7 +88,7 @@ export class Incidents {
       const oldest = open[0];
       if (oldest !== undefined) {
         this.#absorb(oldest, open.slice(1), atMs, windowMs, events);
-        this.#join(oldest, entries, atMs, events);
+        this.#join(oldest, entries, atMs, windowMs, events);
         continue;
       }
       const symptoms = entries.filter((entry) => entry.opens);
@@ -103,7 +104,7 @@ export class Incidents {
       flapping.state = 'open';
       flapping.resolvedMs = null;
       flapping.quiet = 0;
-      this.#join(flapping, entries, atMs, events);
+      this.#join(flapping, entries, atMs, windowMs, events);
     }
   }
 
@@ -126,11 +127,20 @@ export class Incidents {
     return opened;
   }
 
-  #join(owner: Case, entries: readonly Active[], atMs: number, events: Map<Case, IncidentEventKind>): void {
+  #join(
+    owner: Case,
+    entries: readonly Active[],
+    atMs: number,
+    windowMs: number,
+    events: Map<Case, IncidentEventKind>,
+  ): void {
     for (const entry of entries) {
       const known = owner.members.get(keyOf(entry.anomaly));
       owner.members.set(keyOf(entry.anomaly), known === undefined ? entry : continued(known, entry));
-      if (entry.opens && entry.anomaly.onsetMs < owner.startMs) owner.startMs = entry.anomaly.onsetMs;
+      const { onsetMs, grownMs } = entry.anomaly;
+      // When growth began is known to a block: nearer than that it came with the rest.
+      const resolutionMs = grownMs === undefined ? 0 : BLOCK_WINDOWS * windowMs;
+      if (entry.opens && onsetMs < owner.startMs - resolutionMs) owner.startMs = onsetMs;
     }
     owner.updatedMs = atMs;
     if (!events.has(owner)) events.set(owner, 'updated');
