@@ -18,6 +18,7 @@ import { flags, wholeNumber } from '../flags.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import { FAULT_KINDS } from './fault.ts';
 import { PairScores, SECOND_KINDS } from './pairs.ts';
+import { WINDOW_MS } from './requests.ts';
 import type { Simulated } from './simulate.ts';
 import { faultMs, isRight, lastReports, simulate, USUAL_LENGTH } from './simulate.ts';
 import { conditionOf } from './system.ts';
@@ -66,13 +67,15 @@ const length = {
   offSeconds: Number(values['off-seconds']),
   ...(values['kept-windows'] === undefined ? {} : { keptWindows: wholeNumber('kept-windows', values['kept-windows']) }),
 };
+for (const [flag, value] of Object.entries(length))
+  if (!(Number.isFinite(value) && value >= 0))
+    throw new RcaError('RCA_BAD_INPUT', `${flag}: expected a number, 0 or more, found ${value}`);
 if (!(length.healthyMinutes > 0 && length.faultMinutes > 0))
   throw new RcaError('RCA_BAD_INPUT', '--healthy-minutes, --fault-minutes: expected numbers above 0');
-if (!(length.growingMinutes >= 0 && length.onSeconds >= 0 && length.offSeconds >= 0))
-  throw new RcaError('RCA_BAD_INPUT', '--growing-minutes, --on-seconds, --off-seconds: expected numbers, 0 or more');
+if ((length.onSeconds * 1000) % WINDOW_MS !== 0 || (length.offSeconds * 1000) % WINDOW_MS !== 0)
+  throw new RcaError('RCA_BAD_INPUT', '--on-seconds, --off-seconds: expected whole windows of 5 s');
 if (length.onSeconds > 0 !== length.offSeconds > 0)
   throw new RcaError('RCA_BAD_INPUT', '--on-seconds and --off-seconds: expected both, or neither');
-if (!(length.apartSeconds >= 0)) throw new RcaError('RCA_BAD_INPUT', '--apart-seconds: expected a number, 0 or more');
 if (!['1', '2'].includes(values.faults))
   throw new RcaError('RCA_BAD_INPUT', `--faults: expected 1 or 2, found ${values.faults}`);
 const pairs = new PairScores();

@@ -52,6 +52,9 @@ export interface CallSeriesState {
 export interface Past {
   readonly rhythms: Readonly<Record<string, RhythmRows>>;
   readonly drifts: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** What the blocks of `drifts` were made of: windows of this length, seen from this side of each service. */
+  readonly windowMs: number;
+  readonly sides: Readonly<Record<string, number>>;
 }
 
 export class CallSeries {
@@ -69,8 +72,12 @@ export class CallSeries {
   /** Services that change too slowly for either. */
   readonly #drift: { readonly rate: RateDrift; readonly errors: ErrorDrift; readonly duration: DurationDrift };
   readonly #gap: GaugeFamily;
-  /** Services that were offered what a restart brought along. */
+  /** Services that were offered what a restart brought along of their rhythms. */
   #adopted = 0;
+  /** Services whose blocks a restart brought along, with the side they were seen from; they wait until it is seen. */
+  #waiting = new Map<string, number>();
+  #pastWindowMs = Number.NaN;
+  #windowMs = Number.NaN;
   /** Traffic of this window as a multiple of its baseline, by entity. */
   readonly #load: Record<Kind, Float64Array> = {
     service: new Float64Array(64),
@@ -205,15 +212,30 @@ export class CallSeries {
     for (const family of [this.#p99, ...Object.values(this.#sparse), ...Object.values(this.#drift)])
       family.ensure(services.size);
     this.#gap.ensure(edges.size);
-    for (; this.#adopted < services.size; this.#adopted++) {
-      const name = services.names[this.#adopted]!;
-      for (const { rhythm } of this.#daily()) rhythm?.adopt(this.#adopted, name);
-      for (const drift of Object.values(this.#drift)) drift.adopt(this.#adopted, name);
-    }
+    for (; this.#adopted < services.size; this.#adopted++)
+      for (const { rhythm } of this.#daily()) rhythm?.adopt(this.#adopted, services.names[this.#adopted]!);
+    this.#adoptBlocks(moment.windowMs);
     // Family by family, not entity by entity: a family's columns stay in the cache.
     for (const kind of ['service', 'edge', 'instance'] as const) this.#golden(kind, moment, missing, muted);
     this.#tails(moment, muted);
     this.#gaps(moment);
+  }
+
+  /** Blocks go to who is seen from the side they were made of: in the first window after a restart it may be the other. */
+  #adoptBlocks(windowMs: number): void {
+    this.#windowMs = windowMs;
+    if (this.#waiting.size === 0) return;
+    const drifts = Object.values(this.#drift);
+    if (windowMs !== this.#pastWindowMs) {
+      for (const drift of drifts) drift.forsake();
+      this.#waiting.clear();
+    }
+    for (const [name, side] of this.#waiting) {
+      const i = this.#entities.services.find(name);
+      if (i === undefined || this.#views.service.side[i] !== side) continue;
+      for (const drift of drifts) drift.adopt(i, name);
+      this.#waiting.delete(name);
+    }
   }
 
   /** The preferred side wins for good as soon as it is seen; the baselines of the other do not compare. */
@@ -328,11 +350,18 @@ export class CallSeries {
       drifts: Object.fromEntries(
         Object.values(this.#drift).map((drift) => [drift.spec.metric, drift.exportBlocks(names)]),
       ),
+      windowMs: Number.isNaN(this.#windowMs) ? this.#pastWindowMs : this.#windowMs,
+      sides: {
+        ...Object.fromEntries(this.#waiting),
+        ...Object.fromEntries(names.map((name, i) => [name, this.#views.service.side[i] ?? 2])),
+      },
     };
   }
 
   /** Before the first window. */
-  importPast({ rhythms, drifts }: Past): void {
+  importPast({ rhythms, drifts, windowMs, sides }: Past): void {
+    this.#pastWindowMs = windowMs;
+    this.#waiting = new Map(Object.entries(sides));
     for (const { spec, rhythm } of this.#daily()) {
       const own = rhythms[spec.metric];
       if (own !== undefined) rhythm?.import(own);

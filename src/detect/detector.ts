@@ -3,6 +3,7 @@ import type { Entity } from '../model/entity.ts';
 import { compareNames } from '../model/entity.ts';
 import { RcaError } from '../model/errors.ts';
 import type { Anomaly, Incident, IncidentEvent } from '../model/incident.ts';
+import { grownSinceMs } from '../model/onset.ts';
 import type { ClosedWindow } from '../model/window.ts';
 import type { CallSeriesState, Past } from './call-series.ts';
 import { CallSeries } from './call-series.ts';
@@ -93,7 +94,11 @@ class WindowDetector implements Detector {
     return this.#some(environment)
       .flatMap((found) => found.incidents.list())
       .filter((incident) => incident.id !== incidentId)
-      .map((incident) => ({ fromMs: incident.startMs, toMs: incident.resolvedMs ?? Number.POSITIVE_INFINITY }));
+      .map(({ startMs, resolvedMs, anomalies }) => ({
+        // While it grew it was next to healthy for others.
+        fromMs: Math.max(startMs, grownSinceMs(anomalies) ?? startMs),
+        toMs: resolvedMs ?? Number.POSITIVE_INFINITY,
+      }));
   }
 
   snapshot(): Uint8Array {

@@ -2,7 +2,7 @@
  * The slow past of many ratios (durations per request, errors per request, requests per window): sums of minutes, the last
  * five of which are "now", and of five-minute blocks of two hours. What grows so slowly that a baseline of minutes learns
  * it is seen against them. A block is not referred to before it is ten minutes old. All goes by the time of windows, so
- * that a log that is read again gives the same blocks.
+ * that a log that is read again gives the same blocks. A minute is twelve windows, whatever their length.
  *
  * Memory: 700 bytes a series. Cost: O(1) a window, O(blocks log blocks) for each reference asked for.
  */
@@ -13,7 +13,7 @@ import { Columns, fromBase64, toBase64 } from './columns.ts';
 /** Windows of a minute; those of which nothing is known do not count, and half of them must be known. */
 export const MINUTE_WINDOWS = 12;
 const MIN_WINDOWS = MINUTE_WINDOWS / 2;
-const NOW_MINUTES = 5;
+export const NOW_MINUTES = 5;
 export const BLOCK_WINDOWS = NOW_MINUTES * MINUTE_WINDOWS;
 /** Blocks that are kept, and the most of them that are referred to: a log that is read again is behind what was kept. */
 const BLOCKS = 36;
@@ -21,6 +21,12 @@ const REFERRED = 24;
 /** Blocks' lengths that must have gone by since a block before it is referred to: ten minutes. */
 const LAG_BLOCKS = 2;
 const MIN_BLOCKS = 3;
+/** Blocks this old speak of another time: five hours, more than a lasting alarm (two hours) keeps new ones from being made. */
+const STALE_BLOCKS = 60;
+/** Of the last five minutes the most extreme are left out: one slow request, or one frozen window, is no slow change. */
+const LEFT_OUT = 2;
+/** Of a quarter or four times the requests it is another mix of requests. */
+const VOLUME_FACTOR = 4;
 /** Of what was added since the low level, the share that shows the growth. */
 const VISIBLE_SHARE = 0.25;
 
@@ -31,6 +37,8 @@ const SPECS = {
   minutes: { type: Float32Array, width: 2 * NOW_MINUTES },
   /** Minutes known without a break, up to NOW_MINUTES. */
   known: { type: Uint8Array },
+  /** Number since 1970 of the minute that is open. */
+  minute: { type: Uint32Array },
   turn: { type: Uint8Array },
   blocks: { type: Float32Array, width: 2 * BLOCKS },
   /** Number of the block since 1970. */
@@ -67,9 +75,10 @@ const level = { median: 0, spread: 0 };
 
 export class DriftPool {
   readonly #columns = new Columns(SPECS);
-  /** Valid after `now`. */
+  /** Valid after `endMinute` was true. */
   readonly latest = { numerator: 0, denominator: 0 };
-  /** Valid after `refer`. */
+  readonly whole = { numerator: 0, denominator: 0 };
+  /** Valid after `refer` was true. */
   readonly reference: Reference = { median: 0, spread: 0, lowest: 0, volume: 0 };
 
   ensure(size: number): void {
@@ -80,16 +89,31 @@ export class DriftPool {
     return this.#columns.size;
   }
 
-  add(i: number, numerator: number, denominator: number): void {
+  /** @param minute  number since 1970 of the minute that the window lies in */
+  add(i: number, minute: number, numerator: number, denominator: number): void {
     const { open } = this.#columns.array;
+    if (this.#columns.array.minute[i] !== minute) this.#begin(i, minute);
     open[i * 3] = open[i * 3]! + numerator;
     open[i * 3 + 1] = open[i * 3 + 1]! + denominator;
     open[i * 3 + 2] = open[i * 3 + 2]! + 1;
   }
 
-  /** Ends the minute. False: too little is known of it; else the sums of the last five, as far as known, are in `latest`. */
-  endMinute(i: number): boolean {
+  /** What was begun in an earlier minute and not ended is over; a minute in between that nobody knows breaks the row. */
+  #begin(i: number, minute: number): void {
+    const { open, known, minute: last } = this.#columns.array;
+    open.fill(0, i * 3, i * 3 + 3);
+    if (last[i] !== minute - 1) known[i] = 0;
+    last[i] = minute;
+  }
+
+  /**
+   * Ends the minute. False: too little is known of it or of the four before; else `whole` has the sums of all five, and
+   * `latest` those of the three that are nearest to usual.
+   * @param falls  the change looked for is a fall: the lowest are left out, else the highest
+   */
+  endMinute(i: number, minute: number, falls: boolean): boolean {
     const { open, minutes, known, turn } = this.#columns.array;
+    if (this.#columns.array.minute[i] !== minute) this.#begin(i, minute);
     const [numerator = 0, denominator = 0, windows = 0] = open.subarray(i * 3, i * 3 + 3);
     open.fill(0, i * 3, i * 3 + 3);
     if (windows < MIN_WINDOWS) {
@@ -101,26 +125,43 @@ export class DriftPool {
     minutes[at + NOW_MINUTES + turn[i]!] = denominator;
     turn[i] = (turn[i]! + 1) % NOW_MINUTES;
     known[i] = Math.min(NOW_MINUTES, known[i]! + 1);
-    this.latest.numerator = 0;
-    this.latest.denominator = 0;
-    for (let back = 1; back <= known[i]!; back++) {
-      const k = (turn[i]! - back + NOW_MINUTES) % NOW_MINUTES;
-      this.latest.numerator += minutes[at + k]!;
-      this.latest.denominator += minutes[at + NOW_MINUTES + k]!;
+    if (known[i] !== NOW_MINUTES) return false;
+    const { latest, whole } = this;
+    whole.numerator = 0;
+    whole.denominator = 0;
+    for (let k = 0; k < NOW_MINUTES; k++) {
+      whole.numerator += minutes[at + k]!;
+      whole.denominator += minutes[at + NOW_MINUTES + k]!;
+      values[k] = minutes[at + NOW_MINUTES + k]! > 0 ? minutes[at + k]! / minutes[at + NOW_MINUTES + k]! : Number.NaN;
+    }
+    latest.numerator = whole.numerator;
+    latest.denominator = whole.denominator;
+    for (let left = 0; left < LEFT_OUT; left++) {
+      let most = -1;
+      for (let k = 0; k < NOW_MINUTES; k++) {
+        if (Number.isNaN(values[k]!)) continue;
+        if (most < 0 || (falls ? values[k]! < values[most]! : values[k]! > values[most]!)) most = k;
+      }
+      if (most < 0) break;
+      values[most] = Number.NaN;
+      latest.numerator -= minutes[at + most]!;
+      latest.denominator -= minutes[at + NOW_MINUTES + most]!;
     }
     return true;
   }
 
-  /** Takes `latest` for a block, where a block of five minutes ends and all of it is known. @param minute that has ended */
+  /** Takes `whole` for a block, where a block of five minutes ends. @param minute that has ended */
   endBlock(i: number, minute: number): void {
-    const { known, blocks, number, made } = this.#columns.array;
+    const { blocks, number, made } = this.#columns.array;
     const block = Math.floor(minute / NOW_MINUTES);
-    if ((minute + 1) % NOW_MINUTES !== 0 || known[i] !== NOW_MINUTES) return;
-    // Read again.
-    if (made[i]! > 0 && this.#number(i, 0) >= block) return;
+    if ((minute + 1) % NOW_MINUTES !== 0) return;
+    const ahead = made[i]! > 0 ? this.#number(i, 0) - block : -1;
+    // A clock that was ahead and is set right; or it is read again.
+    if (ahead >= BLOCKS) made[i] = 0;
+    else if (ahead >= 0) return;
     const k = made[i]! % BLOCKS;
-    blocks[i * 2 * BLOCKS + k] = this.latest.numerator;
-    blocks[i * 2 * BLOCKS + BLOCKS + k] = this.latest.denominator;
+    blocks[i * 2 * BLOCKS + k] = this.whole.numerator;
+    blocks[i * 2 * BLOCKS + BLOCKS + k] = this.whole.denominator;
     number[i * BLOCKS + k] = block;
     made[i] = made[i]! + 1;
   }
@@ -129,10 +170,14 @@ export class DriftPool {
   refer(i: number, minute: number, minVolume: number, isLogarithmic: boolean): boolean {
     let n = 0;
     let lowest = Number.POSITIVE_INFINITY;
-    const newest = this.#newest(i, Math.floor((minute + 1) / NOW_MINUTES) - 1 - LAG_BLOCKS);
+    const last = Math.floor((minute + 1) / NOW_MINUTES) - 1;
+    const newest = this.#newest(i, last - LAG_BLOCKS);
+    const least = Math.max(minVolume, this.whole.denominator / VOLUME_FACTOR);
+    const most = this.whole.denominator * VOLUME_FACTOR;
     for (let back = newest; back < Math.min(newest + REFERRED, this.#held(i)); back++) {
+      if (this.#number(i, back) <= last - STALE_BLOCKS) break;
       const denominator = this.#denominator(i, back);
-      if (denominator < minVolume) continue;
+      if (denominator < least || denominator > most) continue;
       const value = this.#numerator(i, back) / denominator;
       values[n] = isLogarithmic ? Math.log(value) : value;
       volumes[n++] = denominator;
@@ -154,8 +199,9 @@ export class DriftPool {
    */
   minutesSince(i: number, minute: number, minVolume: number, value: number): number {
     let n = 0;
-    const newest = this.#newest(i, Math.floor(minute / NOW_MINUTES));
-    for (let back = newest; back < this.#held(i); back++) {
+    const last = Math.floor(minute / NOW_MINUTES);
+    const newest = this.#newest(i, last);
+    for (let back = newest; back < this.#held(i) && this.#number(i, back) > last - STALE_BLOCKS; back++) {
       const denominator = this.#denominator(i, back);
       if (denominator >= minVolume) values[n++] = this.#numerator(i, back) / denominator;
     }
@@ -227,10 +273,9 @@ export class DriftPool {
   /** Forgets the minutes: what comes next does not go on from them. */
   interrupt(i: number): void {
     if (i >= this.size) return;
-    const { open, known, turn } = this.#columns.array;
+    const { open, known } = this.#columns.array;
     open.fill(0, i * 3, i * 3 + 3);
     known[i] = 0;
-    turn[i] = 0;
   }
 
   /** The level changed for good, or its meaning: learn again from nothing. */
@@ -248,6 +293,12 @@ export class DriftPool {
     const numerators = rows.map((back) => this.#numerator(i, back));
     const denominators = rows.map((back) => this.#denominator(i, back));
     return held === 0 ? '' : toBase64(Float64Array.from([...numbers, ...numerators, ...denominators]));
+  }
+
+  /** Whether all of the exported blocks are too old to be referred to. */
+  static isStale(text: string, minute: number): boolean {
+    const rows = new Float64Array(fromBase64(text));
+    return (rows[rows.length / 3 - 1] ?? 0) <= Math.floor(minute / NOW_MINUTES) - STALE_BLOCKS;
   }
 
   importBlocks(i: number, text: string): void {

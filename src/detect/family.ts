@@ -148,7 +148,7 @@ export abstract class Family<P extends Baseline = Baseline> {
     if (this.tracks.isActive(i) && this.tracks.abnormalWindows(i) >= this.releaseWindows) {
       this.pool.rebase(i);
       this.tracks.end(i);
-      for (const family of this.#coarser) family.relearn(i);
+      for (const family of this.#coarser) if (!family.tracks.isActive(i)) family.relearn(i);
     }
   }
 

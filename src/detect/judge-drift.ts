@@ -23,9 +23,13 @@ const ERROR_FLOOR = 0.001;
 /** (1 / spread)² of traffic from block to block: 10 %. */
 const TRAFFIC_SIZE = 100;
 
+/** Traffic: of the lowest block, this times (1 - minTrafficDrop). Evenings and ends of events are slow falls, too. */
+const FALL_SHARE = 2 / 3;
 const RELEASE_FACTOR = 4;
+/** Unknown windows that a minute of which too little is known counts for: given up after eight of them. */
+const UNKNOWN_WINDOWS = 3;
 
-/** One judged minute says as much as one window: two of three open, one calm minute closes. */
+/** Judged once a minute by the three least of the last five: two of three judgements open, one calm one closes. */
 const RULE = { open: 2, of: 3, close: 1 };
 
 export abstract class DriftFamily extends Family<DriftPool> {
@@ -33,12 +37,15 @@ export abstract class DriftFamily extends Family<DriftPool> {
   protected abstract readonly isLogarithmic: boolean;
   /** Abnormal minutes are learned like others. */
   protected readonly learnsAlways: boolean = false;
+  /** What is looked for is a fall. */
+  protected readonly falls: boolean = false;
   /** When the change of those that are active began to show. */
   readonly #since = new Columns({ since: { type: Float64Array, fill: Number.NaN } });
 
   /** What grew for an hour is not normal after half of one. */
-  protected override readonly releaseWindows = RELEASE_FACTOR * this.config.releaseWindows;
+  protected override readonly releaseWindows: number = RELEASE_FACTOR * this.config.releaseWindows;
   #waiting = new Map<string, string>();
+  #minute = 0;
 
   /** @param finer  what judges the same sooner: while one of them speaks this one is silent, and it excuses what recurs */
   constructor(spec: FamilySpec, config: DetectConfig, finer: readonly Family[]) {
@@ -53,18 +60,22 @@ export abstract class DriftFamily extends Family<DriftPool> {
 
   /** A window's sums; NaN: unknown. Minutes begin at the same windows for everybody. */
   step(i: number, moment: Moment, numerator: number, denominator: number): void {
+    // Most entities lack most gauges: nothing is made for them.
+    if (Number.isNaN(denominator) && i >= this.pool.size) return;
     this.open();
+    const window = moment.atMs / moment.windowMs;
+    const minute = Math.floor(window / MINUTE_WINDOWS);
+    this.#minute = Math.max(this.#minute, minute);
     if (!this.tracks.isActive(i) && this.isOverruled(i)) this.pool.interrupt(i);
-    else if (!Number.isNaN(denominator)) this.pool.add(i, numerator, denominator);
-    const ended = moment.atMs / moment.windowMs + 1;
-    if (ended % MINUTE_WINDOWS !== 0) return;
-    const minute = ended / MINUTE_WINDOWS - 1;
-    if (!this.pool.endMinute(i)) {
-      for (let k = 0; k < MINUTE_WINDOWS; k++) this.tracks.unknown(i);
-      return;
-    }
+    else if (!Number.isNaN(denominator)) this.pool.add(i, minute, numerator, denominator);
+    if ((window + 1) % MINUTE_WINDOWS !== 0) return;
     const { minVolume } = this;
-    if (this.pool.latest.denominator >= minVolume && this.pool.refer(i, minute, minVolume, this.isLogarithmic)) {
+    const isKnown = this.pool.endMinute(i, minute, this.falls);
+    if (
+      isKnown &&
+      this.pool.latest.denominator >= minVolume &&
+      this.pool.refer(i, minute, minVolume, this.isLogarithmic)
+    ) {
       this.judge(i, minute, moment);
       this.#excuse(i, moment.atMs);
       const was = this.tracks.isActive(i);
@@ -73,8 +84,8 @@ export abstract class DriftFamily extends Family<DriftPool> {
         const minutes = this.pool.minutesSince(i, minute, minVolume, this.judged.current);
         this.#since.array.since[i] = moment.atMs + (1 - minutes * MINUTE_WINDOWS) * moment.windowMs;
       }
-    }
-    if (this.learnsAlways || !this.tracks.isSuspect(i)) this.pool.endBlock(i, minute);
+    } else for (let k = 0; k < UNKNOWN_WINDOWS; k++) this.tracks.unknown(i);
+    if (isKnown && (this.learnsAlways || !this.tracks.isSuspect(i))) this.pool.endBlock(i, minute);
   }
 
   /** Judges `pool.latest` by `pool.reference` into `judged`. */
@@ -100,7 +111,7 @@ export abstract class DriftFamily extends Family<DriftPool> {
 
   /** Blocks of every series by name: what a restart needs beyond the log that is read again. */
   exportBlocks(names: readonly string[]): Record<string, string> {
-    const waiting = [...this.#waiting];
+    const waiting = [...this.#waiting].filter(([, rows]) => !DriftPool.isStale(rows, this.#minute));
     return Object.fromEntries(
       [...waiting, ...names.map((name, i) => [name, this.pool.exportBlocks(i)] as const)].filter(
         ([, rows]) => rows !== '',
@@ -119,6 +130,11 @@ export abstract class DriftFamily extends Family<DriftPool> {
     this.open();
     this.pool.importBlocks(i, rows);
     this.#waiting.delete(name);
+  }
+
+  /** What was exported is of windows of another length. */
+  forsake(): void {
+    this.#waiting.clear();
   }
 
   override save(): FamilyState {
@@ -143,7 +159,7 @@ export class DurationDrift extends DriftFamily {
     const { numerator, denominator } = this.pool.latest;
     const { median, spread, volume } = this.pool.reference;
     const value = numerator / denominator;
-    const load = denominator / volume;
+    const load = this.pool.whole.denominator / volume;
     const allowance = load > LOAD_FROM ? Math.min(load, LOAD_TO) ** LOAD_EXPONENT : 1;
     const rise = value / median;
     const { minLatencyRatio, minLatencyUs, openScore } = this.config;
@@ -187,9 +203,12 @@ export class ErrorDrift extends DriftFamily {
   }
 }
 
-/** Requests per window: a fall below what all of the last two hours had. An evening does not halve traffic in ten minutes. */
+/** Requests per window: a fall to a third of what all of the last two hours had, in little more than ten minutes. */
 export class RateDrift extends DriftFamily {
   protected readonly isLogarithmic = false;
+  protected override readonly falls = true;
+  /** Fewer people are a usual level, sooner than slowness is. */
+  protected override readonly releaseWindows = this.config.releaseWindows;
 
   /** Windows of a minute that must be known. */
   protected get minVolume(): number {
@@ -207,7 +226,7 @@ export class RateDrift extends DriftFamily {
     judged.current = numerator / denominator;
     judged.volume = expected;
     judged.calm = numerator > (1 - minTrafficDrop / 2) * expected;
-    const falls = numerator <= (1 - minTrafficDrop) * expected;
+    const falls = numerator <= FALL_SHARE * (1 - minTrafficDrop) * expected;
     judged.score = falls ? scoreOfLogP(logNegativeBinomialLower(numerator, expected, TRAFFIC_SIZE)) : 0;
     judged.z = judged.score;
     judged.exceeds = judged.score >= openScore;

@@ -6,7 +6,7 @@
 import type { ColumnsState } from './columns.ts';
 import { Columns } from './columns.ts';
 import type { DetectConfig } from './config.ts';
-import { MINUTE_WINDOWS } from './drift-pool.ts';
+import { MINUTE_WINDOWS, NOW_MINUTES } from './drift-pool.ts';
 import type { Family, FamilySpec, FamilyState, Moment } from './family.ts';
 import { DriftFamily } from './judge-drift.ts';
 
@@ -44,7 +44,7 @@ export class LimitDrift extends DriftFamily {
   }
 
   protected judge(i: number, minute: number, { atMs, windowMs }: Moment): void {
-    const { numerator, denominator } = this.pool.latest;
+    const { numerator, denominator } = this.pool.whole;
     const value = numerator / denominator;
     const judged = this.judged;
     judged.baseline = this.pool.reference.median;
@@ -62,7 +62,8 @@ export class LimitDrift extends DriftFamily {
     const rise = long.perMinute * long.minutes;
     judged.z = rise / Math.max(NOISE_FLOOR, long.noise);
     judged.score = judged.z;
-    const minutesLeft = Math.max(0, 1 - value) / perMinute;
+    // The mean of five minutes is what it was in their middle.
+    const minutesLeft = Math.max(0, (1 - value) / perMinute - NOW_MINUTES / 2);
     const fills = perMinute >= STEADY_SHARE * long.perMinute && long.perMinute * HORIZON_MINUTES >= MIN_RISE;
     judged.exceeds = fills && minutesLeft <= HORIZON_MINUTES && judged.score >= this.config.openScore;
     judged.calm = !fills || minutesLeft > 2 * HORIZON_MINUTES;

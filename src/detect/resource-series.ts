@@ -21,6 +21,8 @@ interface GaugeSpec {
   readonly kinds?: readonly Kind[];
   /** What is taken stays taken until it is given back: it may run full little by little. */
   readonly fills?: boolean;
+  /** It goes with traffic: more of it by and by, every morning, is no trouble. */
+  readonly isLoad?: boolean;
   /** NaN: unknown. */
   readonly value: (f: Fields, windowUs: number) => number;
 }
@@ -59,6 +61,7 @@ function gauges(config: DetectConfig): readonly GaugeSpec[] {
       metric: 'cpu_used_cores',
       symptom: 'resource_rise',
       limits: { floor: 0.02, floorRatio: 0.15, minRise: 0.1, minRiseRatio: 1 },
+      isLoad: true,
       value: share('cpuUsedUs'),
     },
     { metric: 'run_queue_delay_ratio', symptom: 'resource_rise', limits: pressure, value: share('runQueueDelayUs') },
@@ -180,7 +183,7 @@ export class ResourceSeries {
           return {
             spec,
             family,
-            ...(entity === 'machine' ? { slow: new GaugeDrift(about, config, limits, family) } : {}),
+            ...(entity === 'machine' && !spec.isLoad ? { slow: new GaugeDrift(about, config, limits, family) } : {}),
           };
         }),
       counts: COUNTS.map(({ field, metric, symptom, floor, minNumerator, open, of }) => ({

@@ -2,7 +2,8 @@
 import { demarcate, demarcateLater, ENOUGH_WINDOWS, laterStepsMs, laterTroubleMs } from '../demarcate/index.ts';
 import type { CompareOptions, Ingest } from '../ingest/index.ts';
 import type { Comparison } from '../model/comparison.ts';
-import type { Anomaly, Incident } from '../model/incident.ts';
+import type { Incident } from '../model/incident.ts';
+import { grownSinceMs } from '../model/onset.ts';
 import type { Walk } from '../model/walk.ts';
 
 export interface Evidence {
@@ -12,7 +13,7 @@ export interface Evidence {
   readonly leftOutFromMs?: number;
   /** What came later, in order. */
   readonly later: readonly Later[];
-  /** The incident's first windows are folded into minutes: what began when can no longer be told apart. */
+  /** The incident's first windows are folded into minutes, or of its growth: what began when cannot be told apart. */
   readonly isFolded: boolean;
 }
 
@@ -36,7 +37,7 @@ export function evidenceOf(
   nowMs: number,
   exclude: NonNullable<CompareOptions['exclude']>,
 ): Evidence {
-  const currentFromMs = grownMs(anomalies);
+  const currentFromMs = grownSinceMs(anomalies);
   const grown = currentFromMs === undefined ? {} : { currentFromMs };
   const whole = ingest.compare(environment, startMs, nowMs, { anomalies, exclude, ...grown });
   const { windowMs } = whole;
@@ -64,16 +65,6 @@ export function evidenceOf(
   if (troubleMs === undefined || troubleMs > nowMs) return { comparison: whole, later, isFolded: false };
   const before = later.find(({ fromMs }) => fromMs === troubleMs)?.before ?? firstUntil(troubleMs);
   return { comparison: before, leftOutFromMs: troubleMs, later, isFolded: false };
-}
-
-/**
- * From when on all is there of what services suffer, where some of it grew little by little: windows of its growth would
- * dilute the rest. undefined: nothing grew.
- */
-function grownMs(anomalies: readonly Anomaly[]): number | undefined {
-  const felt = anomalies.filter(({ entity, symptom }) => entity.kind === 'service' && symptom !== 'traffic_rise');
-  if (felt.every((anomaly) => anomaly.grownMs === undefined)) return undefined;
-  return Math.min(...felt.map((anomaly) => anomaly.grownMs ?? anomaly.onsetMs));
 }
 
 export interface Walked {

@@ -73,9 +73,13 @@ function select(
     ),
   });
   const before = (guard: number) => within(startMs - BASELINE_MS, startMs - guard * store.windowMs);
+  const isEmpty = ({ baseline, baselineBlocks }: ReturnType<typeof within>): boolean =>
+    baseline.length === 0 && baselineBlocks.length === 0;
   let chosen = before(GUARD_WINDOWS);
   if (chosen.baselineBlocks.length === 0 && chosen.baseline.length < MIN_BASELINE_WINDOWS) chosen = before(0);
-  if (firstMs > startMs && chosen.baselineBlocks.length === 0 && chosen.baseline.length === 0) {
+  // Another incident has lasted all this time: farther back it had not begun.
+  if (isEmpty(chosen)) chosen = within(Number.NEGATIVE_INFINITY, startMs);
+  if (firstMs > startMs && isEmpty(chosen)) {
     // It grew for longer than anything is kept: the first minutes that are hold the least of it.
     const oldestMs = Math.min(store.detail[0]?.startMs ?? firstMs, store.blocks[0]?.startMs ?? firstMs);
     chosen = within(oldestMs, oldestMs + (firstMs - oldestMs) * LEAST_GROWN_SHARE);

@@ -18,6 +18,8 @@ import { withoutNoise } from './shown-ledgers.ts';
 import type { ReportInput } from './types.ts';
 import { changesSince, phenomenon, suggestedChecks, summary } from './words.ts';
 
+/** Of a gauge that was last seen to fill longer ago than so many windows nobody knows when it is full. */
+const FRESH_WINDOWS = 30;
 const MAX_KEY_METRICS = 20;
 /** Entries kept per ledger besides `unexplained`; the rest is summed into one entry. */
 const MAX_LEDGER_ENTRIES = 30;
@@ -58,7 +60,7 @@ export function buildReport(input: ReportInput): Report {
     phenomenon: what,
     summary: summary(what, walk, causes, endedMs),
     compared: comparedOf(comparison),
-    keyMetrics: keyMetrics(incident),
+    keyMetrics: keyMetrics(incident, input.reportedMs - FRESH_WINDOWS * comparison.windowMs),
     causes,
     propagation: causes[0]?.path ?? [],
     affected,
@@ -94,7 +96,8 @@ function leftOut({ leftOutFromMs }: ReportInput): string[] {
 }
 
 /** Distinct entity and metric, service symptoms first as the incident orders them. */
-function keyMetrics(incident: Incident): KeyMetric[] {
+/** @param freshMs  what was seen last before this says nothing of what comes */
+function keyMetrics(incident: Incident, freshMs: number): KeyMetric[] {
   const seen = new Set<string>();
   const metrics: KeyMetric[] = [];
   for (const anomaly of incident.anomalies) {
@@ -108,7 +111,9 @@ function keyMetrics(incident: Incident): KeyMetric[] {
       baseline: finite(anomaly.baseline),
       current: finite(anomaly.current),
       onsetMs: anomaly.onsetMs,
-      ...(anomaly.limitAtMs === undefined ? {} : { limitAtMs: Math.round(anomaly.limitAtMs) }),
+      ...(anomaly.limitAtMs === undefined || anomaly.lastMs < freshMs
+        ? {}
+        : { limitAtMs: Math.round(anomaly.limitAtMs) }),
     });
     if (metrics.length === MAX_KEY_METRICS) break;
   }

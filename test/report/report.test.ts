@@ -403,24 +403,31 @@ describe('numbers for people', () => {
   it('says what came little by little, and when what runs full is full', async () => {
     const grown = (anomaly: Anomaly): Anomaly => ({ ...anomaly, grownMs: START + 600_000 });
     const [first, second, ...rest] = WORLD.anomalies!;
-    const memory: Anomaly = {
+    const memory = (lastMs: number): Anomaly => ({
       ...first!,
+      lastMs,
       entity: { kind: 'instance', name: 'orders-1' },
       metric: 'memory_limit_ratio',
       symptom: 'memory_pressure',
       baseline: 0.62,
       current: 0.81,
       limitAtMs: START + 20 * 60_000 + 0.4,
-    };
+    });
     const reportedMs = START + 6 * 60_000;
-    const some = (anomalies: readonly Anomaly[]) => input({ ...WORLD, anomalies: [...anomalies, memory] });
+    const seenMs = START + 5 * 60_000;
+    const some = (anomalies: readonly Anomaly[], lastMs = seenMs) =>
+      input({ ...WORLD, anomalies: [...anomalies, memory(lastMs)] });
     const report = buildReport({ ...(await some([grown(first!), grown(second!), ...rest])), reportedMs });
     expect(report.phenomenon).toContain(', little by little since 2023-11-14 22:13:20 UTC.');
     expect(report.keyMetrics.at(-1)).toMatchObject({ metric: 'memory_limit_ratio', limitAtMs: START + 20 * 60_000 });
     expect(validate(report), JSON.stringify(validate.errors)).toBe(true);
     expect(toMarkdown(report)).toMatch(/memory used of limit \| 62 % \| 81 %, full in 14 min at this pace \|/);
-    const full = buildReport({ ...(await some([first!, grown(second!), ...rest])), reportedMs: START + 25 * 60_000 });
+    const lateMs = START + 25 * 60_000;
+    const late = [first!, grown(second!), ...rest];
+    const full = buildReport({ ...(await some(late, lateMs - 60_000)), reportedMs: lateMs });
     expect(toMarkdown(full)).toContain('81 %, full any minute |');
+    // It has not been seen to fill for minutes: nobody knows.
+    expect(toMarkdown(buildReport({ ...(await some(late)), reportedMs: lateMs }))).toContain('| 81 % |');
     // One of two came at once.
     expect(full.phenomenon).not.toContain('little by little');
   });
