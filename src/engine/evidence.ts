@@ -3,8 +3,11 @@ import { demarcate, demarcateLater, ENOUGH_WINDOWS, laterStepsMs, laterTroubleMs
 import type { CompareOptions, Ingest } from '../ingest/index.ts';
 import type { Comparison } from '../model/comparison.ts';
 import type { Incident } from '../model/incident.ts';
-import { grownSinceMs } from '../model/onset.ts';
+import { allThereMs } from '../model/onset.ts';
 import type { Walk } from '../model/walk.ts';
+
+/** A mean of less is a matter of luck. */
+const ENOUGH_MS = 60_000;
 
 export interface Evidence {
   /** Of the incident's first trouble: all of its windows, or those before other services got into trouble. */
@@ -37,7 +40,7 @@ export function evidenceOf(
   nowMs: number,
   exclude: NonNullable<CompareOptions['exclude']>,
 ): Evidence {
-  const currentFromMs = grownSinceMs(anomalies);
+  const currentFromMs = allThereMs(anomalies, nowMs - ENOUGH_MS);
   const grown = currentFromMs === undefined ? {} : { currentFromMs };
   const whole = ingest.compare(environment, startMs, nowMs, { anomalies, exclude, ...grown });
   const { windowMs } = whole;
