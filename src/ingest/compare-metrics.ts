@@ -98,7 +98,7 @@ export function tcpEdges(store: SeriesStore, selection: Selection, scope: Scope)
   const pairs = new PairBuilder(
     selection.baseline.length,
     selection.current.map((window) => window.startMs),
-    selection.currentBlocks.length > 0,
+    selection.isCut,
   );
   const metricsOf = counters(places, earlier(selection, slots), pairs);
 

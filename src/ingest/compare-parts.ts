@@ -20,6 +20,8 @@ export interface Selection {
   readonly baselineBlocks: readonly MinuteBlock[];
   readonly current: readonly KeptWindow[];
   readonly currentBlocks: readonly MinuteBlock[];
+  /** The incident began before the single windows of `current`: what these show from the first on may have begun earlier. */
+  readonly isCut: boolean;
 }
 
 /** Who calls whom, and where; a name that is not known is absent. */

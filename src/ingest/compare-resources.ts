@@ -73,7 +73,7 @@ export function resourceEntities({ identities }: SeriesStore, selection: Selecti
   const pairs = new PairBuilder(
     samples.length + selection.baseline.length,
     selection.current.map((window) => window.startMs),
-    selection.currentBlocks.length > 0,
+    selection.isCut,
   );
   const entities: ResourceEntity[] = [];
   identities.resources.forEach((identity, id) => {

@@ -84,10 +84,12 @@ function select(
     const oldestMs = Math.min(store.detail[0]?.startMs ?? firstMs, store.blocks[0]?.startMs ?? firstMs);
     chosen = within(oldestMs, oldestMs + (firstMs - oldestMs) * LEAST_GROWN_SHARE);
   }
+  const currentBlocks = store.blocks.filter((block) => block.startMs >= firstMs && block.startMs <= nowMs);
   return {
     ...chosen,
     current: store.detail.filter((window) => window.startMs >= firstMs && window.startMs <= nowMs),
-    currentBlocks: store.blocks.filter((block) => block.startMs >= firstMs && block.startMs <= nowMs),
+    currentBlocks,
+    isCut: firstMs > startMs || currentBlocks.length > 0,
   };
 }
 

@@ -97,4 +97,25 @@ describe('hours of windows', () => {
     // What came at once has no such excuse: nothing before it is known.
     expect(against(280).baseline.windows).toBe(0);
   });
+
+  it('does not take the first window that is compared for the beginning of what was there before it', () => {
+    const jump = (startMs: number, currentFromMs?: number) => {
+      const ingest = createIngest();
+      for (let w = 0; w < 240; w++) {
+        const [, resource] = batches(w);
+        const value = w < 120 ? 10 : 1_000;
+        const records = [{ entityKind: 'machine', entity: 'm1', psiCpuSomeUs: value }];
+        ingest.push({ ...resource!, records } as AnyBatch);
+      }
+      ingest.flush();
+      const comparison = ingest.compare(ENVIRONMENT, startMs, BEGIN_MS + 239 * WINDOW_MS, {
+        ...(currentFromMs === undefined ? {} : { currentFromMs }),
+      });
+      return comparison.resources[0]!.metrics[0]!.onsetMs;
+    };
+    const startMs = BEGIN_MS + 118 * WINDOW_MS;
+    expect(jump(startMs)).toBe(BEGIN_MS + 120 * WINDOW_MS);
+    expect(jump(startMs, BEGIN_MS + 180 * WINDOW_MS)).toBeUndefined();
+    expect(jump(startMs, BEGIN_MS + 110 * WINDOW_MS)).toBe(BEGIN_MS + 120 * WINDOW_MS);
+  });
 });
