@@ -18,7 +18,7 @@ describe('startEngineService', () => {
   it('closes the store when the engine does not start', async () => {
     const database = join(dir, 'rootwalk.db');
     const store = openStore(database);
-    store.applyEffect({ state: { rhythms: 'no JSON' } });
+    store.applyEffect({ state: { past: 'no JSON' } });
     store.close();
     const config = {
       ...DEFAULT_CONFIG,

@@ -82,6 +82,7 @@ describe('scenarios and topologies of the lab', () => {
       'slow_code',
       'slow_database',
       'slow_database',
+      'slow_database',
       'traffic_surge',
     ]);
     expect(all.filter(({ faults }) => faults.length === 2).map(({ name }) => name)).toEqual([
