@@ -27,25 +27,22 @@ export function resourcesOf(
   random: Random,
 ): ResourceRecord[] {
   const about = (value: number, spread = 0.05): number => Math.round(value * Math.max(0, 1 + spread * normal(random)));
-  const part = (kind: FaultKind, where: Pick<Fault, 'machine'> | Pick<Fault, 'instance'>): number =>
+  /** How much of a fault is at a machine or instance. */
+  const part = (kind: FaultKind, place: 'machine' | 'instance', name: string): number =>
     Math.max(
       0,
-      ...faults
-        .filter(
-          (fault) => fault.kind === kind && Object.entries(where).every(([key, of]) => fault[key as 'machine'] === of),
-        )
-        .map(({ severity = 1 }) => severity),
+      ...faults.filter((fault) => fault.kind === kind && fault[place] === name).map(({ severity = 1 }) => severity),
     );
-  const busy = part('busy_machine', { machine });
-  const slowDisk = part('slow_disk', { machine });
+  const busy = part('busy_machine', 'machine', machine);
+  const slowDisk = part('slow_disk', 'machine', machine);
   const mixed = (usual: number, broken: number, severity: number): number => usual + (broken - usual) * severity;
   const instances = [...system.machineOf].filter(([, of]) => of === machine).map(([name]) => name);
   const own = instances.reduce((sum, name) => sum + (cpuUs.get(name) ?? 0), 0);
   const taken = FULL * CPUS * WINDOW_US - own;
   const batch = busy === 1 ? taken : mixed(about(0.1 * WINDOW_US), taken, busy);
   const instance = (name: string, service: string, used: number): ResourceRecord => {
-    const throttled = part('throttled', { instance: name });
-    const killed = part('oom', { instance: name });
+    const throttled = part('throttled', 'instance', name);
+    const killed = part('oom', 'instance', name);
     // A quota with room; of who is throttled, it was cut to what is used.
     const limit = mixed(2 * WINDOW_US, used * 1.02, throttled);
     return {

@@ -69,7 +69,10 @@ const length = {
 };
 for (const [flag, value] of Object.entries(length))
   if (!(Number.isFinite(value) && value >= 0))
-    throw new RcaError('RCA_BAD_INPUT', `${flag}: expected a number, 0 or more, found ${value}`);
+    throw new RcaError(
+      'RCA_BAD_INPUT',
+      `--${flag.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: expected a number, 0 or more, found ${value}`,
+    );
 if (!(length.healthyMinutes > 0 && length.faultMinutes > 0))
   throw new RcaError('RCA_BAD_INPUT', '--healthy-minutes, --fault-minutes: expected numbers above 0');
 if ((length.onSeconds * 1000) % WINDOW_MS !== 0 || (length.offSeconds * 1000) % WINDOW_MS !== 0)

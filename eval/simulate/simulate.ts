@@ -25,9 +25,9 @@ export interface Length {
   readonly growingMinutes?: number;
   /** It is there for so long, then gone for so long, again and again; both 0: it stays. */
   readonly onSeconds?: number;
+  readonly offSeconds?: number;
   /** Windows that ingest keeps one by one; missing: as many as fit, which in systems this small are half an hour. */
   readonly keptWindows?: number;
-  readonly offSeconds?: number;
 }
 
 export const USUAL_LENGTH: Length = { healthyMinutes: 3, faultMinutes: 1 };

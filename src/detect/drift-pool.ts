@@ -12,7 +12,7 @@ import { Columns, fromBase64, toBase64 } from './columns.ts';
 
 /** Windows of a minute; those of which nothing is known do not count, and half of them must be known. */
 export const MINUTE_WINDOWS = 12;
-const MIN_WINDOWS = MINUTE_WINDOWS / 2;
+export const MIN_WINDOWS = MINUTE_WINDOWS / 2;
 export const NOW_MINUTES = 5;
 export const BLOCK_WINDOWS = NOW_MINUTES * MINUTE_WINDOWS;
 /** Blocks that are kept, and the most of them that are referred to: a log that is read again is behind what was kept. */

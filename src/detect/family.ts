@@ -138,9 +138,7 @@ export abstract class Family<P extends Baseline = Baseline> {
     if (this.rhythm !== undefined) {
       const towards = this.rhythm.rises ? 0 : 1;
       if (judged.exceeds && judged.direction === towards && this.rhythm.recurs(i, moment.atMs, judged.current)) {
-        judged.exceeds = false;
-        judged.calm = true;
-        judged.score = 0;
+        this.pardon();
       }
       this.rhythm.add(i, moment.atMs, judged.current);
     }
@@ -150,6 +148,13 @@ export abstract class Family<P extends Baseline = Baseline> {
       this.tracks.end(i);
       for (const family of this.#coarser) if (!family.tracks.isActive(i)) family.relearn(i);
     }
+  }
+
+  /** What is judged is usual at this time. */
+  protected pardon(): void {
+    this.judged.exceeds = false;
+    this.judged.calm = true;
+    this.judged.score = 0;
   }
 
   /** What was learned no longer compares. */

@@ -7,18 +7,16 @@ import { logBinomialUpper, logNegativeBinomialLower, scoreOfLogP } from '../stat
 import type { ColumnsState } from './columns.ts';
 import { Columns } from './columns.ts';
 import type { DetectConfig } from './config.ts';
-import { DriftPool, MINUTE_WINDOWS } from './drift-pool.ts';
+import { DriftPool, MIN_WINDOWS, MINUTE_WINDOWS } from './drift-pool.ts';
 import type { FamilySpec, FamilyState, Moment } from './family.ts';
 import { Family } from './family.ts';
+import { SPREAD_FLOOR } from './judge-duration.ts';
+import { loadAllowance } from './load-allowance.ts';
 
 /** Slow changes are many (mixes, times of day): a factor of two, where 1.5 does for sudden ones. */
 const MIN_FACTOR = 2;
-const SPREAD_FLOOR = 0.1;
 /** Spread of request durations, relative; no sketch is kept so long. */
 const CV2 = 4;
-const LOAD_EXPONENT = 0.75;
-const LOAD_FROM = 1.1;
-const LOAD_TO = 4;
 const ERROR_FLOOR = 0.001;
 /** (1 / spread)² of traffic from block to block: 10 %. */
 const TRAFFIC_SIZE = 100;
@@ -33,8 +31,7 @@ const UNKNOWN_WINDOWS = 3;
 const RULE = { open: 2, of: 3, close: 1 };
 
 export abstract class DriftFamily extends Family<DriftPool> {
-  protected abstract readonly minVolume: number;
-  protected abstract readonly isLogarithmic: boolean;
+  protected readonly isLogarithmic: boolean = false;
   /** Abnormal minutes are learned like others. */
   protected readonly learnsAlways: boolean = false;
   /** What is looked for is a fall. */
@@ -56,6 +53,11 @@ export abstract class DriftFamily extends Family<DriftPool> {
   protected override grow(size: number): void {
     super.grow(size);
     this.#since.ensure(size);
+  }
+
+  /** Denominator that a judgement needs: windows of a minute, where others do not say requests. */
+  protected get minVolume(): number {
+    return MIN_WINDOWS;
   }
 
   /** A window's sums; NaN: unknown. Minutes begin at the same windows for everybody. */
@@ -93,11 +95,8 @@ export abstract class DriftFamily extends Family<DriftPool> {
 
   /** What both of the last two days, or weeks, showed at this time. */
   #excuse(i: number, atMs: number): void {
-    const judged = this.judged;
-    if (!judged.exceeds || !this.finer.some(({ rhythm }) => rhythm?.recurs(i, atMs, judged.current))) return;
-    judged.exceeds = false;
-    judged.calm = true;
-    judged.score = 0;
+    const { exceeds, current } = this.judged;
+    if (exceeds && this.finer.some(({ rhythm }) => rhythm?.recurs(i, atMs, current))) this.pardon();
   }
 
   override grownSinceMs(i: number): number {
@@ -149,9 +148,9 @@ export abstract class DriftFamily extends Family<DriftPool> {
 
 /** Durations per request. */
 export class DurationDrift extends DriftFamily {
-  protected readonly isLogarithmic = true;
+  protected override readonly isLogarithmic = true;
 
-  protected get minVolume(): number {
+  protected override get minVolume(): number {
     return this.config.minVolume;
   }
 
@@ -159,8 +158,7 @@ export class DurationDrift extends DriftFamily {
     const { numerator, denominator } = this.pool.latest;
     const { median, spread, volume } = this.pool.reference;
     const value = numerator / denominator;
-    const load = this.pool.whole.denominator / volume;
-    const allowance = load > LOAD_FROM ? Math.min(load, LOAD_TO) ** LOAD_EXPONENT : 1;
+    const allowance = loadAllowance(this.pool.whole.denominator / volume);
     const rise = value / median;
     const { minLatencyRatio, minLatencyUs, openScore } = this.config;
     const least = Math.max(MIN_FACTOR, minLatencyRatio * allowance);
@@ -178,9 +176,7 @@ export class DurationDrift extends DriftFamily {
 
 /** Errors per request. */
 export class ErrorDrift extends DriftFamily {
-  protected readonly isLogarithmic = false;
-
-  protected get minVolume(): number {
+  protected override get minVolume(): number {
     return this.config.minVolume;
   }
 
@@ -205,15 +201,9 @@ export class ErrorDrift extends DriftFamily {
 
 /** Requests per window: a fall to a third of what all of the last two hours had, in little more than ten minutes. */
 export class RateDrift extends DriftFamily {
-  protected readonly isLogarithmic = false;
   protected override readonly falls = true;
   /** Fewer people are a usual level, sooner than slowness is. */
   protected override readonly releaseWindows = this.config.releaseWindows;
-
-  /** Windows of a minute that must be known. */
-  protected get minVolume(): number {
-    return MINUTE_WINDOWS / 2;
-  }
 
   protected judge(): void {
     const { numerator, denominator } = this.pool.latest;

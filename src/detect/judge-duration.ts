@@ -9,23 +9,16 @@ import { DurationCarry } from './duration-carry.ts';
 import type { FamilySpec, FamilyState, Moment } from './family.ts';
 import { Family } from './family.ts';
 import { LevelPool } from './level-pool.ts';
+import { LOAD_EXPONENT, loadAllowance } from './load-allowance.ts';
 import { Rhythm } from './rhythm.ts';
 import type { TrackRule } from './tracks.ts';
 
 /** Smallest spread of a log mean: 10 %. Quiet systems have MADs near 0, and a 10 % wobble matters to nobody. */
-const SPREAD_FLOOR = 0.1;
-/**
- * Queueing: when traffic is r times its baseline, durations may be r^0.75 times theirs before anything is called
- * abnormal. That covers an M/M/1 server that is busy for a fifth of its time, up to four times the traffic; one that was
- * half busy is too small for twice of it, and its users feel it.
- */
-const LOAD_EXPONENT = 0.75;
+export const SPREAD_FLOOR = 0.1;
 /** A rise below this factor must have been there in the window before, too: a modest change asks for one more window. */
 const PLAIN_RATIO = 2;
 /** A block holds so many requests that a rise by this factor scores openScore, were windows otherwise alike. */
 const TELLING_RATIO = 2.2;
-const LOAD_FROM = 1.1;
-const LOAD_TO = 4;
 
 export interface DurationLimits {
   readonly minRatio: number;
@@ -117,7 +110,7 @@ export class DurationFamily extends Family<LevelPool> {
         : Math.max(spread * spread, spreadFloor * spreadFloor + cv2 / n);
     const z = (x - center) / Math.sqrt(known);
     const baseline = Math.exp(center);
-    const allowance = load > LOAD_FROM ? Math.min(load, LOAD_TO) ** loadExponent : 1;
+    const allowance = loadAllowance(load, loadExponent);
     const rise = value / baseline;
     const judged = this.judged;
     judged.z = allowance > 1 ? z - Math.log(allowance) / spread : z;

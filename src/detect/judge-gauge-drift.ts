@@ -1,23 +1,16 @@
 /** Gauges of machines that rise little by little: what services that share one suffer from is one incident, not one each. */
 import type { DetectConfig } from './config.ts';
-import { MINUTE_WINDOWS } from './drift-pool.ts';
 import type { Family, FamilySpec } from './family.ts';
 import { DriftFamily } from './judge-drift.ts';
 import type { GaugeLimits } from './judge-gauge.ts';
 
 export class GaugeDrift extends DriftFamily {
-  protected readonly isLogarithmic = false;
   readonly #limits: GaugeLimits;
 
   /** @param limits  those of `finer`, which judges the same gauge window by window */
   constructor(spec: FamilySpec, config: DetectConfig, limits: GaugeLimits, finer: Family) {
     super(spec, config, [finer]);
     this.#limits = limits;
-  }
-
-  /** Windows of a minute that must be known. */
-  protected get minVolume(): number {
-    return MINUTE_WINDOWS / 2;
   }
 
   protected judge(): void {

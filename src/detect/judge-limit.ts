@@ -1,7 +1,7 @@
 /**
- * Gauges that run full little by little (memory, file descriptors, tracked connections of a limit): a trend that an hour and its last half
- * agree on, and when it meets the limit. What fills ever more slowly is a cache that warms up; what was full all along is no
- * news.
+ * Gauges that run full little by little (memory, file descriptors, tracked connections of a limit): a trend that an hour
+ * and its last half agree on, and when it meets the limit. What fills ever more slowly is a cache that warms up; what was
+ * full all along is no news.
  */
 import type { ColumnsState } from './columns.ts';
 import { Columns } from './columns.ts';
@@ -24,18 +24,12 @@ const STEADY_SHARE = 0.7;
 const NOISE_FLOOR = 0.01;
 
 export class LimitDrift extends DriftFamily {
-  protected readonly isLogarithmic = false;
   protected override readonly learnsAlways = true;
   readonly #limitAt = new Columns({ ms: { type: Float64Array, fill: Number.NaN } });
 
   /** @param finer  judges the same gauge window by window */
   constructor(spec: FamilySpec, config: DetectConfig, finer: Family) {
     super(spec, config, [finer]);
-  }
-
-  /** Windows of a minute that must be known. */
-  protected get minVolume(): number {
-    return MINUTE_WINDOWS / 2;
   }
 
   protected override grow(size: number): void {

@@ -95,8 +95,10 @@ function leftOut({ leftOutFromMs }: ReportInput): string[] {
   ];
 }
 
-/** Distinct entity and metric, service symptoms first as the incident orders them. */
-/** @param freshMs  what was seen last before this says nothing of what comes */
+/**
+ * Distinct entity and metric, service symptoms first as the incident orders them.
+ * @param freshMs  what was seen last before this says nothing of what comes
+ */
 function keyMetrics(incident: Incident, freshMs: number): KeyMetric[] {
   const seen = new Set<string>();
   const metrics: KeyMetric[] = [];
