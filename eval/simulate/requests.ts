@@ -12,6 +12,13 @@ const ERRORS = 0.0005;
 const REFUSED_US = 200;
 /** Share of a service's own time that it computes; the rest it waits. */
 const ON_CPU = 0.5;
+/** Callers that are no service of the system. */
+const CLIENT = -1;
+const JOB = -2;
+/** Pareto's index of the long tail: its mean exists, its variance does not; bounded by a timeout. */
+const TAIL_INDEX = 1.5;
+const TAIL_LEAST = 5;
+const TAIL_MOST = 500;
 /** What came of a call; the first two are statuses. */
 export type Status = '200' | '500' | 'refused' | 'reset';
 
@@ -47,11 +54,25 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
   const cpuUs = new Map<string, number>();
   const draw = (mean: number): number => mean * Math.exp(SIGMA * normal(random) - (SIGMA * SIGMA) / 2);
 
+  const { now } = system;
+  const pauses = now?.pauseEveryS === undefined ? undefined : pausesOf(system, now.pauseEveryS, random);
+  /** What the weather adds to an instance's own time. */
+  const weathered = (us: number, instance: string): number => {
+    if (now === undefined) return us;
+    let all = us * now.load * (now.slow.get(instance) ?? 1);
+    if (now.tailShare !== undefined && random() < now.tailShare)
+      all *= Math.min(TAIL_MOST, TAIL_LEAST * (1 - random()) ** (-1 / TAIL_INDEX));
+    const pauseUs = now.pauseUs ?? 0;
+    // Who comes within a stop waits for its end.
+    if (pauses?.has(instance) && random() < pauseUs / (WINDOW_MS * 1000)) all += random() * pauseUs;
+    return all;
+  };
+
   const serve = (service: number, instance: string): Outcome => {
     const { ownUs, stages } = system.services[service]!;
     const slowing = faults.map((fault) => slowness(system, fault, service, instance));
     const factor = slowing.reduce((product, one) => product * one, 1);
-    const healthyUs = draw(ownUs);
+    const healthyUs = weathered(draw(ownUs), instance);
     let us = healthyUs * factor;
     const computing = faults.reduce((product, fault, i) => product * (isComputing(fault) ? slowing[i]! : 1), 1);
     cpuUs.set(instance, (cpuUs.get(instance) ?? 0) + ON_CPU * (healthyUs * computing));
@@ -91,7 +112,7 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
 
   const call = (caller: number, callerInstance: string, callee: number): Outcome => {
     const { name, instances } = system.services[callee]!;
-    const from = caller < 0 ? 'client' : system.services[caller]!.name;
+    const from = caller >= 0 ? system.services[caller]!.name : caller === JOB ? 'nightly-job' : 'client';
     const instance = instances[Math.floor(random() * instances.length)]!;
     const broken = brokenBy(faults, callee, instance, random);
     if (broken !== undefined) {
@@ -111,9 +132,19 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
     1,
   );
   const requests = poisson(random, (traffic * system.requestsPerS * WINDOW_MS) / 1000);
-  for (let r = 0; r < requests; r++) call(-1, 'client-1', 0);
+  for (let r = 0; r < requests; r++) call(CLIENT, 'client-1', 0);
+  if (now?.job !== undefined) {
+    const { callee, perS } = now.job;
+    for (let r = poisson(random, (perS * WINDOW_MS) / 1000); r > 0; r--) call(JOB, 'nightly-job-1', callee);
+  }
   const edges = [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
   return { edges, cpuUs };
+}
+
+/** Instances that stop once within the window. */
+function pausesOf({ services }: SimulatedSystem, everyS: number, random: Random): Set<string> {
+  const share = WINDOW_MS / 1000 / everyS;
+  return new Set(services.flatMap(({ instances }) => instances.filter(() => random() < share)));
 }
 
 /** The fault of the way: a slow edge; or what enters or leaves a machine with a bad network, not what stays within it. */

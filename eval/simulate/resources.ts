@@ -37,6 +37,7 @@ export function resourcesOf(
   const slowDisk = part('slow_disk', 'machine', machine);
   const mixed = (usual: number, broken: number, severity: number): number => usual + (broken - usual) * severity;
   const instances = [...system.machineOf].filter(([, of]) => of === machine).map(([name]) => name);
+  const serviceOf = new Map(system.services.flatMap(({ name, instances: all }) => all.map((one) => [one, name])));
   const own = instances.reduce((sum, name) => sum + (cpuUs.get(name) ?? 0), 0);
   const taken = FULL * CPUS * WINDOW_US - own;
   const batch = busy === 1 ? taken : mixed(about(0.1 * WINDOW_US), taken, busy);
@@ -83,7 +84,7 @@ export function resourcesOf(
       softirqTimeUs: about(0.02 * WINDOW_US),
       listenOverflows: 0,
     },
-    ...instances.map((name) => instance(name, name.replace(/-\d+$/, ''), cpuUs.get(name) ?? 0)),
+    ...instances.map((name) => instance(name, serviceOf.get(name)!, cpuUs.get(name) ?? 0)),
     instance(`batch-${machine}`, 'batch', batch),
   ];
 }

@@ -2,6 +2,7 @@
  * `npm run eval:simulate`: random systems with a known fault through the whole pipeline.
  *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|large|quiet|retries|sparse]
  *     [--healthy-minutes 3] [--fault-minutes 1] [--faults 1|2] [--apart-seconds 0] [--misses] [--unwatched]
+ *     [--weather calm|deploys|scaling|bursts|tides|tails|pauses|jobs|mixes|all]
  *     [--growing-minutes 0] [--on-seconds 0 --off-seconds 0] [--kept-windows as fit]
  * A fault is all there at once, or grows evenly for so long before the minutes that it lasts, or comes and goes. Systems of
  * 10,000 services keep 24 windows one by one; small ones half an hour, unless --kept-windows.
@@ -13,6 +14,7 @@
  */
 
 import { RcaError } from '../../src/model/errors.ts';
+import type { Report } from '../../src/model/report.ts';
 import { toldCauses } from '../../src/report/index.ts';
 import { flags, wholeNumber } from '../flags.ts';
 import type { Fault, FaultKind } from './fault.ts';
@@ -20,8 +22,9 @@ import { FAULT_KINDS } from './fault.ts';
 import { PairScores, SECOND_KINDS } from './pairs.ts';
 import { WINDOW_MS } from './requests.ts';
 import type { Simulated } from './simulate.ts';
-import { faultMs, isRight, lastReports, simulate, USUAL_LENGTH } from './simulate.ts';
+import { faultMs, isRight, lastReports, START_MS, simulate, USUAL_LENGTH } from './simulate.ts';
 import { conditionOf } from './system.ts';
+import { weatherOf } from './weather.ts';
 
 const values = flags(import.meta.url, {
   systems: { type: 'string', default: '400' },
@@ -35,6 +38,7 @@ const values = flags(import.meta.url, {
   'on-seconds': { type: 'string', default: '0' },
   'off-seconds': { type: 'string', default: '0' },
   'kept-windows': { type: 'string' },
+  weather: { type: 'string', default: 'calm' },
   unwatched: { type: 'boolean', default: false },
   misses: { type: 'boolean', default: false },
 });
@@ -58,7 +62,7 @@ const tallies = new Map<FaultKind, Tally>(
 const condition = conditionOf(values.condition);
 const systems = wholeNumber('systems', values.systems);
 const seed = wholeNumber('seed', values.seed);
-const length = {
+const lengths = {
   healthyMinutes: Number(values['healthy-minutes']),
   faultMinutes: Number(values['fault-minutes']),
   apartSeconds: Number(values['apart-seconds']),
@@ -67,12 +71,13 @@ const length = {
   offSeconds: Number(values['off-seconds']),
   ...(values['kept-windows'] === undefined ? {} : { keptWindows: wholeNumber('kept-windows', values['kept-windows']) }),
 };
-for (const [flag, value] of Object.entries(length))
+for (const [flag, value] of Object.entries(lengths))
   if (!(Number.isFinite(value) && value >= 0))
     throw new RcaError(
       'RCA_BAD_INPUT',
       `--${flag.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: expected a number, 0 or more, found ${value}`,
     );
+const length = { ...lengths, weather: weatherOf(values.weather) };
 if (!(length.healthyMinutes > 0 && length.faultMinutes > 0))
   throw new RcaError('RCA_BAD_INPUT', '--healthy-minutes, --fault-minutes: expected numbers above 0');
 if ((length.onSeconds * 1000) % WINDOW_MS !== 0 || (length.offSeconds * 1000) % WINDOW_MS !== 0)
@@ -115,6 +120,7 @@ function scoreOne(k: number, simulated: Simulated): void {
   const fault = faults[0]!;
   const tally = tallies.get(fault.kind)!;
   const { early, during } = lastReports(reports, beginsMs);
+  if (values.misses) for (const report of early) sayEarly(k, report);
   const causes = (during[0]?.causes ?? []).map(({ entity }) => entity);
   const right = causes.findIndex(({ kind, name }) => kind === fault.truth.kind && name === fault.truth.name);
   tally.cases++;
@@ -146,6 +152,13 @@ function sayMissed(k: number, { faults, watched, reports }: Simulated, { kind, t
   console.log(
     `system ${k}: ${kind} ${truth.name} size ${size.toFixed(2)}${others.join('')}${watched ? '' : ' unwatched'}: ${during.length} incidents, ${named.join(' || ') || 'no cause'}`,
   );
+}
+
+function sayEarly(k: number, { openedMs, endedMs, causes, phenomenon }: Report): void {
+  const seconds = (openedMs - START_MS) / 1000;
+  const lasted = endedMs === null ? 'on' : `${(endedMs - openedMs) / 1000} s`;
+  const named = causes.slice(0, 2).map(({ entity, faultClass }) => `${entity.name} ${faultClass}`);
+  console.log(`system ${k}: false after ${seconds} s (${lasted}): ${phenomenon}; ${named.join(' | ') || 'no cause'}`);
 }
 
 function print(): void {

@@ -11,6 +11,8 @@ import { WINDOW_MS } from './requests.ts';
 import type { Condition, SimulatedSystem } from './system.ts';
 import { randomSystem, under } from './system.ts';
 import { windowOf } from './traffic.ts';
+import type { Weather } from './weather.ts';
+import { Sky } from './weather.ts';
 
 export const START_MS = 1_700_000_000_000 - (1_700_000_000_000 % WINDOW_MS);
 const MINUTE_WINDOWS = 60_000 / WINDOW_MS;
@@ -28,6 +30,8 @@ export interface Length {
   readonly offSeconds?: number;
   /** Windows that ingest keeps one by one; missing: as many as fit, which in systems this small are half an hour. */
   readonly keptWindows?: number;
+  /** What the healthy system does, before the fault and during it; missing: calm. */
+  readonly weather?: Weather;
 }
 
 export const USUAL_LENGTH: Length = { healthyMinutes: 3, faultMinutes: 1 };
@@ -47,6 +51,7 @@ function severityAfter(windows: number, { growingMinutes = 0, onSeconds = 0, off
 const rules = createRuleSet(BUILT_IN_RULES);
 /** Resources are drawn apart from requests. */
 const NOISE_SEED = 50_000;
+const SKY_SEED = 70_000_000;
 
 export interface Simulated {
   /** At work from the same window on, or the second from a later one. */
@@ -108,12 +113,14 @@ export async function simulate(
   const healthy = length.healthyMinutes * MINUTE_WINDOWS;
   const both = healthy + Math.round(((length.apartSeconds ?? 0) * 1000) / WINDOW_MS);
   const end = both + ((length.growingMinutes ?? 0) + length.faultMinutes) * MINUTE_WINDOWS;
+  const sky = new Sky(length.weather ?? 'calm', system, faults, createRandom(seed + SKY_SEED));
   for (let w = 0; w < end; w++) {
+    const startMs = START_MS + w * WINDOW_MS;
     const active = faults.flatMap((fault, i) => {
       const severity = w < (i === 0 ? healthy : both) ? 0 : severityAfter(w - (i === 0 ? healthy : both), length);
       return severity === 0 ? [] : severity === 1 ? [fault] : [partOf(fault, severity)];
     });
-    for (const batch of windowOf(system, active, START_MS + w * WINDOW_MS, random, noise)) {
+    for (const batch of windowOf(sky.next(w, startMs), active, startMs, random, noise)) {
       const meta = { origin: 'simulate', receivedMs: batch.windowStartMs + WINDOW_MS };
       for (const outcome of (await pipeline.accept(batch, meta)).outcomes) reports.push(...outcome.reports);
     }

@@ -1,5 +1,6 @@
 /** Random systems: services in layers, instances on machines, stages of parallel calls. Seeded, nothing else random. */
 import { RcaError } from '../../src/model/errors.ts';
+import type { ChangeRecord } from '../../src/model/records.ts';
 import type { Random } from '../../src/stats/random.ts';
 
 export interface Call {
@@ -32,6 +33,24 @@ export interface SimulatedSystem {
   readonly blind?: ReadonlySet<string>;
   /** Times a failed call is made again. */
   readonly retries?: number;
+  /** What this window has that others may not. */
+  readonly now?: Now;
+}
+
+/** The weather of one window: what healthy systems do besides answering evenly. */
+export interface Now {
+  /** Instance -> factor on its own time. */
+  readonly slow: ReadonlyMap<string, number>;
+  /** Factor on everybody's own time. */
+  readonly load: number;
+  readonly changes: readonly ChangeRecord[];
+  /** Share of requests that take far longer. */
+  readonly tailShare?: number;
+  /** Instances stop so often, and for so long. */
+  readonly pauseEveryS?: number;
+  readonly pauseUs?: number;
+  /** Somebody else calls a service beside its callers. */
+  readonly job?: { readonly callee: number; readonly perS: number } | undefined;
 }
 
 /** What makes a system harder to see through. */

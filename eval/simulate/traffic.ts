@@ -51,9 +51,10 @@ export function windowOf(
       windowMs: WINDOW_MS,
       sequence: 0,
     } as const;
-    const changes = faults.flatMap((fault) =>
+    const broken = faults.flatMap((fault) =>
       system.machineOf.get(fault.instance ?? '') === collector ? changesOf(fault, collector, startMs) : [],
     );
+    const changes = [...broken, ...(system.now?.changes ?? []).filter(({ machine }) => machine === collector)];
     const resources = collector === CLIENT_MACHINE ? [] : resourcesOf(observed, faults, collector, cpuUs, noise);
     return [
       ...(calls.has(collector) ? [{ ...header, type: 'call' as const, records: calls.get(collector)! }] : []),

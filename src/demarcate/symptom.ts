@@ -41,6 +41,8 @@ export function chooseSymptom(
   const candidates = new Map<string, Anomaly[]>();
   for (const anomaly of comparison.anomalies) {
     const kind = LEDGER_OF[anomaly.symptom];
+    // Who stops is replaced, and what one instance loses its siblings take over: the service's own traffic tells.
+    if (kind === 'traffic' && anomaly.entity.kind === 'instance') continue;
     const name = kind === undefined ? undefined : feltBy(system, comparison, anomaly.entity, kind);
     if (name === undefined || system.service(name) === undefined) continue;
     candidates.set(name, [...(candidates.get(name) ?? []), anomaly]);

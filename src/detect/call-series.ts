@@ -10,6 +10,7 @@ import { GaugeFamily } from './judge-gauge.ts';
 import { RateFamily } from './judge-rate.ts';
 import { RatioFamily } from './judge-ratio.ts';
 import { Presence } from './presence.ts';
+import type { Restarts } from './restarts.ts';
 import type { RhythmRows } from './rhythm.ts';
 
 /** Spread of request durations where no sketch says it: twice the mean, typical of web services. */
@@ -18,6 +19,8 @@ const DEFAULT_CV2 = 4;
 const P99_VOLUME = 200;
 const P99_MIN_RATIO = 2;
 const P99_MIN_US = 10_000;
+/** Of a minute's quantiles the spread is a guess. */
+const P99_WARMUP = 36;
 const P99_SPREAD_FLOOR = 0.2;
 /**
  * Tails answer load harder than means: an M/M/1 server's 99th percentile grows by (1 - u) / (1 - r u), which r^3 covers
@@ -31,6 +34,9 @@ const GAP_FLOOR_US = 500;
 const GAP_FLOOR_RATIO = 0.25;
 const GAP_MIN_RATIO = 0.5;
 
+/** An instance that has lost its traffic, or got more, for two minutes is one of another number of siblings now. */
+const BALANCED_WINDOWS = 24;
+
 type Kind = 'service' | 'edge' | 'instance';
 
 interface View {
@@ -41,6 +47,9 @@ interface View {
   /** Side the entity is seen from, by number: 1 server, 0 client, 2 not seen yet. */
   side: Uint8Array;
 }
+
+/** Instances that were stopped on purpose. */
+type Stopped = Restarts['stopped'];
 
 export interface CallSeriesState {
   readonly families: readonly FamilyState[];
@@ -106,6 +115,7 @@ export class CallSeries {
             metric: 'request_rate_per_s',
             symptoms: ['traffic_rise', 'traffic_drop'],
             ...(entity === 'service' ? { opens: [1] } : {}),
+            ...(entity === 'instance' ? { releaseWindows: BALANCED_WINDOWS } : {}),
           },
           config,
         ),
@@ -128,7 +138,14 @@ export class CallSeries {
       instance: view('instance', 'server'),
     };
     this.#p99 = new DurationFamily(
-      { entity: 'service', side: 'server', metric: 'duration_p99_us', symptoms: ['latency_rise'], opens: [0] },
+      {
+        entity: 'service',
+        side: 'server',
+        metric: 'duration_p99_us',
+        symptoms: ['latency_rise'],
+        opens: [0],
+        warmupWindows: Math.max(config.warmupWindows, P99_WARMUP),
+      },
       config,
       {
         minRatio: P99_MIN_RATIO,
@@ -184,9 +201,14 @@ export class CallSeries {
 
   /**
    * @param missing collectors whose silence makes counts unknown
-   * @param muted   instances (by name) and services that just started
+   * @param restarts instances (by name) and services that just started, and instances that were stopped
    */
-  step(window: ClosedWindow, moment: Moment, missing: ReadonlySet<string>, muted: ReadonlySet<string>): void {
+  step(
+    window: ClosedWindow,
+    moment: Moment,
+    missing: ReadonlySet<string>,
+    { muted, stopped }: { readonly muted: ReadonlySet<string>; readonly stopped: Stopped },
+  ): void {
     this.#sums.take(window, (kind, entity, side, collector) => {
       const view = this.#views[kind];
       const preferred = kind === 'edge' ? 0 : 1;
@@ -216,7 +238,7 @@ export class CallSeries {
       for (const { rhythm } of this.#daily()) rhythm?.adopt(this.#adopted, services.names[this.#adopted]!);
     this.#adoptBlocks(moment.windowMs);
     // Family by family, not entity by entity: a family's columns stay in the cache.
-    for (const kind of ['service', 'edge', 'instance'] as const) this.#golden(kind, moment, missing, muted);
+    for (const kind of ['service', 'edge', 'instance'] as const) this.#golden(kind, moment, missing, muted, stopped);
     this.#tails(moment, muted);
     this.#gaps(moment);
   }
@@ -254,7 +276,13 @@ export class CallSeries {
   }
 
   /** Rate, errors and mean duration of every entity of a kind, from its side. */
-  #golden(kind: Kind, moment: Moment, missing: ReadonlySet<string>, muted: ReadonlySet<string>): void {
+  #golden(
+    kind: Kind,
+    moment: Moment,
+    missing: ReadonlySet<string>,
+    muted: ReadonlySet<string>,
+    stopped: Stopped,
+  ): void {
     const { rate, errors, duration, presence, side } = this.#views[kind];
     const sums = kind === 'service' ? this.#sums.services : kind === 'edge' ? this.#sums.edges : this.#sums.instances;
     const { size } = kind === 'edge' ? this.#entities.edges : this.#entities.table(kind);
@@ -267,7 +295,8 @@ export class CallSeries {
       // Before the rate learns this window.
       load[i] = rate.load(i, count);
       const complete = presence.isComplete(i, missing);
-      if (complete) rate.step(i, moment, count);
+      if (kind === 'instance' && count === 0 && stopped.size > 0 && stopped.has(names[i]!)) rate.relearn(i);
+      else if (complete) rate.step(i, moment, count);
       else rate.unknown(i);
       if (kind !== 'service') continue;
       if (complete && rate.isSparse(i)) this.#sparse.rate.add(i, moment, count);

@@ -28,7 +28,7 @@ export function createDetector(config: Partial<DetectConfig> = {}): Detector {
   return new WindowDetector({ ...DEFAULT_DETECT_CONFIG, ...config });
 }
 
-const SNAPSHOT_VERSION = 9;
+const SNAPSHOT_VERSION = 10;
 const PAST_VERSION = 3;
 /** Two minutes of 5 s windows: longer than any rolling restart keeps one edge busy. */
 const ABSORBED_WINDOWS = 24;
@@ -177,7 +177,7 @@ class EnvironmentDetector {
     for (const collector of present) this.#lastSeen.set(collector, this.#turn);
     const missing = missingCollectors(this.#lastSeen, present, window.incomplete, 'call');
     const muted = this.#restarts.step(window.changes, moment);
-    this.#calls.step(window, moment, missing, muted);
+    this.#calls.step(window, moment, missing, { muted, stopped: this.#restarts.stopped });
     this.#tcp.step(window, moment);
     this.#resources.step(window, moment, muted);
     this.#graph.learn(window);

@@ -20,6 +20,10 @@ export interface FamilySpec {
   readonly side?: Side;
   /** Its rise (0) or fall (1) is felt by users: it may open an incident. */
   readonly opens?: readonly (0 | 1)[];
+  /** Windows after which an abnormal level is the new normal; missing: as configured. */
+  readonly releaseWindows?: number;
+  /** Healthy windows before the first that is judged; missing: as configured. */
+  readonly warmupWindows?: number;
 }
 
 export interface FamilyState {
@@ -87,9 +91,9 @@ export abstract class Family<P extends Baseline = Baseline> {
     this.pool = pool;
     this.rhythm = rhythm;
     this.finer = finer;
-    this.releaseWindows = config.releaseWindows;
+    this.releaseWindows = spec.releaseWindows ?? config.releaseWindows;
     for (const family of finer) family.#coarser.push(this);
-    this.warmup = finer.length === 0 ? config.warmupWindows : BLOCK_WARMUP;
+    this.warmup = finer.length === 0 ? (spec.warmupWindows ?? config.warmupWindows) : BLOCK_WARMUP;
     this.tracks = new Tracks({
       open: config.openWindows,
       of: config.openOfWindows,

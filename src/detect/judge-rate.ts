@@ -18,6 +18,9 @@ const MIN_LEVEL = 20;
 /** Low marks: median of each minute, kept for half an hour. */
 const MARKS = 30;
 const MARK_WINDOWS = 12;
+/** With fewer marks little is known of how low traffic gets: what falls must fall to a third. */
+const FEW_MARKS = 5;
+const FEW_MARKS_DROP = 2 / 3;
 /** A fall is sudden when the count is below this share of the largest of the windows 3 to 6 back: ramps are slower. */
 const SUDDEN = 0.6;
 const SUDDEN_FROM = 3;
@@ -136,10 +139,12 @@ export class RateFamily extends Family<LevelPool> {
     judged.volume = Math.max(level, count);
     judged.score = 0;
     judged.exceeds = false;
+    const { minTrafficDrop } = this.config;
+    const least = this.#marks.array.marked[i]! < FEW_MARKS ? Math.max(minTrafficDrop, FEW_MARKS_DROP) : minTrafficDrop;
     const material = fall
-      ? level >= MIN_LEVEL && count <= (1 - this.config.minTrafficDrop) * this.#lowMark(i)
+      ? level >= MIN_LEVEL && count <= (1 - least) * this.#lowMark(i)
       : count >= MIN_RISE * level && count >= MIN_LEVEL;
-    judged.calm = fall ? count > (1 - this.config.minTrafficDrop / 2) * this.#lowMark(i) : count < 1.25 * level;
+    judged.calm = fall ? count > (1 - minTrafficDrop / 2) * this.#lowMark(i) : count < 1.25 * level;
     if (!material) return;
     const logP = fall ? logNegativeBinomialLower(count, level, size) : logNegativeBinomialUpper(count, level, size);
     judged.score = scoreOfLogP(logP);

@@ -12,6 +12,10 @@ const MUTING = new Set(['process_start', 'image', 'version', 'listener_opened'])
 const MUTE_AGAIN_WINDOWS = 36;
 /** A service with some instances just started: shorter, the others carry it. */
 const SERVICE_MUTE_RATIO = 0.5;
+/** Stopped instances are remembered for so long. */
+const STOPPED_WINDOWS = 720;
+/** Exit codes that say HUP, INT or TERM: a runtime that handles the signal itself. */
+const ASKED_FOR_CODES = new Set([129, 130, 143]);
 /** A crash is shown as evidence for this long. */
 const CRASH_WINDOWS = 12;
 /** Rare events have no distribution: certain when seen. */
@@ -20,6 +24,7 @@ const CRASH_SCORE = 10;
 export interface RestartsState {
   readonly muted: readonly (readonly [string, number])[];
   readonly crashes: readonly (readonly [string, Anomaly])[];
+  readonly stopped: readonly (readonly [string, number])[];
 }
 
 export class Restarts {
@@ -27,6 +32,8 @@ export class Restarts {
   /** `kind:name` -> turn of the change. */
   readonly #since = new Map<string, number>();
   readonly #crashes = new Map<string, Anomaly>();
+  /** Instance -> turn in which a process of it was last stopped on purpose. */
+  readonly #stopped = new Map<string, number>();
 
   constructor(config: DetectConfig) {
     this.#config = config;
@@ -40,6 +47,15 @@ export class Restarts {
         if (change.service !== undefined) this.#mute(`service:${change.service}`, moment.turn);
       }
       if (isCrash(change)) this.#crash(change, moment);
+      else if (change.change === 'process_exit' && change.entityKind === 'instance') {
+        this.#stopped.delete(change.entity);
+        this.#stopped.set(change.entity, moment.turn);
+      }
+      if (change.change === 'process_start') this.#stopped.delete(change.entity);
+    }
+    for (const [name, turn] of this.#stopped) {
+      if (moment.turn - turn <= STOPPED_WINDOWS) break;
+      this.#stopped.delete(name);
     }
     const muted = new Set<string>();
     for (const [key, turn] of this.#since) {
@@ -48,6 +64,11 @@ export class Restarts {
       else if (moment.turn - turn > MUTE_AGAIN_WINDOWS) this.#since.delete(key);
     }
     return muted;
+  }
+
+  /** Instances that were stopped on purpose and have not started again: that nobody calls them is no news. */
+  get stopped(): { has(instance: string): boolean; readonly size: number } {
+    return this.#stopped;
   }
 
   #mute(key: string, turn: number): void {
@@ -83,19 +104,23 @@ export class Restarts {
   }
 
   save(): RestartsState {
-    return { muted: [...this.#since], crashes: [...this.#crashes] };
+    return { muted: [...this.#since], crashes: [...this.#crashes], stopped: [...this.#stopped] };
   }
 
   restore(state: RestartsState): void {
     for (const [key, turn] of state.muted) this.#since.set(key, turn);
     for (const [key, crash] of state.crashes) this.#crashes.set(key, crash);
+    for (const [name, turn] of state.stopped) this.#stopped.set(name, turn);
   }
 }
 
-/** Ended by a signal other than TERM or HUP (a stop that was asked for), or with an error code, or killed for memory. */
+/** Ended by a signal other than HUP, INT or TERM (a stop that was asked for), or with an error code, or killed for memory. */
 function isCrash(change: ChangeRecord): boolean {
   if (change.entityKind !== 'instance') return false;
   if (change.change === 'oom_kill') return true;
   if (change.change !== 'process_exit') return false;
-  return (change.signal !== undefined && ![0, 1, 2, 15].includes(change.signal)) || (change.exitCode ?? 0) > 0;
+  return (
+    (change.signal !== undefined && ![0, 1, 2, 15].includes(change.signal)) ||
+    ((change.exitCode ?? 0) > 0 && !ASKED_FOR_CODES.has(change.exitCode!))
+  );
 }

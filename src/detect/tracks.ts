@@ -1,11 +1,13 @@
 /**
- * The life of an anomaly, for many series at once: K of the last N judged windows open it, a run of calm ones closes it.
+ * The life of an anomaly, for many series at once: K of the last N judged windows open it (more, of a series that is
+ * abnormal now and then while nothing is wrong: `flicker.ts`), a run of calm ones closes it.
  * It began with the first of the windows that show it without a break, at a quarter of its strength or more: a spike some
  * windows before is another matter (a CUSUM would still remember it), and so is mild trouble that a fault came on top of. Windows without a judgement (unknown) change nothing, but an anomaly nobody can see any
  * more ends after FORGET_WINDOWS.
  */
 import type { ColumnsState } from './columns.ts';
 import { Columns, fromBase64, toBase64 } from './columns.ts';
+import { shareAfter, windowsNeeded } from './flicker.ts';
 
 /** A change is visible from this score on (two-sided 1 % of a normal). */
 const VISIBLE_SCORE = 2.5;
@@ -19,10 +21,14 @@ const FORGET_WINDOWS = 24;
 const ONSET_SHARE = 0.25;
 /** Scores are remembered as eighths of a doubling of VISIBLE_SCORE, plus one; 0: not visible. */
 const STEPS = 8;
-const HISTORY = 0xff;
+/** So many windows later an abnormal one that raised no alarm was a flicker. */
+const FLICKER_LAG = 12;
 
 const SPECS = {
-  bits: { type: Uint8Array },
+  bits: { type: Uint32Array },
+  /** Share of windows that flicker, and windows it was learned from. */
+  flicker: { type: Float32Array },
+  seen: { type: Uint16Array },
   active: { type: Uint8Array },
   quiet: { type: Uint8Array },
   unknown: { type: Uint8Array },
@@ -94,12 +100,10 @@ export interface Judgement {
 export class Tracks {
   readonly #columns = new Columns(SPECS);
   readonly #rule: TrackRule;
-  readonly #mask: number;
   readonly #episodes = new Map<number, Episode>();
 
   constructor(rule: TrackRule) {
     this.#rule = rule;
-    this.#mask = (1 << rule.of) - 1;
   }
 
   /** Series active now, in no particular order. */
@@ -139,7 +143,7 @@ export class Tracks {
     for (let k = 0; k < judged.windows; k++) this.#show(i, judged.z);
     if (judged.exceeds && bits[i] !== 0 && direction[i] !== judged.direction) this.#turnRound(i);
     if (judged.exceeds) direction[i] = judged.direction;
-    bits[i] = ((bits[i]! << 1) | (judged.exceeds ? 1 : 0)) & HISTORY;
+    bits[i] = (bits[i]! << 1) | (judged.exceeds ? 1 : 0);
     if (active[i] === 1) {
       abnormal[i] = Math.min(65535, abnormal[i]! + judged.windows);
       if (judged.calm) {
@@ -151,7 +155,8 @@ export class Tracks {
       this.#note(i, atMs, judged);
       return;
     }
-    if (!judged.exceeds || bitCount(bits[i]! & this.#mask) < this.#rule.open) return;
+    this.#learnFlicker(i);
+    if (!judged.exceeds || !this.#isBeyondChance(i)) return;
     active[i] = 1;
     quiet[i] = 0;
     abnormal[i] = judged.windows;
@@ -162,6 +167,19 @@ export class Tracks {
     const blur = (windows - 1) * windowMs;
     const at = { onset, blur, detected: atMs, last: atMs };
     this.#episodes.set(i, { ...at, baseline, current, score: largest, volume, windows });
+  }
+
+  #learnFlicker(i: number): void {
+    const { bits, flicker, seen } = this.#columns.array;
+    flicker[i] = shareAfter(flicker[i]!, seen[i]!, ((bits[i]! >>> FLICKER_LAG) & 1) === 1);
+    seen[i] = Math.min(65535, seen[i]! + 1);
+  }
+
+  /** Whether so many of the last windows were abnormal as never are while nothing is wrong. */
+  #isBeyondChance(i: number): boolean {
+    const { bits, flicker } = this.#columns.array;
+    const { open, of } = windowsNeeded(flicker[i]!, this.#rule.open, this.#rule.of);
+    return bitCount(bits[i]! & ((1 << of) - 1)) >= open;
   }
 
   #show(i: number, z: number): void {
@@ -255,6 +273,6 @@ export class Tracks {
 
 function bitCount(bits: number): number {
   let n = 0;
-  for (let rest = bits; rest > 0; rest &= rest - 1) n++;
+  for (let rest = bits; rest !== 0; rest &= rest - 1) n++;
   return n;
 }

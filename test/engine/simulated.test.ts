@@ -58,6 +58,25 @@ describe('a simulated system', () => {
     },
   );
 
+  it.each([
+    ['deploys', 'slow_instance'],
+    ['scaling', 'slow_external'],
+    ['pauses', 'errors_service'],
+    ['jobs', 'throttled'],
+    ['bursts', 'slow_service'],
+    ['tails', 'slow_edge'],
+    ['mixes', 'slow_disk'],
+  ] as const)('what healthy systems do (%s) is no incident, and does not hide %s', async (weather, kind) => {
+    const length = { healthyMinutes: 10, faultMinutes: 1, weather };
+    let simulated: Simulated | undefined;
+    for (let seed = SEED; simulated === undefined; seed++) simulated = await simulate(seed, [kind], 'none', length);
+    const { faults, reports } = simulated;
+    expect(new Set(reports.map(({ incidentId }) => incidentId)).size).toBe(1);
+    expect(reports[0]!.openedMs).toBeGreaterThanOrEqual(faultMs(length));
+    const [cause] = reports.at(-1)!.causes;
+    expect(cause !== undefined && isRight(faults[0]!, cause), faults[0]!.truth.name).toBe(true);
+  });
+
   it('two faults at once: both are among the first two causes of one incident', async () => {
     const { faults, reports } = await firstPair('slow_service', 'errors_instance');
     expect(new Set(reports.map(({ incidentId }) => incidentId)).size).toBe(1);
