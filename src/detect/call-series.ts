@@ -1,53 +1,16 @@
 /** Rate, errors, duration of services, edges and instances. */
 import type { ClosedWindow } from '../model/window.ts';
+import type { CallFamilies, Kind, View } from './call-families.ts';
+import { callFamilies, cover, P99_VOLUME } from './call-families.ts';
 import { CallSums } from './call-sums.ts';
 import type { DetectConfig } from './config.ts';
 import type { Entities } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
-import { DurationDrift, ErrorDrift, RateDrift } from './judge-drift.ts';
-import { DurationFamily } from './judge-duration.ts';
-import { GaugeFamily } from './judge-gauge.ts';
-import { RateFamily } from './judge-rate.ts';
-import { RatioFamily } from './judge-ratio.ts';
-import { Presence } from './presence.ts';
 import type { Restarts } from './restarts.ts';
 import type { RhythmRows } from './rhythm.ts';
 
 /** Spread of request durations where no sketch says it: twice the mean, typical of web services. */
 const DEFAULT_CV2 = 4;
-/** Requests a 99th percentile needs: two above it. */
-const P99_VOLUME = 200;
-const P99_MIN_RATIO = 2;
-const P99_MIN_US = 10_000;
-/** Of a minute's quantiles the spread is a guess. */
-const P99_WARMUP = 36;
-const P99_SPREAD_FLOOR = 0.2;
-/**
- * Tails answer load harder than means: an M/M/1 server's 99th percentile grows by (1 - u) / (1 - r u), which r^3 covers
- * up to twice the traffic of a server 47 % busy. What overload does beyond that shows in the mean.
- */
-const P99_LOAD_EXPONENT = 3;
-/** Requests in a block of windows of few: 2 % failed are 6 then, and 5 matter. */
-const BLOCK_REQUESTS = 300;
-/** Network time of an edge: smallest spread, and smallest rise, in µs and relative. */
-const GAP_FLOOR_US = 500;
-const GAP_FLOOR_RATIO = 0.25;
-const GAP_MIN_RATIO = 0.5;
-
-/** An instance that has lost its traffic, or got more, for two minutes is one of another number of siblings now. */
-const BALANCED_WINDOWS = 24;
-
-type Kind = 'service' | 'edge' | 'instance';
-
-interface View {
-  readonly rate: RateFamily;
-  readonly errors: RatioFamily;
-  readonly duration: DurationFamily;
-  readonly presence: Presence;
-  /** Side the entity is seen from, by number: 1 server, 0 client, 2 not seen yet. */
-  side: Uint8Array;
-}
-
 /** Instances that were stopped on purpose. */
 type Stopped = Restarts['stopped'];
 
@@ -70,17 +33,11 @@ export class CallSeries {
   readonly #entities: Entities;
   readonly #config: DetectConfig;
   readonly #sums: CallSums;
-  readonly #views: Readonly<Record<Kind, View>>;
-  readonly #p99: DurationFamily;
-  /** Services with so few requests that only blocks of windows tell: their rates, errors and mean durations. */
-  readonly #sparse: {
-    readonly rate: RateFamily;
-    readonly errors: RatioFamily;
-    readonly duration: DurationFamily;
-  };
-  /** Services that change too slowly for either. */
-  readonly #drift: { readonly rate: RateDrift; readonly errors: ErrorDrift; readonly duration: DurationDrift };
-  readonly #gap: GaugeFamily;
+  readonly #views: CallFamilies['views'];
+  readonly #p99: CallFamilies['p99'];
+  readonly #sparse: CallFamilies['sparse'];
+  readonly #drift: CallFamilies['drift'];
+  readonly #gap: CallFamilies['gap'];
   /** Services that were offered what a restart brought along of their rhythms. */
   #adopted = 0;
   /** Services whose blocks a restart brought along, with the side they were seen from; they wait until it is seen. */
@@ -94,91 +51,16 @@ export class CallSeries {
     instance: new Float64Array(64),
   };
 
-  constructor(entities: Entities, config: DetectConfig, lastSeen: Map<string, number>) {
+  constructor(entities: Entities, config: DetectConfig) {
     this.#entities = entities;
     this.#config = config;
     this.#sums = new CallSums(entities);
-    const errorLimits = {
-      floor: 0.001,
-      minRise: config.minErrorRatio,
-      minNumerator: config.minErrors,
-      minFactor: 2,
-      minVolume: config.minVolume,
-    };
-    const view = (entity: Kind, preferred: 'client' | 'server'): View => {
-      const side = { entity, side: preferred } as const;
-      const opens = entity !== 'instance';
-      return {
-        rate: new RateFamily(
-          {
-            ...side,
-            metric: 'request_rate_per_s',
-            symptoms: ['traffic_rise', 'traffic_drop'],
-            ...(entity === 'service' ? { opens: [1] } : {}),
-            ...(entity === 'instance' ? { releaseWindows: BALANCED_WINDOWS } : {}),
-          },
-          config,
-        ),
-        errors: new RatioFamily(
-          { ...side, metric: 'error_ratio', symptoms: ['error_rise'], ...(opens ? { opens: [0] } : {}) },
-          config,
-          errorLimits,
-        ),
-        duration: new DurationFamily(
-          { ...side, metric: 'duration_mean_us', symptoms: ['latency_rise'], ...(opens ? { opens: [0] } : {}) },
-          config,
-        ),
-        presence: new Presence(lastSeen),
-        side: new Uint8Array(64).fill(2),
-      };
-    };
-    this.#views = {
-      service: view('service', 'server'),
-      edge: view('edge', 'client'),
-      instance: view('instance', 'server'),
-    };
-    this.#p99 = new DurationFamily(
-      {
-        entity: 'service',
-        side: 'server',
-        metric: 'duration_p99_us',
-        symptoms: ['latency_rise'],
-        opens: [0],
-        warmupWindows: Math.max(config.warmupWindows, P99_WARMUP),
-      },
-      config,
-      {
-        minRatio: P99_MIN_RATIO,
-        minUs: P99_MIN_US,
-        minVolume: P99_VOLUME,
-        spreadFloor: P99_SPREAD_FLOOR,
-        loadExponent: P99_LOAD_EXPONENT,
-      },
-      // A quantile of few requests wobbles: one window more than the mean, which tells a real shift first.
-      { open: config.openWindows + 1, of: config.openOfWindows + 1 },
-    );
-    const { rate, errors, duration } = this.#views.service;
-    this.#sparse = {
-      rate: new RateFamily(rate.spec, config, rate),
-      errors: new RatioFamily(errors.spec, config, { ...errorLimits, blockVolume: BLOCK_REQUESTS }, {}, errors),
-      duration: new DurationFamily(duration.spec, config, {}, {}, duration),
-    };
-    this.#drift = {
-      rate: new RateDrift(rate.spec, config, [rate, this.#sparse.rate]),
-      errors: new ErrorDrift(errors.spec, config, [errors, this.#sparse.errors]),
-      duration: new DurationDrift(duration.spec, config, [duration, this.#sparse.duration]),
-    };
-    this.#gap = new GaugeFamily(
-      { entity: 'edge', side: 'client', metric: 'network_time_us', symptoms: ['latency_rise'] },
-      config,
-      {
-        floor: GAP_FLOOR_US,
-        floorRatio: GAP_FLOOR_RATIO,
-        minRise: config.minLatencyUs,
-        minRiseRatio: GAP_MIN_RATIO,
-        minValue: -Infinity,
-      },
-    );
+    const families = callFamilies(config);
+    this.#views = families.views;
+    this.#p99 = families.p99;
+    this.#sparse = families.sparse;
+    this.#drift = families.drift;
+    this.#gap = families.gap;
   }
 
   get families(): readonly Family[] {
@@ -200,13 +82,13 @@ export class CallSeries {
   }
 
   /**
-   * @param missing collectors whose silence makes counts unknown
+   * @param missing collectors whose silence makes counts unknown; gone those that are no longer waited for
    * @param restarts instances (by name) and services that just started, and instances that were stopped
    */
   step(
     window: ClosedWindow,
     moment: Moment,
-    missing: ReadonlySet<string>,
+    { missing, gone }: { readonly missing: ReadonlySet<string>; readonly gone: ReadonlySet<string> },
     { muted, stopped }: { readonly muted: ReadonlySet<string>; readonly stopped: Stopped },
   ): void {
     this.#sums.take(window, (kind, entity, side, collector) => {
@@ -224,7 +106,7 @@ export class CallSeries {
       const view = this.#views[kind];
       cover(view, size);
       for (const family of [view.rate, view.errors, view.duration]) family.ensure(size);
-      for (const entity of view.presence.forget(moment.turn)) {
+      for (const entity of view.presence.forget(gone)) {
         view.rate.relearn(entity);
         if (kind !== 'service') continue;
         this.#sparse.rate.relearn(entity);
@@ -368,6 +250,15 @@ export class CallSeries {
     return [this.#views.service.rate, this.#views.service.duration, this.#p99];
   }
 
+  /** Instance i is gone for good; of machines there are no calls. */
+  vacate(kind: 'instance' | 'machine', i: number): void {
+    if (kind === 'machine') return;
+    const { rate, errors, duration, presence, side } = this.#views.instance;
+    for (const family of [rate, errors, duration]) family.vacate(i);
+    presence.clear(i);
+    if (i < side.length) side[i] = 2;
+  }
+
   exportPast(): Past {
     const { names } = this.#entities.services;
     return {
@@ -419,9 +310,3 @@ export class CallSeries {
 }
 
 /** Entities nobody reported calls of yet (edges known from TCP alone) have no side. */
-function cover(view: View, size: number): void {
-  if (size <= view.side.length) return;
-  const next = new Uint8Array(Math.max(size, view.side.length * 2)).fill(2);
-  next.set(view.side);
-  view.side = next;
-}

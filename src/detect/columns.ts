@@ -52,6 +52,15 @@ export class Columns<Name extends string> {
     return true;
   }
 
+  /** Row i is as if it had never been written. */
+  clear(i: number): void {
+    if (i >= this.size) return;
+    for (const name of Object.keys(this.#specs) as Name[]) {
+      const { width = 1, fill = 0 } = this.#specs[name];
+      this.array[name].fill(fill, i * width, (i + 1) * width);
+    }
+  }
+
   save(): ColumnsState {
     const columns: Record<string, string> = {};
     for (const name of Object.keys(this.#specs) as Name[]) {
@@ -100,6 +109,11 @@ export class Blocks {
   /** To read from; rows beyond its end were never written. */
   view(block: number): Float32Array {
     return this.#blocks[block]!;
+  }
+
+  /** Row i is as if it had never been written. */
+  clear(i: number): void {
+    for (const array of this.#blocks) array.fill(this.#fill, i * this.#width, (i + 1) * this.#width);
   }
 
   #grow(block: number, array: Float32Array): Float32Array {

@@ -15,13 +15,14 @@ import { Entities } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
 import type { Active, IncidentsState } from './incidents.ts';
 import { Incidents, keyOf } from './incidents.ts';
-import { missingCollectors } from './presence.ts';
+import { missingCollectors, takeGone } from './presence.ts';
 import type { ResourceState } from './resource-series.ts';
 import { ResourceSeries } from './resource-series.ts';
 import type { RestartsState } from './restarts.ts';
 import { Restarts } from './restarts.ts';
 import { TcpSeries } from './tcp-series.ts';
 import type { Detector } from './types.ts';
+import { Vanished } from './vanished.ts';
 
 /** @param config what differs from DEFAULT_DETECT_CONFIG */
 export function createDetector(config: Partial<DetectConfig> = {}): Detector {
@@ -42,6 +43,7 @@ interface EnvironmentState {
   readonly tcp: readonly FamilyState[];
   readonly resources: ResourceState;
   readonly restarts: RestartsState;
+  readonly sweptTurn: number;
   readonly incidents: IncidentsState;
   readonly active: readonly Active[];
 }
@@ -149,15 +151,17 @@ class EnvironmentDetector {
   readonly #tcp: TcpSeries;
   readonly #resources: ResourceSeries;
   readonly #restarts: Restarts;
+  readonly #vanished: Vanished;
   #turn = 0;
   #lastMs = Number.NEGATIVE_INFINITY;
 
   constructor(name: string, config: DetectConfig) {
     this.incidents = new Incidents(name, config, this.#graph);
-    this.#calls = new CallSeries(this.#entities, config, this.#lastSeen);
+    this.#calls = new CallSeries(this.#entities, config);
     this.#tcp = new TcpSeries(this.#entities, config);
     this.#resources = new ResourceSeries(this.#entities, config);
     this.#restarts = new Restarts(config);
+    this.#vanished = new Vanished(this.#entities, [this.#calls, this.#resources]);
   }
 
   step(window: ClosedWindow): IncidentEvent[] {
@@ -177,10 +181,12 @@ class EnvironmentDetector {
     for (const collector of present) this.#lastSeen.set(collector, this.#turn);
     const missing = missingCollectors(this.#lastSeen, present, window.incomplete, 'call');
     const muted = this.#restarts.step(window.changes, moment);
-    this.#calls.step(window, moment, missing, { muted, stopped: this.#restarts.stopped });
+    const restarts = { muted, stopped: this.#restarts.stopped };
+    this.#calls.step(window, moment, { missing, gone: takeGone(this.#lastSeen, this.#turn) }, restarts);
     this.#tcp.step(window, moment);
     this.#resources.step(window, moment, muted);
     this.#graph.learn(window);
+    this.#vanished.step(window, this.#turn);
     this.active = this.#collect(moment);
     return this.incidents.step(this.active, startMs, windowMs);
   }
@@ -256,6 +262,7 @@ class EnvironmentDetector {
       tcp: this.#tcp.save(),
       resources: this.#resources.save(),
       restarts: this.#restarts.save(),
+      sweptTurn: this.#vanished.sweptTurn,
       incidents: this.incidents.save(),
       active: this.active,
     };
@@ -270,6 +277,7 @@ class EnvironmentDetector {
     this.#tcp.restore(state.tcp);
     this.#resources.restore(state.resources);
     this.#restarts.restore(state.restarts);
+    this.#vanished.restore(state.sweptTurn);
     this.incidents.restore(state.incidents);
     this.active = state.active;
   }

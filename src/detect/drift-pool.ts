@@ -285,6 +285,10 @@ export class DriftPool {
     this.#columns.array.made[i] = 0;
   }
 
+  clear(i: number): void {
+    this.#columns.clear(i);
+  }
+
   /** The blocks of one series, for an engine that starts again: numbers, numerators, denominators; '' when there are none. */
   exportBlocks(i: number): string {
     const held = i < this.size ? this.#held(i) : 0;

@@ -4,9 +4,14 @@ import { edge } from '../model/entity.ts';
 import type { Names } from '../model/window.ts';
 import { PairIndex } from './pair-index.ts';
 
+/** Name of a number that nobody has. */
+const NOBODY = '\0';
+
 export class EntityTable {
   readonly names: string[] = [];
   readonly #ids = new Map<string, number>();
+  /** Numbers of entities that are gone, the largest first: the next ones get them, the smallest first. */
+  readonly #free: number[] = [];
 
   get size(): number {
     return this.names.length;
@@ -19,14 +24,35 @@ export class EntityTable {
   id(name: string): number {
     const known = this.#ids.get(name);
     if (known !== undefined) return known;
-    const id = this.names.length;
+    const id = this.#free.pop() ?? this.names.length;
     this.#ids.set(name, id);
-    this.names.push(name);
+    this.names[id] = name;
     return id;
   }
 
+  /** Whether somebody has this number. */
+  isTaken(i: number): boolean {
+    return this.names[i] !== NOBODY;
+  }
+
+  /** These are gone: their numbers go to others. */
+  free(numbers: readonly number[]): void {
+    for (const i of numbers) {
+      if (!this.isTaken(i)) continue;
+      this.#ids.delete(this.names[i]!);
+      this.names[i] = NOBODY;
+      this.#free.push(i);
+    }
+    this.#free.sort((a, b) => b - a);
+  }
+
+  /** Into an empty table. */
   load(names: readonly string[]): void {
-    for (const name of names) this.id(name);
+    names.forEach((name, i) => {
+      this.names.push(name);
+      if (name === NOBODY) this.#free.unshift(i);
+      else this.#ids.set(name, i);
+    });
   }
 }
 
@@ -112,6 +138,20 @@ export class Entities {
   place(instance: string, service: string | undefined, machine: string | undefined): void {
     if (service) this.instanceService.set(instance, service);
     if (machine) this.instanceMachine.set(instance, machine);
+  }
+
+  /** These are gone for good: their numbers go to others. */
+  forget(kind: 'instance' | 'machine', numbers: readonly number[]): void {
+    if (numbers.length === 0) return;
+    this.table(kind).free(numbers);
+    this.#resolver = undefined;
+  }
+
+  /** Forgets where instances belong that neither have a number nor are named. */
+  forgetPlaces(isNamed: (instance: string) => boolean): void {
+    for (const places of [this.instanceService, this.instanceMachine])
+      for (const name of places.keys())
+        if (this.instances.find(name) === undefined && !isNamed(name)) places.delete(name);
   }
 
   save(): EntitiesState {

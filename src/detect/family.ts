@@ -45,6 +45,8 @@ export interface Moment {
 export interface Baseline {
   ensure(size: number): void;
   rebase(i: number): void;
+  /** Row i is as if it had never been written. */
+  clear(i: number): void;
   save(): ColumnsState;
   load(state: ColumnsState): void;
 }
@@ -163,6 +165,12 @@ export abstract class Family<P extends Baseline = Baseline> {
 
   /** What was learned no longer compares. */
   relearn(_i: number): void {}
+
+  /** The entity is gone for good: its row is as new for who gets it next. */
+  vacate(i: number): void {
+    this.tracks.clear(i);
+    this.pool.clear(i);
+  }
 
   /** Of an active series that changed little by little: when that began to show; NaN: it changed at once, or nobody knows. */
   grownSinceMs(_i: number): number {

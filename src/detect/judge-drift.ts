@@ -108,6 +108,11 @@ export abstract class DriftFamily extends Family<DriftPool> {
     this.tracks.end(i);
   }
 
+  override vacate(i: number): void {
+    super.vacate(i);
+    this.#since.clear(i);
+  }
+
   /** Blocks of every series by name: what a restart needs beyond the log that is read again. */
   exportBlocks(names: readonly string[]): Record<string, string> {
     const waiting = [...this.#waiting].filter(([, rows]) => !DriftPool.isStale(rows, this.#minute));

@@ -64,6 +64,11 @@ export class LimitDrift extends DriftFamily {
     if (!judged.calm) this.#limitAt.array.ms[i] = atMs + windowMs + minutesLeft * MINUTE_WINDOWS * windowMs;
   }
 
+  override vacate(i: number): void {
+    super.vacate(i);
+    this.#limitAt.clear(i);
+  }
+
   override limitAtMs(i: number): number {
     return this.#limitAt.array.ms[i]!;
   }

@@ -112,6 +112,12 @@ export class RateFamily extends Family<LevelPool> {
     this.#clear(i);
   }
 
+  override vacate(i: number): void {
+    super.vacate(i);
+    this.#marks.clear(i);
+    this.#block.clear(i);
+  }
+
   #mark(i: number): void {
     const { marks, marked } = this.#marks.array;
     marks[i * MARKS + (marked[i]! % MARKS)] = this.pool.median[i]!;

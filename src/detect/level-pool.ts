@@ -103,6 +103,11 @@ export class LevelPool {
     spread[i] = Number.NaN;
   }
 
+  clear(i: number): void {
+    this.#columns.clear(i);
+    this.#healthy.clear(i);
+  }
+
   #learn(i: number, value: number): void {
     const { length, next } = this.#columns.array;
     const at = next[i]!;

@@ -24,12 +24,6 @@ export class Presence {
   /** Entity -> the rest. */
   readonly #more = new Map<number, number[]>();
   #size = 0;
-  /** Collector -> turn of the last window it reported in. */
-  readonly #lastSeen: Map<string, number>;
-
-  constructor(lastSeen: Map<string, number>) {
-    this.#lastSeen = lastSeen;
-  }
 
   add(entity: number, collector: string): void {
     this.#cover(entity + 1);
@@ -84,11 +78,8 @@ export class Presence {
     return !this.#of(entity).some((collector) => missing.has(collector));
   }
 
-  /** Drops collectors silent for too long; returns the entities that lost one. */
-  forget(turn: number): number[] {
-    const gone = new Set(
-      [...this.#lastSeen].filter(([, seen]) => turn - seen === FORGET_WINDOWS).map(([name]) => name),
-    );
+  /** Drops collectors that are gone; returns the entities that lost one. */
+  forget(gone: ReadonlySet<string>): number[] {
     if (gone.size === 0) return [];
     const hit: number[] = [];
     for (let entity = 0; entity < this.#size; entity++) {
@@ -112,6 +103,13 @@ export class Presence {
       for (const collector of list) this.add(entity, collector);
     });
   }
+}
+
+/** Takes out collectors that have been silent for too long; they are as new when they report again. */
+export function takeGone(lastSeen: Map<string, number>, turn: number): Set<string> {
+  const gone = [...lastSeen].filter(([, seen]) => turn - seen >= FORGET_WINDOWS).map(([name]) => name);
+  for (const name of gone) lastSeen.delete(name);
+  return new Set(gone);
 }
 
 /** Collectors that are known but did not report this window, or reported with a gap in this type. */

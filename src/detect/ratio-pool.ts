@@ -128,6 +128,10 @@ export class RatioPool {
     pending.fill(0, i * 4, i * 4 + 4);
   }
 
+  clear(i: number): void {
+    this.#columns.clear(i);
+  }
+
   save(): ColumnsState {
     return this.#columns.save();
   }

@@ -1,6 +1,8 @@
 /** Resources of instances and machines: gauges derived from the record's fields, rare events, the user's own gauges. */
 import type { Symptom } from '../model/incident.ts';
 import type { ClosedWindow } from '../model/window.ts';
+import type { ColumnsState } from './columns.ts';
+import { Columns } from './columns.ts';
 import type { DetectConfig } from './config.ts';
 import type { Entities } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
@@ -160,6 +162,7 @@ export interface ResourceState {
   readonly kinds: readonly {
     readonly families: readonly FamilyState[];
     readonly extra: readonly (readonly [string, FamilyState])[];
+    readonly last: ColumnsState;
   }[];
 }
 
@@ -167,6 +170,11 @@ export class ResourceSeries {
   readonly #entities: Entities;
   readonly #config: DetectConfig;
   readonly #kinds: Readonly<Record<Kind, KindFamilies>>;
+  /** Window in which an entity last had a record. */
+  readonly #last = {
+    instance: new Columns({ turn: { type: Uint32Array } }),
+    machine: new Columns({ turn: { type: Uint32Array } }),
+  };
 
   constructor(entities: Entities, config: DetectConfig) {
     this.#entities = entities;
@@ -218,7 +226,9 @@ export class ResourceSeries {
         family.ensure(table.size);
         for (const i of [...family.tracks.live]) if (!fields[kind].has(i)) family.unknown(i);
       }
+      this.#last[kind].ensure(table.size);
       for (const [i, values] of fields[kind]) {
+        this.#last[kind].array.turn[i] = moment.turn;
         const mute = muted.size > 0 && muted.has(`${kind}:${table.names[i]}`);
         for (const { spec, family, slow } of specs) {
           const value = mute ? Number.NaN : spec.value(values, windowUs);
@@ -270,18 +280,35 @@ export class ResourceSeries {
     return out;
   }
 
+  isSeenSince(kind: Kind, i: number, turn: number): boolean {
+    const { size, array } = this.#last[kind];
+    return i < size && array.turn[i]! > turn && array.turn[i]! > 0;
+  }
+
+  /** Instance or machine i is gone for good. */
+  vacate(kind: Kind, i: number): void {
+    const { gauges: specs, counts, extra } = this.#kinds[kind];
+    for (const family of [...specs.flatMap(familiesOf), ...counts.map((c) => c.family), ...extra.values()])
+      family.vacate(i);
+    this.#last[kind].clear(i);
+  }
+
   save(): ResourceState {
     return {
-      kinds: Object.values(this.#kinds).map((kind) => ({
-        families: [...kind.gauges, ...kind.counts].flatMap(familiesOf).map((family) => family.save()),
-        extra: [...kind.extra].map(([name, family]) => [name, family.save()] as const),
-      })),
+      kinds: (['instance', 'machine'] as const)
+        .map((name) => [this.#kinds[name], this.#last[name]] as const)
+        .map(([kind, last]) => ({
+          last: last.save(),
+          families: [...kind.gauges, ...kind.counts].flatMap(familiesOf).map((family) => family.save()),
+          extra: [...kind.extra].map(([name, family]) => [name, family.save()] as const),
+        })),
     };
   }
 
   restore(state: ResourceState): void {
     (['instance', 'machine'] as const).forEach((name, k) => {
       const kind = this.#kinds[name];
+      this.#last[name].load(state.kinds[k]!.last);
       [...kind.gauges, ...kind.counts].flatMap(familiesOf).forEach((family, f) => {
         family.restore(state.kinds[k]!.families[f]!);
       });

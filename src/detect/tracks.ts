@@ -232,6 +232,12 @@ export class Tracks {
     this.#episodes.delete(i);
   }
 
+  /** The series is another one's now. */
+  clear(i: number): void {
+    this.#columns.clear(i);
+    this.#episodes.delete(i);
+  }
+
   /** Of a series that is active. */
   read(i: number) {
     const { onset, blur, detected, last, baseline, current, score, volume } = this.#episodes.get(i)!;
