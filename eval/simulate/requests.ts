@@ -19,6 +19,10 @@ const JOB = -2;
 const TAIL_INDEX = 1.5;
 const TAIL_LEAST = 5;
 const TAIL_MOST = 500;
+/** Own time of each kind of request, as a multiple of a service's: 1 in the usual mix. */
+const KIND_TIMES = [0.5, 1.5, 5.5];
+/** What all requests are where kinds are not told apart. */
+const ANY = -1;
 /** What came of a call; the first two are statuses. */
 export type Status = '200' | '500' | 'refused' | 'reset';
 
@@ -29,6 +33,7 @@ export interface EdgeSums {
   readonly callerInstance: string;
   readonly calleeInstance: string;
   readonly status: Status;
+  readonly operation: string;
   count: number;
   clientUs: number;
   serverUs: number;
@@ -57,9 +62,9 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
   const { now } = system;
   const pauses = now?.pauseEveryS === undefined ? undefined : pausesOf(system, now.pauseEveryS, random);
   /** What the weather adds to an instance's own time. */
-  const weathered = (us: number, instance: string): number => {
+  const weathered = (us: number, instance: string, kind: number): number => {
     if (now === undefined) return us;
-    let all = us * now.load * (now.slow.get(instance) ?? 1);
+    let all = us * now.load * (now.slow.get(instance) ?? 1) * (KIND_TIMES[kind] ?? 1);
     if (now.tailShare !== undefined && random() < now.tailShare)
       all *= Math.min(TAIL_MOST, TAIL_LEAST * (1 - random()) ** (-1 / TAIL_INDEX));
     const pauseUs = now.pauseUs ?? 0;
@@ -68,11 +73,11 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
     return all;
   };
 
-  const serve = (service: number, instance: string): Outcome => {
+  const serve = (service: number, instance: string, kind: number): Outcome => {
     const { ownUs, stages } = system.services[service]!;
     const slowing = faults.map((fault) => slowness(system, fault, service, instance));
     const factor = slowing.reduce((product, one) => product * one, 1);
-    const healthyUs = weathered(draw(ownUs), instance);
+    const healthyUs = weathered(draw(ownUs), instance, kind);
     let us = healthyUs * factor;
     const computing = faults.reduce((product, fault, i) => product * (isComputing(fault) ? slowing[i]! : 1), 1);
     cpuUs.set(instance, (cpuUs.get(instance) ?? 0) + ON_CPU * (healthyUs * computing));
@@ -88,7 +93,7 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
         );
         let waited = 0;
         for (let k = 0; k < (often?.size ?? 1); k++) {
-          const outcome = tries(service, instance, callee);
+          const outcome = tries(service, instance, callee, kind);
           if (async) continue;
           waited += outcome.us;
           failed ||= outcome.failed;
@@ -101,29 +106,46 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
     return { us, failed };
   };
 
-  const tries = (caller: number, callerInstance: string, callee: number): Outcome => {
+  const tries = (caller: number, callerInstance: string, callee: number, kind: number): Outcome => {
     let us = 0;
     for (let attempt = 0; ; attempt++) {
-      const outcome = call(caller, callerInstance, callee);
+      const outcome = call(caller, callerInstance, callee, kind);
       us += outcome.us;
       if (!outcome.failed || attempt === (system.retries ?? 0)) return { us, failed: outcome.failed };
     }
   };
 
-  const call = (caller: number, callerInstance: string, callee: number): Outcome => {
+  const call = (caller: number, callerInstance: string, callee: number, kind: number): Outcome => {
     const { name, instances } = system.services[callee]!;
     const from = caller >= 0 ? system.services[caller]!.name : caller === JOB ? 'nightly-job' : 'client';
     const instance = instances[Math.floor(random() * instances.length)]!;
+    const ends = {
+      caller: from,
+      callee: name,
+      callerInstance,
+      calleeInstance: instance,
+      operation: kind === ANY ? 'GET /' : `GET /${kind}`,
+    };
     const broken = brokenBy(faults, callee, instance, random);
     if (broken !== undefined) {
-      add(sums, from, name, callerInstance, instance, broken, REFUSED_US, Number.NaN);
+      add(sums, { ...ends, status: broken }, REFUSED_US, Number.NaN);
       return { us: REFUSED_US, failed: true };
     }
-    const { us, failed } = serve(callee, instance);
-    const slow = slowWay(system, faults, { caller: from, callee: name, callerInstance, calleeInstance: instance });
+    const { us, failed } = serve(callee, instance, kind);
+    const slow = slowWay(system, faults, ends);
     const way = draw(NETWORK_US) + (slow !== undefined && random() < 0.5 ? draw(2 * slow.size) : 0);
-    add(sums, from, name, callerInstance, instance, failed ? '500' : '200', us + way, us);
+    add(sums, { ...ends, status: failed ? '500' : '200' }, us + way, us);
     return { us: us + way, failed };
+  };
+
+  const kindOf = (): number => {
+    if (now?.kinds === undefined) return ANY;
+    let left = random();
+    for (const [kind, share] of now.kinds.entries()) {
+      if (left < share) return kind;
+      left -= share;
+    }
+    return now.kinds.length - 1;
   };
 
   const traffic = faults.reduce(
@@ -132,10 +154,10 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
     1,
   );
   const requests = poisson(random, (traffic * system.requestsPerS * WINDOW_MS) / 1000);
-  for (let r = 0; r < requests; r++) call(CLIENT, 'client-1', 0);
+  for (let r = 0; r < requests; r++) call(CLIENT, 'client-1', 0, kindOf());
   if (now?.job !== undefined) {
     const { callee, perS } = now.job;
-    for (let r = poisson(random, (perS * WINDOW_MS) / 1000); r > 0; r--) call(JOB, 'nightly-job-1', callee);
+    for (let r = poisson(random, (perS * WINDOW_MS) / 1000); r > 0; r--) call(JOB, 'nightly-job-1', callee, kindOf());
   }
   const edges = [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
   return { edges, cpuUs };
@@ -196,20 +218,14 @@ function brokenBy(faults: readonly Fault[], callee: number, instance: string, ra
   return here.some(({ kind, size }) => kind === 'oom' && random() < size) ? 'reset' : undefined;
 }
 
-function add(
-  sums: Map<string, EdgeSums>,
-  caller: string,
-  callee: string,
-  callerInstance: string,
-  calleeInstance: string,
-  status: Status,
-  clientUs: number,
-  serverUs: number,
-): void {
-  const key = [caller, callee, callerInstance, calleeInstance, status].join('|');
+type Ends = Pick<EdgeSums, 'caller' | 'callee' | 'callerInstance' | 'calleeInstance' | 'operation' | 'status'>;
+
+function add(sums: Map<string, EdgeSums>, ends: Ends, clientUs: number, serverUs: number): void {
+  const key = [ends.caller, ends.callee, ends.callerInstance, ends.calleeInstance, ends.status, ends.operation].join(
+    '|',
+  );
   let entry = sums.get(key);
   if (entry === undefined) {
-    const ends = { caller, callee, callerInstance, calleeInstance, status };
     entry = { ...ends, count: 0, clientUs: 0, serverUs: 0, client: new Map(), server: new Map() };
     sums.set(key, entry);
   }

@@ -49,6 +49,8 @@ export interface Now {
   /** Instances stop so often, and for so long. */
   readonly pauseEveryS?: number;
   readonly pauseUs?: number;
+  /** Shares of the kinds of requests, lightest first; missing: all alike. */
+  readonly kinds?: readonly number[];
   /** Somebody else calls a service beside its callers. */
   readonly job?: { readonly callee: number; readonly perS: number } | undefined;
 }

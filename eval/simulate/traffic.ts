@@ -96,7 +96,7 @@ function callsOf(edge: EdgeSums, machineOf: (instance: string) => string): Sides
   const base = {
     ...ends,
     protocol: 'http',
-    operation: 'GET /',
+    operation: edge.operation,
     status: isBroken ? '0' : status,
     count,
     errors: status === '200' ? 0 : count,

@@ -16,6 +16,7 @@ export const WEATHERS = [
   'pauses',
   'jobs',
   'mixes',
+  'kinds',
   'all',
 ] as const;
 export type Weather = (typeof WEATHERS)[number];
@@ -57,6 +58,12 @@ const JOB_TIMES = 4;
 /** The mix of requests: shares of calls that are made change by up to this factor, within some minutes. */
 const MIX = 0.15;
 const MIX_WINDOWS = 60;
+
+/** Shares of light, usual and heavy requests; for some minutes in ten, of another mix. */
+const KINDS = [0.7, 0.25, 0.05];
+const OTHER_KINDS = [0.55, 0.2, 0.25];
+const KINDS_EVERY = 120;
+const KINDS_WINDOWS = 24;
 
 /** One system's weather, window by window. */
 export class Sky {
@@ -106,6 +113,7 @@ export class Sky {
       changes,
       ...(this.#has('tails') ? { tailShare: TAIL_SHARE } : {}),
       ...(this.#has('pauses') ? { pauseEveryS: PAUSE_EVERY_S, pauseUs: PAUSE_US } : {}),
+      ...(this.#has('kinds') ? { kinds: w % KINDS_EVERY < KINDS_EVERY - KINDS_WINDOWS ? KINDS : OTHER_KINDS } : {}),
       ...(this.#has('jobs') ? { job: this.#job(w) } : {}),
     };
     const { requestsPerS } = this.#system;

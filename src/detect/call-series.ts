@@ -6,15 +6,20 @@ import { CallSums } from './call-sums.ts';
 import type { DetectConfig } from './config.ts';
 import type { Entities } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
+import type { MixState } from './operation-mix.ts';
+import { OperationMix } from './operation-mix.ts';
 import type { Restarts } from './restarts.ts';
 import type { RhythmRows } from './rhythm.ts';
 
+/** A mix of operations that explains so much of a mean explains any rise of a tail. */
+const P99_MOST_MIX = 1.25;
 /** Spread of request durations where no sketch says it: twice the mean, typical of web services. */
 const DEFAULT_CV2 = 4;
 /** Instances that were stopped on purpose. */
 type Stopped = Restarts['stopped'];
 
 export interface CallSeriesState {
+  readonly mix: MixState;
   readonly families: readonly FamilyState[];
   readonly sides: readonly (readonly number[])[];
   readonly reporters: readonly (readonly (readonly string[])[])[];
@@ -33,6 +38,7 @@ export class CallSeries {
   readonly #entities: Entities;
   readonly #config: DetectConfig;
   readonly #sums: CallSums;
+  readonly #mix = new OperationMix();
   readonly #views: CallFamilies['views'];
   readonly #p99: CallFamilies['p99'];
   readonly #sparse: CallFamilies['sparse'];
@@ -54,7 +60,7 @@ export class CallSeries {
   constructor(entities: Entities, config: DetectConfig) {
     this.#entities = entities;
     this.#config = config;
-    this.#sums = new CallSums(entities);
+    this.#sums = new CallSums(entities, this.#mix);
     const families = callFamilies(config);
     this.#views = families.views;
     this.#p99 = families.p99;
@@ -122,6 +128,8 @@ export class CallSeries {
     // Family by family, not entity by entity: a family's columns stay in the cache.
     for (const kind of ['service', 'edge', 'instance'] as const) this.#golden(kind, moment, missing, muted, stopped);
     this.#tails(moment, muted);
+    const { tracks } = this.#views.service.duration;
+    this.#mix.end((service) => !tracks.isSuspect(service));
     this.#gaps(moment);
   }
 
@@ -196,15 +204,25 @@ export class CallSeries {
     }
     for (let i = 0; i < size; i++) {
       if (side[i] === 2) continue;
-      const { duration: sum, timed } = sums[side[i] as 0 | 1];
+      const from = side[i] as 0 | 1;
+      const { duration: sum, timed, expected } = sums[from];
       const mute = muted.size > 0 && muted.has(`${kind}:${names[i]}`);
-      const cv2 = kind === 'service' ? this.#spread(i, side[i] as 0 | 1) : DEFAULT_CV2;
+      const cv2 = kind === 'service' ? this.#spread(i, from) : DEFAULT_CV2;
       const mean = sum[i]! / timed[i]!;
-      duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute);
+      const service = this.#servedBy(kind, i);
+      const mix = this.#mix.factor(kind, i, service, from, expected[i]!, timed[i]!);
+      duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute, mix);
+      if (!duration.tracks.isSuspect(i)) this.#mix.learn(kind, i, service, from, expected[i]!, timed[i]!);
       if (kind !== 'service') continue;
-      this.#sparse.duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute);
-      this.#drift.duration.step(i, moment, sum[i]!, mute ? Number.NaN : timed[i]!);
+      this.#sparse.duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute, mix);
+      const slowMix = this.#mix.factor(kind, i, service, from, expected[i]!, timed[i]!, 'slow');
+      this.#drift.duration.step(i, moment, sum[i]! / slowMix, mute ? Number.NaN : timed[i]!);
     }
+  }
+
+  /** Whose operations entity i answers, or asks for. */
+  #servedBy(kind: Kind, i: number): number {
+    return kind === 'service' ? i : kind === 'edge' ? this.#sums.calleeOfEdge(i) : this.#sums.serviceOfInstance(i);
   }
 
   /** Squared coefficient of variation of a service's durations, from its sketch where there is one. */
@@ -220,7 +238,11 @@ export class CallSeries {
     for (let i = 0; i < size; i++) {
       if (side[i] === 2) continue;
       const n = this.#sums.services[side[i] as 0 | 1].timed[i]!;
-      const p99 = n >= P99_VOLUME ? this.#sums.buckets[side[i] as 0 | 1].quantile(i, 0.99) : Number.NaN;
+      const sums = this.#sums.services[side[i] as 0 | 1];
+      const mix = this.#mix.factor('service', i, i, side[i] as 0 | 1, sums.expected[i]!, n);
+      // Of another mix of operations the tail is another one.
+      const isUsualMix = mix < P99_MOST_MIX && mix > 1 / P99_MOST_MIX;
+      const p99 = n >= P99_VOLUME && isUsualMix ? this.#sums.buckets[side[i] as 0 | 1].quantile(i, 0.99) : Number.NaN;
       if (Number.isNaN(p99)) this.#p99.unknown(i);
       else {
         const mute = muted.size > 0 && muted.has(`service:${names[i]}`);
@@ -256,6 +278,7 @@ export class CallSeries {
     const { rate, errors, duration, presence, side } = this.#views.instance;
     for (const family of [rate, errors, duration]) family.vacate(i);
     presence.clear(i);
+    this.#mix.vacate(kind, i);
     if (i < side.length) side[i] = 2;
   }
 
@@ -292,6 +315,7 @@ export class CallSeries {
   save(): CallSeriesState {
     const views = Object.values(this.#views);
     return {
+      mix: this.#mix.save(),
       families: this.families.map((family) => family.save()),
       sides: views.map((view) => [...view.side]),
       reporters: views.map((view) => view.presence.save()),
@@ -299,6 +323,7 @@ export class CallSeries {
   }
 
   restore(state: CallSeriesState): void {
+    this.#mix.restore(state.mix);
     this.families.forEach((family, k) => {
       family.restore(state.families[k]!);
     });

@@ -7,10 +7,12 @@ import {
   KEY_CALLER,
   KEY_CALLER_INSTANCE,
   KEY_CALLER_MACHINE,
+  KEY_OPERATION,
   KEY_SIDE,
   MANY_COLLECTORS,
 } from '../model/window.ts';
 import type { Entities } from './entities.ts';
+import type { OperationMix } from './operation-mix.ts';
 import { ServiceBuckets } from './service-buckets.ts';
 
 /** Sums of one view (server or client side) of services, edges or instances. */
@@ -20,6 +22,8 @@ export class Sums {
   duration = new Float64Array(64);
   /** Requests whose duration is known. */
   timed = new Float64Array(64);
+  /** What these would take if each operation took what it usually does, µs. */
+  expected = new Float64Array(64);
 
   reset(size: number): void {
     if (size > this.count.length) {
@@ -28,28 +32,31 @@ export class Sums {
       this.errors = new Float64Array(capacity);
       this.duration = new Float64Array(capacity);
       this.timed = new Float64Array(capacity);
+      this.expected = new Float64Array(capacity);
       return;
     }
-    for (const column of [this.count, this.errors, this.duration, this.timed]) column.fill(0);
+    for (const column of [this.count, this.errors, this.duration, this.timed, this.expected]) column.fill(0);
   }
 
-  add(i: number, count: number, errors: number, duration: number): void {
+  add(i: number, count: number, errors: number, duration: number, expected: number): void {
     this.count[i] = this.count[i]! + count;
     this.errors[i] = this.errors[i]! + errors;
     if (Number.isNaN(duration)) return;
     this.duration[i] = this.duration[i]! + duration;
     this.timed[i] = this.timed[i]! + count;
+    this.expected[i] = this.expected[i]! + expected;
   }
 }
 
 /** An entity of this view has a new reporter. */
 export type LeafNews = (kind: 'service' | 'edge' | 'instance', entity: number, side: number, collector: string) => void;
 
-/** Per leaf: number of its service, edge and instance (-1: none), side. */
-const LEAF = 4;
+/** Per leaf: number of its service, edge and instance (-1: none), side, operation. */
+const LEAF = 5;
 const LEAF_EDGE = 1;
 const LEAF_INSTANCE = 2;
 const LEAF_SIDE = 3;
+const LEAF_OPERATION = 4;
 
 export class CallSums {
   /** Index 0: client side, 1: server side. */
@@ -59,15 +66,20 @@ export class CallSums {
   /** Duration buckets per service, by side. */
   readonly buckets = [new ServiceBuckets(), new ServiceBuckets()] as const;
   readonly #entities: Entities;
+  readonly #mix: OperationMix;
   #directory: LeafDirectory | undefined;
   #mapped = 0;
   #leaves = new Int32Array(0);
   #reporter = new Uint32Array(0);
+  /** Whose operations an edge asks for, and an instance answers: number of a service. */
+  #serviceOfEdge = new Int32Array(0);
+  #serviceOfInstance = new Int32Array(0);
   /** Name id of a callee -> its service + 1. */
   #serviceOf = new Int32Array(0);
 
-  constructor(entities: Entities) {
+  constructor(entities: Entities, mix: OperationMix) {
     this.#entities = entities;
+    this.#mix = mix;
   }
 
   take(window: ClosedWindow, news: LeafNews): void {
@@ -82,6 +94,9 @@ export class CallSums {
     const { leaf, count, errors, durationSumUs, rows } = window.calls;
     const leaves = this.#leaves;
     const reporter = this.#reporter;
+    const mix = this.#mix;
+    mix.begin();
+    const { expectedUs, count: asked, durationUs: took } = mix;
     for (let r = 0; r < rows; r++) {
       const id = leaf[r]!;
       const at = id * LEAF;
@@ -89,10 +104,16 @@ export class CallSums {
       const n = count[r]!;
       const failed = errors[r]!;
       const duration = durationSumUs[r]!;
-      this.services[side].add(leaves[at]!, n, failed, duration);
-      this.edges[side].add(leaves[at + LEAF_EDGE]!, n, failed, duration);
+      const operation = leaves[at + LEAF_OPERATION]!;
+      const expected = n * expectedUs[operation]!;
+      if (!Number.isNaN(duration)) {
+        asked[operation] = asked[operation]! + n;
+        took[operation] = took[operation]! + duration;
+      }
+      this.services[side].add(leaves[at]!, n, failed, duration, expected);
+      this.edges[side].add(leaves[at + LEAF_EDGE]!, n, failed, duration, expected);
       const instance = leaves[at + LEAF_INSTANCE]!;
-      if (instance >= 0) this.instances[side].add(instance, n, failed, duration);
+      if (instance >= 0) this.instances[side].add(instance, n, failed, duration, expected);
       if (reporter[id] !== collector[id]) this.#report(window, id, side, news);
     }
     this.#sketch(window);
@@ -133,7 +154,15 @@ export class CallSums {
       this.#leaves[to] = resolve.service(callee);
       this.#leaves[to + LEAF_EDGE] = resolve.edge(caller, callee);
       this.#leaves[to + LEAF_INSTANCE] = resolve.instance(instance, callee, keys[at + KEY_CALLEE_MACHINE]!);
-      this.#leaves[to + LEAF_SIDE] = keys[at + KEY_SIDE] === 1 ? 1 : 0;
+      this.#serviceOfEdge = noted(this.#serviceOfEdge, this.#leaves[to + LEAF_EDGE]!, this.#leaves[to]!);
+      this.#serviceOfInstance = noted(this.#serviceOfInstance, this.#leaves[to + LEAF_INSTANCE]!, this.#leaves[to]!);
+      const side = keys[at + KEY_SIDE] === 1 ? 1 : 0;
+      this.#leaves[to + LEAF_SIDE] = side;
+      this.#leaves[to + LEAF_OPERATION] = this.#mix.operation(
+        this.#leaves[to]!,
+        side,
+        names.name(keys[at + KEY_OPERATION]!),
+      );
       this.#reporter[id] = 0;
       this.#serviceOf[callee] = this.#leaves[to]! + 1;
       resolve.place(keys[at + KEY_CALLER_INSTANCE]!, caller, keys[at + KEY_CALLER_MACHINE]!);
@@ -141,11 +170,26 @@ export class CallSums {
     this.#mapped = directory.size;
   }
 
+  calleeOfEdge(i: number): number {
+    return this.#serviceOfEdge[i] ?? 0;
+  }
+
+  serviceOfInstance(i: number): number {
+    return this.#serviceOfInstance[i] ?? 0;
+  }
+
   #sketch({ histograms }: ClosedWindow): void {
     for (const side of [0, 1] as const) {
       this.buckets[side].take(histograms, side, this.#entities.services.size, this.#serviceOf);
     }
   }
+}
+
+function noted(column: Int32Array<ArrayBuffer>, i: number, value: number): Int32Array<ArrayBuffer> {
+  if (i < 0) return column;
+  const next = i < column.length ? column : grown(column, new Int32Array(Math.max(64, 2 * (i + 1))));
+  next[i] = value;
+  return next;
 }
 
 function grown<T extends Int32Array | Uint32Array>(from: T, to: T): T {

@@ -63,11 +63,22 @@ export class DurationFamily extends Family<LevelPool> {
   }
 
   /**
-   * @param value mean or quantile of the window, µs; n requests behind it; cv2 squared coefficient of variation
+   * @param raw   mean or quantile of the window, µs; n requests behind it; cv2 squared coefficient of variation
    * @param load  traffic as a multiple of its baseline; NaN: unknown
    * @param muted the entity just started: learn nothing, judge nothing
+   * @param mix   how many times as long as usual this mix of operations takes; values are judged at the usual mix
    */
-  step(i: number, moment: Moment, value: number, n: number, cv2: number, load: number, muted: boolean): void {
+  step(
+    i: number,
+    moment: Moment,
+    raw: number,
+    n: number,
+    cv2: number,
+    load: number,
+    muted: boolean,
+    mix: number = 1,
+  ): void {
+    const value = raw / mix;
     if (muted || this.isOverruled(i)) {
       this.#carry?.clear(i);
       this.unknown(i);

@@ -1,0 +1,212 @@
+/**
+ * What the mix of operations explains of a mean duration: a service that is asked for its heavy operations more often than
+ * usual has a higher mean, and each of them is as fast as before. Every operation's mean is learned; the mean that this
+ * window's requests would have at these, as a multiple of what it usually is, is the factor that durations are divided by.
+ * Learned windows are forgotten as 1 / 120; an operation keeps what it had while nobody asks for it.
+ *
+ * Memory: 60 bytes an operation of a service and side, 12 an entity. Cost: O(rows) and O(operations) a window.
+ */
+import type { ColumnsState } from './columns.ts';
+import { Columns } from './columns.ts';
+
+const SLOW = 1 / 120;
+const VERY_SLOW = 1 / 1_440;
+/** Requests of the service's mean that an operation is taken to have had: one request tells little of it. */
+const PRIOR_REQUESTS = 20;
+/** A window's mean of an operation counts for at most so many times what is known of it. */
+const MOST_TIMES = 4;
+/** Windows of an entity before its usual mix is known. */
+const MIN_WINDOWS = 12;
+/** What the mix explains at most, up and down. */
+const MOST_FACTOR = 4;
+
+const OPERATION_SPECS = {
+  /** Number of the service and side: 2 × service + side. */
+  owner: { type: Uint32Array },
+  /** Of the windows in which it was asked for. */
+  count: { type: Float64Array },
+  durationUs: { type: Float64Array },
+  /** Requests of all windows: what the usual mix is. */
+  share: { type: Float64Array },
+} as const;
+
+const OWNER_SPECS = { meanUs: { type: Float64Array } } as const;
+const USUAL_SPECS = {
+  usual: { type: Float64Array },
+  /** Over two hours, for changes that are as slow. */
+  slow: { type: Float64Array },
+  windows: { type: Uint16Array },
+} as const;
+
+type Kind = 'service' | 'edge' | 'instance';
+const KINDS = ['service', 'edge', 'instance'] as const;
+
+export interface MixState {
+  readonly names: readonly string[];
+  readonly operations: ColumnsState;
+  readonly owners: ColumnsState;
+  readonly usual: readonly ColumnsState[];
+}
+
+export class OperationMix {
+  /** `owner\0operation` -> number. */
+  readonly #numbers = new Map<string, number>();
+  readonly #operations = new Columns(OPERATION_SPECS);
+  readonly #owners = new Columns(OWNER_SPECS);
+  readonly #usual: Readonly<Record<Kind, Columns<keyof typeof USUAL_SPECS>>> = {
+    service: new Columns(USUAL_SPECS),
+    edge: new Columns(USUAL_SPECS),
+    instance: new Columns(USUAL_SPECS),
+  };
+  /** By operation: what a request of it is expected to take, µs; 0: nothing is known of its service. */
+  expectedUs = new Float64Array(64);
+  /** By operation: requests of this window whose duration is known, and their durations. */
+  count = new Float64Array(64);
+  durationUs = new Float64Array(64);
+  /** By owner, scratch. */
+  #sum = new Float64Array(64);
+  #weight = new Float64Array(64);
+
+  get size(): number {
+    return this.#numbers.size;
+  }
+
+  /** Number of an operation of a service on one side: 1 server, 0 client. */
+  operation(service: number, side: 0 | 1, name: string): number {
+    const owner = 2 * service + side;
+    const key = `${owner}\0${name}`;
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    const number = this.#numbers.size;
+    this.#numbers.set(key, number);
+    this.#ensure(number + 1, owner + 1);
+    this.#operations.array.owner[number] = owner;
+    this.expectedUs[number] = this.#owners.array.meanUs[owner]!;
+    return number;
+  }
+
+  #ensure(operations: number, owners: number): void {
+    this.#operations.ensure(operations);
+    this.#owners.ensure(owners);
+    this.expectedUs = grown(this.expectedUs, operations);
+    this.count = grown(this.count, operations);
+    this.durationUs = grown(this.durationUs, operations);
+    this.#sum = grown(this.#sum, owners);
+    this.#weight = grown(this.#weight, owners);
+  }
+
+  /** Before the rows of a window are summed into `count` and `durationUs`. */
+  begin(): void {
+    this.count.fill(0, 0, this.size);
+    this.durationUs.fill(0, 0, this.size);
+  }
+
+  /**
+   * @param service  that entity i of a kind belongs to: an edge's callee
+   * @param expectedUs  sum of `expectedUs` over the entity's `n` requests of this window
+   * @returns how many times as long as usual these requests would take if each operation took what it usually does; 1
+   *   where the usual mix is not known
+   * @param span  "usual" is the mix of ten minutes, or of two hours
+   */
+  factor(
+    kind: Kind,
+    i: number,
+    service: number,
+    side: 0 | 1,
+    expectedUs: number,
+    n: number,
+    span: 'usual' | 'slow' = 'usual',
+  ): number {
+    const { size, array } = this.#usual[kind];
+    if (i >= size || array.windows[i]! < MIN_WINDOWS) return 1;
+    const ratio = this.#ratio(service, side, expectedUs, n);
+    const factor = ratio / array[span][i]!;
+    return Number.isNaN(factor) ? 1 : Math.min(MOST_FACTOR, Math.max(1 / MOST_FACTOR, factor));
+  }
+
+  /** To the mean of its service's usual mix, so that a service that gets slower as a whole changes nothing. */
+  #ratio(service: number, side: 0 | 1, expectedUs: number, n: number): number {
+    const mean = this.#owners.array.meanUs[2 * service + side];
+    return mean !== undefined && mean > 0 && n > 0 ? expectedUs / n / mean : Number.NaN;
+  }
+
+  /** Entity i's mix of this window is usual. */
+  learn(kind: Kind, i: number, service: number, side: 0 | 1, expectedUs: number, n: number): void {
+    const ratio = this.#ratio(service, side, expectedUs, n);
+    if (Number.isNaN(ratio)) return;
+    const columns = this.#usual[kind];
+    columns.ensure(i + 1);
+    const { usual, slow, windows } = columns.array;
+    if (windows[i]! < 65535) windows[i] = windows[i]! + 1;
+    usual[i] = usual[i]! + (ratio - usual[i]!) * Math.max(SLOW, 1 / windows[i]!);
+    slow[i] = slow[i]! + (ratio - slow[i]!) * Math.max(VERY_SLOW, 1 / windows[i]!);
+  }
+
+  /** Takes the window's sums. @param isUsual whether a service's durations are as they always are: else nothing is learned */
+  end(isUsual: (service: number, side: 0 | 1) => boolean): void {
+    const { owner, count, durationUs, share } = this.#operations.array;
+    const { meanUs } = this.#owners.array;
+    const owners = this.#owners.size;
+    const sum = this.#sum.fill(0, 0, owners);
+    const weight = this.#weight.fill(0, 0, owners);
+    for (let number = 0; number < this.size; number++) {
+      const of = owner[number]!;
+      const n = this.count[number]!;
+      if (isUsual(of >> 1, (of & 1) as 0 | 1)) {
+        share[number] = share[number]! * (1 - SLOW) + n;
+        if (n > 0) {
+          const most =
+            this.expectedUs[number]! > 0 ? MOST_TIMES * this.expectedUs[number]! * n : Number.POSITIVE_INFINITY;
+          count[number] = count[number]! * (1 - SLOW) + n;
+          durationUs[number] = durationUs[number]! * (1 - SLOW) + Math.min(this.durationUs[number]!, most);
+        }
+      }
+      if (count[number]! === 0) continue;
+      sum[of] = sum[of]! + (share[number]! * durationUs[number]!) / count[number]!;
+      weight[of] = weight[of]! + share[number]!;
+    }
+    for (let of = 0; of < owners; of++) if (weight[of]! > 0) meanUs[of] = sum[of]! / weight[of]!;
+    for (let number = 0; number < this.size; number++) {
+      const usual = meanUs[owner[number]!]!;
+      this.expectedUs[number] = (durationUs[number]! + PRIOR_REQUESTS * usual) / (count[number]! + PRIOR_REQUESTS);
+    }
+  }
+
+  /** Entity i of a kind is gone for good. */
+  vacate(kind: Kind, i: number): void {
+    this.#usual[kind].clear(i);
+  }
+
+  save(): MixState {
+    return {
+      names: [...this.#numbers.keys()],
+      operations: this.#operations.save(),
+      owners: this.#owners.save(),
+      usual: KINDS.map((kind) => this.#usual[kind].save()),
+    };
+  }
+
+  restore(state: MixState): void {
+    state.names.forEach((name, number) => {
+      this.#numbers.set(name, number);
+    });
+    this.#operations.load(state.operations);
+    this.#owners.load(state.owners);
+    KINDS.forEach((kind, k) => {
+      this.#usual[kind].load(state.usual[k]!);
+    });
+    this.#ensure(this.size, this.#owners.size);
+    const { owner, count, durationUs } = this.#operations.array;
+    const { meanUs } = this.#owners.array;
+    for (let number = 0; number < this.size; number++)
+      this.expectedUs[number] =
+        (durationUs[number]! + PRIOR_REQUESTS * meanUs[owner[number]!]!) / (count[number]! + PRIOR_REQUESTS);
+  }
+}
+
+function grown(from: Float64Array, size: number): Float64Array<ArrayBuffer> {
+  if (size <= from.length) return from as Float64Array<ArrayBuffer>;
+  const to = new Float64Array(Math.max(size, 2 * from.length));
+  to.set(from);
+  return to;
+}

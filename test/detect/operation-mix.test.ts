@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { OperationMix } from '../../src/detect/operation-mix.ts';
+
+/** One service with operations of so many µs each; a window is how often each is asked for. */
+class Shop {
+  readonly mix: OperationMix;
+  usUs: readonly number[];
+
+  constructor(timesUs: readonly number[], mix = new OperationMix()) {
+    this.mix = mix;
+    this.usUs = timesUs;
+  }
+
+  /** @returns the factor of this window; what it shows is learned unless it is not usual */
+  window(counts: readonly number[], isUsual = true): number {
+    const { mix } = this;
+    mix.begin();
+    let expected = 0;
+    counts.forEach((n, k) => {
+      const number = mix.operation(0, 1, `op${k}`);
+      expected += n * mix.expectedUs[number]!;
+      mix.count[number] = n;
+      mix.durationUs[number] = n * this.usUs[k]!;
+    });
+    const n = counts.reduce((sum, count) => sum + count, 0);
+    const factor = mix.factor('service', 0, 0, 1, expected, n);
+    if (isUsual) mix.learn('service', 0, 0, 1, expected, n);
+    mix.end(() => isUsual);
+    return factor;
+  }
+
+  windows(n: number, counts: readonly number[]): void {
+    for (let w = 0; w < n; w++) this.window(counts);
+  }
+}
+
+describe('the mix of operations', () => {
+  it('explains a mean that rises because more heavy ones are asked for', () => {
+    const shop = new Shop([1_000, 20_000]);
+    shop.windows(200, [95, 5]);
+    expect(shop.window([95, 5])).toBeCloseTo(1, 1);
+    // (75 × 1 + 25 × 20) / (95 × 1 + 5 × 20)
+    expect(shop.window([75, 25], false)).toBeCloseTo(575 / 195, 1);
+    expect(shop.window([100, 0], false)).toBeCloseTo(100 / 195, 1);
+  });
+
+  it('explains nothing of an operation, or a service, that is slower', () => {
+    const shop = new Shop([1_000, 20_000]);
+    shop.windows(200, [95, 5]);
+    shop.usUs = [1_000, 100_000];
+    for (let w = 0; w < 50; w++) expect(shop.window([95, 5], false)).toBeCloseTo(1, 1);
+    shop.usUs = [5_000, 100_000];
+    for (let w = 0; w < 50; w++) expect(shop.window([95, 5])).toBeCloseTo(1, 1);
+  });
+
+  it('does not change while a service that got slower as a whole is learned', () => {
+    const shop = new Shop([1_000, 20_000, 3_000]);
+    shop.windows(300, [80, 5, 15]);
+    shop.usUs = [3_000, 60_000, 9_000];
+    for (let w = 0; w < 300; w++) expect(Math.abs(Math.log(shop.window([80, 5, 15])))).toBeLessThan(0.02);
+  });
+
+  it('is 1 before a minute is known, with one operation, and for what was never seen', () => {
+    const shop = new Shop([1_000, 20_000]);
+    for (let w = 0; w < 12; w++) expect(shop.window([90 - w, 10 + w])).toBe(1);
+    const plain = new Shop([1_000]);
+    plain.windows(100, [50]);
+    expect(plain.window([500], false)).toBeCloseTo(1, 9);
+    expect(plain.mix.factor('service', 7, 7, 1, 1_000, 10)).toBe(1);
+    expect(plain.mix.factor('service', 0, 0, 1, 0, 0)).toBe(1);
+  });
+
+  it('takes a new operation for a usual one: whether it is slow is not known', () => {
+    const shop = new Shop([1_000, 1_000_000]);
+    shop.windows(100, [100]);
+    expect(shop.window([80, 20], false)).toBeCloseTo(1, 1);
+  });
+
+  it('one request that took a minute does not make its operation an excuse', () => {
+    const shop = new Shop([1_000, 2_000]);
+    shop.windows(200, [90, 10]);
+    shop.usUs = [1_000, 60_000_000];
+    shop.window([90, 1]);
+    shop.usUs = [1_000, 2_000];
+    expect(shop.window([50, 50], false)).toBeLessThan(2);
+  });
+
+  it('remembers an operation that nobody asked for in a while', () => {
+    const shop = new Shop([1_000, 20_000]);
+    shop.windows(100, [90, 10]);
+    shop.windows(2_000, [100, 0]);
+    expect(shop.window([50, 50], false)).toBe(4);
+    expect(shop.window([90, 10], false)).toBeCloseTo(2.7, 0);
+  });
+
+  it('is the same after a restart', () => {
+    const shop = new Shop([1_000, 20_000, 500]);
+    shop.windows(100, [80, 5, 15]);
+    const mix = new OperationMix();
+    mix.restore(JSON.parse(JSON.stringify(shop.mix.save())));
+    const restarted = new Shop(shop.usUs, mix);
+    for (let w = 0; w < 50; w++) {
+      const counts = [80 - w, 5 + w, 15];
+      expect(restarted.window(counts)).toBe(shop.window(counts));
+    }
+    expect(restarted.mix.save()).toEqual(shop.mix.save());
+  });
+});
