@@ -39,6 +39,8 @@ export interface Fault {
   readonly onCpu?: boolean;
   /** Factor on own time, or on the number of calls; share of requests that fail or are left; µs on the way. */
   readonly size: number;
+  /** Only requests of this kind (`--weather kinds`) meet it; missing: all. */
+  readonly ofKind?: number;
   /** How much of it is there, 0 to 1; missing: all. */
   readonly severity?: number;
   readonly truth: { readonly kind: 'service' | 'instance' | 'edge' | 'machine'; readonly name: string };

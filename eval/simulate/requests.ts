@@ -75,13 +75,15 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
 
   const serve = (service: number, instance: string, kind: number): Outcome => {
     const { ownUs, stages } = system.services[service]!;
-    const slowing = faults.map((fault) => slowness(system, fault, service, instance));
+    const slowing = faults.map((fault) => (isMet(fault, kind) ? slowness(system, fault, service, instance) : 1));
     const factor = slowing.reduce((product, one) => product * one, 1);
     const healthyUs = weathered(draw(ownUs), instance, kind);
     let us = healthyUs * factor;
     const computing = faults.reduce((product, fault, i) => product * (isComputing(fault) ? slowing[i]! : 1), 1);
     cpuUs.set(instance, (cpuUs.get(instance) ?? 0) + ON_CPU * (healthyUs * computing));
-    const failing = faults.find((fault) => fault.kind.startsWith('errors') && isHit(fault, service, instance));
+    const failing = faults.find(
+      (fault) => fault.kind.startsWith('errors') && isHit(fault, service, instance) && isMet(fault, kind),
+    );
     if (random() < (failing?.size ?? ERRORS)) return { us: us / 2, failed: true };
     let failed = false;
     for (const stage of stages) {
@@ -183,6 +185,10 @@ export function slowWay(
       (machineOf.get(way.callerInstance) === fault.machine) !== (machineOf.get(way.calleeInstance) === fault.machine)
     );
   });
+}
+
+function isMet({ ofKind }: Fault, kind: number): boolean {
+  return ofKind === undefined || kind === ofKind;
 }
 
 function isHit(fault: Fault, service: number, instance: string): boolean {

@@ -3,6 +3,7 @@
  *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|large|quiet|retries|sparse]
  *     [--healthy-minutes 3] [--fault-minutes 1] [--faults 1|2] [--apart-seconds 0] [--misses] [--unwatched]
  *     [--weather calm|deploys|scaling|bursts|tides|tails|pauses|jobs|mixes|kinds|all]
+ *     [--of-kind 0|1|2 (light, usual, heavy, with --weather kinds)]
  *     [--growing-minutes 0] [--on-seconds 0 --off-seconds 0] [--kept-windows as fit]
  * A fault is all there at once, or grows evenly for so long before the minutes that it lasts, or comes and goes. Systems of
  * 10,000 services keep 24 windows one by one; small ones half an hour, unless --kept-windows.
@@ -39,6 +40,7 @@ const values = flags(import.meta.url, {
   'off-seconds': { type: 'string', default: '0' },
   'kept-windows': { type: 'string' },
   weather: { type: 'string', default: 'calm' },
+  'of-kind': { type: 'string' },
   unwatched: { type: 'boolean', default: false },
   misses: { type: 'boolean', default: false },
 });
@@ -77,7 +79,12 @@ for (const [flag, value] of Object.entries(lengths))
       'RCA_BAD_INPUT',
       `--${flag.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: expected a number, 0 or more, found ${value}`,
     );
-const length = { ...lengths, weather: weatherOf(values.weather) };
+const ofKind = values['of-kind'];
+const length = {
+  ...lengths,
+  weather: weatherOf(values.weather),
+  ...(ofKind === undefined ? {} : { ofKind: wholeNumber('of-kind', ofKind) }),
+};
 if (!(length.healthyMinutes > 0 && length.faultMinutes > 0))
   throw new RcaError('RCA_BAD_INPUT', '--healthy-minutes, --fault-minutes: expected numbers above 0');
 if ((length.onSeconds * 1000) % WINDOW_MS !== 0 || (length.offSeconds * 1000) % WINDOW_MS !== 0)

@@ -30,6 +30,8 @@ export interface Length {
   readonly offSeconds?: number;
   /** Windows that ingest keeps one by one; missing: as many as fit, which in systems this small are half an hour. */
   readonly keptWindows?: number;
+  /** Faults of code and errors hit only requests of this kind, lightest first (`kinds`); missing: all. */
+  readonly ofKind?: number;
   /** What the healthy system does, before the fault and during it; missing: calm. */
   readonly weather?: Weather;
 }
@@ -105,7 +107,11 @@ export async function simulate(
 ): Promise<Simulated | undefined> {
   const drawn = draw(seed, kinds, condition, others);
   if (drawn === undefined) return undefined;
-  const { system, faults, random, noise } = drawn;
+  const { system, random, noise } = drawn;
+  const faults = drawn.faults.map((fault) => ({
+    ...fault,
+    ...(length.ofKind === undefined ? {} : { ofKind: length.ofKind }),
+  }));
   const { keptWindows } = length;
   const kept = keptWindows === undefined ? {} : { detailWindows: keptWindows, detailWindowsMax: keptWindows };
   const pipeline = createPipeline({ rules, configHash: 'simulate', ingest: { latenessMs: 15_000, ...kept } });

@@ -29,7 +29,7 @@ const FELT_ERRORS = 0.01;
 const SAME_CALLS = 1.5;
 
 /**
- * Among services with a latency, error or traffic symptom: the one from which most of the other abnormal services are
+ * Among services with a latency, error or traffic symptom, of all their requests if there are such: the one from which most of the other abnormal services are
  * reached; ties go to more traffic, then to the name. An edge's anomaly counts for its caller, or, where the caller is
  * well (it does not wait for the call, or calls again), for its callee if that changed.
  */
@@ -52,14 +52,36 @@ export function chooseSymptom(
     return { entity: service(name), kinds: kindsOf(candidates.get(name) ?? comparison.anomalies) };
   }
   const names = [...candidates.keys()];
+  const able = names.filter((name) => inbound(system.service(name)) !== undefined);
+  const having = (isFelt: (anomaly: Anomaly) => boolean): string[] =>
+    able.filter((name) => candidates.get(name)!.some(isFelt));
   // More requests than usual are felt by nobody: they lead only where nothing else changed.
-  const felt = names.filter((name) => candidates.get(name)!.some(({ symptom }) => symptom !== 'traffic_rise'));
-  const able = (felt.length > 0 ? felt : names).filter((name) => inbound(system.service(name)) !== undefined);
-  const first = mostCovering(system, able, names);
+  const felt = having(({ symptom, operation }) => symptom !== 'traffic_rise' && operation === undefined);
+  const partly = having(({ operation }) => operation !== undefined);
+  const first =
+    felt.length === 0 && partly.length > 0
+      ? mostChanged(system, partly)
+      : mostCovering(system, felt.length > 0 ? felt : able, names);
   if (first === undefined) return undefined;
   const kinds = kindsOf(candidates.get(first) ?? []);
   const name = kinds.every((kind) => kind === 'traffic') ? upstream(system, first) : first;
   return { entity: service(name), kinds };
+}
+
+/**
+ * Of services of which only some operations are slower: the one whose mean rose by the largest factor. Others' noise is as
+ * large as the change there, the more so the nearer to the users. Ties go by name.
+ */
+function mostChanged(system: System, names: readonly string[]): string | undefined {
+  const rise = (name: string): number => {
+    const { baseline, current } = inbound(system.service(name))!;
+    const ratio = meanUs(current) / meanUs(baseline);
+    return Number.isNaN(ratio) ? 0 : ratio;
+  };
+  const [first] = names
+    .map((name) => ({ name, ratio: rise(name) }))
+    .sort((a, b) => b.ratio - a.ratio || compareNames(a.name, b.name));
+  return first?.name;
 }
 
 /** The service from which most of `covered` are reached; ties go to more traffic, then to the name. */

@@ -3,8 +3,10 @@ import type { DetectConfig } from './config.ts';
 import { DurationDrift, ErrorDrift, RateDrift } from './judge-drift.ts';
 import { DurationFamily } from './judge-duration.ts';
 import { GaugeFamily } from './judge-gauge.ts';
+import { OperationFamily } from './judge-operation.ts';
 import { RateFamily } from './judge-rate.ts';
 import { RatioFamily } from './judge-ratio.ts';
+import type { OperationMix } from './operation-mix.ts';
 import { Presence } from './presence.ts';
 
 /** Requests a 99th percentile needs: two above it. */
@@ -47,11 +49,13 @@ export interface CallFamilies {
   readonly sparse: { readonly rate: RateFamily; readonly errors: RatioFamily; readonly duration: DurationFamily };
   /** Services that change too slowly for either. */
   readonly drift: { readonly rate: RateDrift; readonly errors: ErrorDrift; readonly duration: DurationDrift };
+  /** One operation among several of a service, by number of the operation. */
+  readonly operation: OperationFamily;
   /** Network time of edges. */
   readonly gap: GaugeFamily;
 }
 
-export function callFamilies(config: DetectConfig): CallFamilies {
+export function callFamilies(config: DetectConfig, mix: OperationMix): CallFamilies {
   const errorLimits = {
     floor: 0.001,
     minRise: config.minErrorRatio,
@@ -133,7 +137,8 @@ export function callFamilies(config: DetectConfig): CallFamilies {
       minValue: -Infinity,
     },
   );
-  return { views, p99, sparse, drift, gap };
+  const operation = new OperationFamily(config, mix, duration);
+  return { views, p99, sparse, drift, operation, gap };
 }
 
 /** Room for so many entities. */

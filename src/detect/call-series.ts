@@ -43,6 +43,7 @@ export class CallSeries {
   readonly #p99: CallFamilies['p99'];
   readonly #sparse: CallFamilies['sparse'];
   readonly #drift: CallFamilies['drift'];
+  readonly #operation: CallFamilies['operation'];
   readonly #gap: CallFamilies['gap'];
   /** Services that were offered what a restart brought along of their rhythms. */
   #adopted = 0;
@@ -61,17 +62,25 @@ export class CallSeries {
     this.#entities = entities;
     this.#config = config;
     this.#sums = new CallSums(entities, this.#mix);
-    const families = callFamilies(config);
+    const families = callFamilies(config, this.#mix);
     this.#views = families.views;
     this.#p99 = families.p99;
     this.#sparse = families.sparse;
     this.#drift = families.drift;
+    this.#operation = families.operation;
     this.#gap = families.gap;
   }
 
   get families(): readonly Family[] {
     const views = Object.values(this.#views).flatMap((view) => [view.rate, view.errors, view.duration]);
-    return [...views, this.#p99, this.#gap, ...Object.values(this.#sparse), ...Object.values(this.#drift)];
+    return [
+      ...views,
+      this.#p99,
+      this.#gap,
+      ...Object.values(this.#sparse),
+      ...Object.values(this.#drift),
+      this.#operation,
+    ];
   }
 
   /** The side an entity's numbers were seen from. */
@@ -128,6 +137,7 @@ export class CallSeries {
     // Family by family, not entity by entity: a family's columns stay in the cache.
     for (const kind of ['service', 'edge', 'instance'] as const) this.#golden(kind, moment, missing, muted, stopped);
     this.#tails(moment, muted);
+    this.#operations(moment, muted);
     const { tracks } = this.#views.service.duration;
     this.#mix.end((service) => !tracks.isSuspect(service));
     this.#gaps(moment);
@@ -248,6 +258,19 @@ export class CallSeries {
         const mute = muted.size > 0 && muted.has(`service:${names[i]}`);
         this.#p99.step(i, moment, p99, n, 0, this.#load.service[i]!, mute);
       }
+    }
+  }
+
+  /** Each operation of services that have several. */
+  #operations(moment: Moment, muted: ReadonlySet<string>): void {
+    const { names } = this.#entities.services;
+    const { side } = this.#views.service;
+    this.#operation.ensure(this.#mix.size);
+    for (let i = 0; i < this.#mix.size; i++) {
+      const service = this.#mix.serviceOf(i);
+      if (!this.#mix.isOneOfSeveral(i, side[service]!)) continue;
+      const mute = muted.size > 0 && muted.has(`service:${names[service]}`);
+      this.#operation.step(i, moment, this.#load.service[service]!, mute);
     }
   }
 

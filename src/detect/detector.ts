@@ -198,7 +198,7 @@ class EnvironmentDetector {
       for (const i of family.tracks.live)
         if (!family.isToldByCoarser(i)) out.push(this.#anomaly(family, i, moment.windowMs));
     }
-    return out.sort(
+    return strongest(out).sort(
       (a, b) =>
         Number(b.opens) - Number(a.opens) ||
         Number(b.anomaly.entity.kind === 'service') - Number(a.anomaly.entity.kind === 'service') ||
@@ -213,8 +213,10 @@ class EnvironmentDetector {
     const limitAtMs = family.limitAtMs(i);
     const { metric, symptoms, entity, opens } = family.spec;
     const perSecond = metric.endsWith('_per_s') ? 1000 / windowMs : 1;
-    const side = family.spec.side === undefined ? undefined : this.#calls.sideOf(family, i);
-    const about = this.#entities.entity(entity, i);
+    const owner = family.ownerOf(i);
+    const operation = family.operationOf(i);
+    const side = family.spec.side === undefined ? undefined : this.#calls.sideOf(family, owner);
+    const about = this.#entities.entity(entity, owner);
     const felt =
       about.kind === 'edge' ? this.#isFelt(about, family.tracks.abnormalWindows(i)) : !OUTSIDE.has(about.name);
     return {
@@ -224,6 +226,7 @@ class EnvironmentDetector {
         metric,
         symptom: symptoms[direction] ?? symptoms[0],
         ...(side === undefined ? {} : { side }),
+        ...(operation === undefined ? {} : { operation }),
         baseline: baseline * perSecond,
         current: current * perSecond,
         ...rest,
@@ -281,4 +284,21 @@ class EnvironmentDetector {
     this.incidents.restore(state.incidents);
     this.active = state.active;
   }
+}
+
+/** Of several operations of a service that show the same, the one that shows it most; ties go by name. */
+function strongest(active: readonly Active[]): Active[] {
+  const best = new Map<string, Active>();
+  for (const entry of active) {
+    const { operation, score } = entry.anomaly;
+    if (operation === undefined) continue;
+    const key = keyOf(entry.anomaly);
+    const other = best.get(key)?.anomaly;
+    const isMore =
+      other === undefined ||
+      score > other.score ||
+      (score === other.score && compareNames(operation, other.operation!) < 0);
+    if (isMore) best.set(key, entry);
+  }
+  return [...active.filter(({ anomaly }) => anomaly.operation === undefined), ...best.values()];
 }

@@ -172,6 +172,16 @@ export abstract class Family<P extends Baseline = Baseline> {
     this.pool.clear(i);
   }
 
+  /** Number of the entity that series i belongs to. */
+  ownerOf(i: number): number {
+    return i;
+  }
+
+  /** Which of its owner's operations series i is of; undefined: all of them. */
+  operationOf(_i: number): string | undefined {
+    return undefined;
+  }
+
   /** Of an active series that changed little by little: when that began to show; NaN: it changed at once, or nobody knows. */
   grownSinceMs(_i: number): number {
     return Number.NaN;

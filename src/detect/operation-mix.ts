@@ -30,7 +30,7 @@ const OPERATION_SPECS = {
   share: { type: Float64Array },
 } as const;
 
-const OWNER_SPECS = { meanUs: { type: Float64Array } } as const;
+const OWNER_SPECS = { meanUs: { type: Float64Array }, operations: { type: Uint32Array } } as const;
 const USUAL_SPECS = {
   usual: { type: Float64Array },
   /** Over two hours, for changes that are as slow. */
@@ -51,6 +51,7 @@ export interface MixState {
 export class OperationMix {
   /** `owner\0operation` -> number. */
   readonly #numbers = new Map<string, number>();
+  readonly #names: string[] = [];
   readonly #operations = new Columns(OPERATION_SPECS);
   readonly #owners = new Columns(OWNER_SPECS);
   readonly #usual: Readonly<Record<Kind, Columns<keyof typeof USUAL_SPECS>>> = {
@@ -79,9 +80,11 @@ export class OperationMix {
     if (known !== undefined) return known;
     const number = this.#numbers.size;
     this.#numbers.set(key, number);
+    this.#names.push(name);
     this.#ensure(number + 1, owner + 1);
     this.#operations.array.owner[number] = owner;
-    this.expectedUs[number] = this.#owners.array.meanUs[owner]!;
+    this.#owners.array.operations[owner] = this.#owners.array.operations[owner]! + 1;
+    this.expectedUs[number] = toParts(this.#owners.array.meanUs[owner]!);
     return number;
   }
 
@@ -93,6 +96,25 @@ export class OperationMix {
     this.durationUs = grown(this.durationUs, operations);
     this.#sum = grown(this.#sum, owners);
     this.#weight = grown(this.#weight, owners);
+  }
+
+  serviceOf(operation: number): number {
+    return this.#operations.array.owner[operation]! >> 1;
+  }
+
+  nameOf(operation: number): string {
+    return this.#names[operation] ?? '';
+  }
+
+  /** Requests of an operation in a usual window. */
+  usualCount(operation: number): number {
+    return this.#operations.array.share[operation]! * SLOW;
+  }
+
+  /** Whether an operation is one of several that a service is asked for, as seen from a side. */
+  isOneOfSeveral(operation: number, side: number): boolean {
+    const owner = this.#operations.array.owner[operation]!;
+    return (owner & 1) === side && this.#owners.array.operations[owner]! > 1;
   }
 
   /** Before the rows of a window are summed into `count` and `durationUs`. */
@@ -162,14 +184,20 @@ export class OperationMix {
         }
       }
       if (count[number]! === 0) continue;
-      sum[of] = sum[of]! + (share[number]! * durationUs[number]!) / count[number]!;
-      weight[of] = weight[of]! + share[number]!;
+      sum[of] = sum[of]! + Math.round((share[number]! * durationUs[number]!) / count[number]!);
+      weight[of] = weight[of]! + toParts(share[number]!);
     }
     for (let of = 0; of < owners; of++) if (weight[of]! > 0) meanUs[of] = sum[of]! / weight[of]!;
-    for (let number = 0; number < this.size; number++) {
-      const usual = meanUs[owner[number]!]!;
-      this.expectedUs[number] = (durationUs[number]! + PRIOR_REQUESTS * usual) / (count[number]! + PRIOR_REQUESTS);
-    }
+    this.#expect();
+  }
+
+  #expect(): void {
+    const { owner, count, durationUs } = this.#operations.array;
+    const { meanUs } = this.#owners.array;
+    for (let number = 0; number < this.size; number++)
+      this.expectedUs[number] = toParts(
+        (durationUs[number]! + PRIOR_REQUESTS * meanUs[owner[number]!]!) / (count[number]! + PRIOR_REQUESTS),
+      );
   }
 
   /** Entity i of a kind is gone for good. */
@@ -189,6 +217,7 @@ export class OperationMix {
   restore(state: MixState): void {
     state.names.forEach((name, number) => {
       this.#numbers.set(name, number);
+      this.#names.push(name.slice(name.indexOf('\0') + 1));
     });
     this.#operations.load(state.operations);
     this.#owners.load(state.owners);
@@ -196,12 +225,13 @@ export class OperationMix {
       this.#usual[kind].load(state.usual[k]!);
     });
     this.#ensure(this.size, this.#owners.size);
-    const { owner, count, durationUs } = this.#operations.array;
-    const { meanUs } = this.#owners.array;
-    for (let number = 0; number < this.size; number++)
-      this.expectedUs[number] =
-        (durationUs[number]! + PRIOR_REQUESTS * meanUs[owner[number]!]!) / (count[number]! + PRIOR_REQUESTS);
+    this.#expect();
   }
+}
+
+/** To 1 / 1024: sums of such numbers are exact, and so the same in whatever order rows come. */
+function toParts(value: number): number {
+  return Math.round(value * 1_024) / 1_024;
 }
 
 function grown(from: Float64Array, size: number): Float64Array<ArrayBuffer> {

@@ -31,6 +31,8 @@ export interface Anomaly {
   readonly symptom: Symptom;
   /** Side the numbers were seen from, when it matters. */
   readonly side?: 'client' | 'server';
+  /** Of this operation alone; absent: of all. */
+  readonly operation?: string;
   /** Start of the first window in which the change is visible (change-point), not of the window that raised the alarm. */
   readonly onsetMs: number;
   /** It began within this time from onsetMs on, where windows had to be pooled to see it. */

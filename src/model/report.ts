@@ -8,6 +8,8 @@ import type { LedgerKind, LedgerShares, LedgerTerm, Observation } from './walk.t
 export interface KeyMetric {
   readonly entity: Entity;
   readonly metric: string;
+  /** Of this operation alone; absent: of all. */
+  readonly operation?: string;
   readonly unit: string;
   /** null: unknown. */
   readonly baseline: number | null;

@@ -109,6 +109,7 @@ function keyMetrics(incident: Incident, freshMs: number): KeyMetric[] {
     metrics.push({
       entity: anomaly.entity,
       metric: anomaly.metric,
+      ...(anomaly.operation === undefined ? {} : { operation: anomaly.operation }),
       unit: metricUnit(anomaly.metric),
       baseline: finite(anomaly.baseline),
       current: finite(anomaly.current),

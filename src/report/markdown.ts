@@ -63,9 +63,9 @@ function changed(report: Report): string {
 
 function keyMetrics(report: Report): string {
   if (report.keyMetrics.length === 0) return '';
-  const rows = report.keyMetrics.map(({ entity, metric, unit, baseline, current, onsetMs, limitAtMs }) => [
+  const rows = report.keyMetrics.map(({ entity, metric, operation, unit, baseline, current, onsetMs, limitAtMs }) => [
     entityWithKind(entity),
-    metricWords(metric),
+    metricWords(metric, operation),
     showMetric(baseline, unit),
     `${showMetric(current, unit)}${limit(limitAtMs, report.reportedMs)}`,
     showChange(baseline, current, unit),

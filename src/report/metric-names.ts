@@ -32,6 +32,7 @@ const WORDS: Readonly<Record<string, string>> = {
   request_rate_per_s: 'requests',
   error_ratio: 'errors',
   duration_mean_us: 'mean latency',
+  operation_duration_mean_us: 'mean latency',
   duration_p99_us: 'p99 latency',
   retransmit_ratio: 'retransmits',
   rtt_mean_us: 'round-trip time seen by the caller',
@@ -48,9 +49,10 @@ const WORDS: Readonly<Record<string, string>> = {
   oom_kills: 'OOM kills',
 };
 
-export function metricWords(metric: string): string {
+/** @param operation that it is of alone */
+export function metricWords(metric: string, operation?: string): string {
   const known = WORDS[metric];
-  if (known !== undefined) return known;
+  if (known !== undefined) return operation === undefined ? known : `${known} of ${operation}`;
   const ending = ENDINGS.find(([suffix]) => metric.endsWith(suffix))?.[0] ?? '';
   const bare = metric.slice(0, metric.length - ending.length);
   return bare

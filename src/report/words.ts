@@ -89,7 +89,7 @@ function mostTelling(anomalies: readonly Anomaly[]): Anomaly[] {
 function changeWords(anomaly: Anomaly): string {
   const unit = metricUnit(anomaly.metric);
   const verb = anomaly.current >= anomaly.baseline ? 'rose' : 'fell';
-  return `${metricWords(anomaly.metric)} ${verb} from ${showMetric(finite(anomaly.baseline), unit)} to ${showMetric(finite(anomaly.current), unit)}`;
+  return `${metricWords(anomaly.metric, anomaly.operation)} ${verb} from ${showMetric(finite(anomaly.baseline), unit)} to ${showMetric(finite(anomaly.current), unit)}`;
 }
 
 /** What happened to whom; what caused it, how much of it, how sure; what has another cause. */

@@ -79,6 +79,26 @@ describe('a simulated system', () => {
     expect(cause !== undefined && isRight(faults[0]!, cause), faults[0]!.truth.name).toBe(true);
   });
 
+  it.each([
+    ['slow_service', 0],
+    ['slow_instance', 1],
+    ['errors_service', 2],
+  ] as const)('%s, of requests of kind %d alone: one incident, and it says of which', async (kind, ofKind) => {
+    const length = { healthyMinutes: 4, faultMinutes: 1, weather: 'kinds', ofKind } as const;
+    let simulated: Simulated | undefined;
+    for (let seed = SEED; simulated === undefined; seed++) simulated = await simulate(seed, [kind], 'none', length);
+    const { faults, reports } = simulated;
+    expect(new Set(reports.map(({ incidentId }) => incidentId)).size).toBe(1);
+    const last = reports.at(-1)!;
+    const [cause] = last.causes;
+    expect(cause !== undefined && isRight(faults[0]!, cause), faults[0]!.truth.name).toBe(true);
+    expect(JSON.stringify(last.attribution)).toContain(`GET /${ofKind}`);
+    if (kind === 'slow_service') {
+      expect(last.keyMetrics.find(({ operation }) => operation === `GET /${ofKind}`)).toBeDefined();
+      expect(last.phenomenon).toContain(`mean latency of GET /${ofKind} rose from`);
+    }
+  });
+
   it('two faults at once: both are among the first two causes of one incident', async () => {
     const { faults, reports } = await firstPair('slow_service', 'errors_instance');
     expect(new Set(reports.map(({ incidentId }) => incidentId)).size).toBe(1);
