@@ -71,6 +71,7 @@ export class Sky {
   readonly #random: Random;
   /** Nobody deploys what the fault is at: its truth is named after the instances of the beginning. */
   readonly #fixed: ReadonlySet<number>;
+  readonly #faulty: ReadonlySet<string>;
   #system: SimulatedSystem;
   readonly #coldSince = new Map<string, number>();
   readonly #versions = new Map<number, number>();
@@ -83,6 +84,7 @@ export class Sky {
     this.#system = system;
     this.#random = random;
     this.#fixed = new Set(faults.map(({ service }) => service));
+    this.#faulty = new Set(faults.flatMap(({ machine }) => (machine === undefined ? [] : [machine])));
   }
 
   #has(weather: Weather): boolean {
@@ -147,7 +149,10 @@ export class Sky {
       return;
     }
     const fresh = `${name}-r${this.#versions.get(service)}-${k + 1}`;
-    if (!instances.includes(fresh)) this.#start(service, fresh, w, startMs, changes);
+    // A machine at fault keeps its tenants, or there is nothing to find.
+    const stays = this.#faulty.has(this.#system.machineOf.get(old[k]!) ?? '');
+    if (!instances.includes(fresh))
+      this.#start(service, fresh, w, startMs, changes, stays ? this.#system.machineOf.get(old[k]!) : undefined);
     this.#rolling = { ...rolling, k: k + 1, next: w + ROLL_WINDOWS };
   }
 
@@ -161,8 +166,8 @@ export class Sky {
     else this.#stop(service, instances.at(-1)!, startMs, changes);
   }
 
-  #start(service: number, instance: string, w: number, startMs: number, changes: ChangeRecord[]): void {
-    const machine = this.#pick([...new Set(this.#system.machineOf.values())].sort())!;
+  #start(service: number, instance: string, w: number, startMs: number, changes: ChangeRecord[], on?: string): void {
+    const machine = on ?? this.#pick([...new Set(this.#system.machineOf.values())].sort())!;
     this.#coldSince.set(instance, w);
     this.#place(service, (list) => [...list, instance], new Map([...this.#system.machineOf, [instance, machine]]));
     changes.push(this.#change(service, instance, machine, startMs, { change: 'process_start' }));

@@ -99,6 +99,28 @@ describe('packet loss', () => {
       'its evidence starts 60 s after the symptom',
     );
   });
+
+  it('is not late for what was busy before, where only the way to a service shows that it is slow', async () => {
+    const at = tcp('gateway', 'orders', 'client', healthyTcp([pair('retransmits', 0.2, 45, { onsetMs: START })]));
+    const busy = anomaly(
+      { kind: 'instance', name: 'gateway-1' },
+      'cpu_used_cores',
+      'resource_rise',
+      0.1,
+      0.3,
+      START - 120_000,
+    );
+    const slow = anomaly(toOrders, 'duration_mean_us', 'latency_rise', 10_000, 80_000);
+    const who = suspect(toOrders, 'network', 0.9);
+    const v = await verdict({ calls: slowEdge, tcp: [at], anomalies: [busy, slow] }, who);
+    expect(v.faultClass).toBe('packet_loss');
+    // Nor where another service alone is slow; with nothing but the resource, that is when it began.
+    const other = anomaly({ kind: 'service', name: 'db' }, 'duration_mean_us', 'latency_rise', 10_000, 80_000);
+    expect((await verdict({ calls: slowEdge, tcp: [at], anomalies: [busy, other] }, who)).faultClass).toBe(
+      'packet_loss',
+    );
+    expect((await verdict({ calls: slowEdge, tcp: [at], anomalies: [busy] }, who)).faultClass).not.toBe('packet_loss');
+  });
 });
 
 describe('connections', () => {
