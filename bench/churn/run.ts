@@ -71,6 +71,8 @@ function compare(nowMs: number): void {
 }
 
 function megabytes(): number {
+  // The first one may leave buffers to the second.
+  collectGarbage();
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return (heapUsed + arrayBuffers) / 2 ** 20;

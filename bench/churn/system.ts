@@ -16,6 +16,8 @@ export interface Churn {
   readonly perMachine: number;
   /** Collectors know what runs on other machines by the addresses of its connections only. */
   readonly addresses: boolean;
+  /** 5 s when it is absent. */
+  readonly windowMs?: number;
 }
 
 interface Place {
@@ -32,6 +34,8 @@ export class ChurningSystem {
   readonly #machines: string[];
   readonly #calls: readonly (readonly [caller: number, callee: number])[];
   #made = 0;
+  /** Number of a service that takes five times as long. */
+  slow: number | undefined;
 
   constructor(churn: Churn, seed = 1) {
     this.#churn = churn;
@@ -103,7 +107,7 @@ export class ChurningSystem {
     });
     return this.#machines.flatMap((collector, m) => {
       const header = { schemaVersion: 1, environment: 'bench', collector, windowStartMs: startMs } as const;
-      const rest = { windowMs: WINDOW_MS, sequence: 0 } as const;
+      const rest = { windowMs: this.#churn.windowMs ?? WINDOW_MS, sequence: 0 } as const;
       return [
         { ...header, ...rest, type: 'call', records: calls[m]! },
         { ...header, ...rest, type: 'tcp', records: tcp[m]! },
@@ -122,7 +126,8 @@ export class ChurningSystem {
     tcp: TcpRecord[][],
   ): void {
     const count = 1 + poisson(this.#random, 20);
-    const durationSumUs = Math.round(count * 5_000 * (0.9 + 0.2 * this.#random()));
+    const meanUs = callee === `service-${this.slow}` ? 25_000 : 5_000;
+    const durationSumUs = Math.round(count * meanUs * (0.9 + 0.2 * this.#random()));
     for (const side of ['client', 'server'] as const) {
       const own = side === 'client' ? from : to;
       const names = this.#names(side, caller, from, callee, to);
@@ -135,7 +140,7 @@ export class ChurningSystem {
         count,
         errors: 0,
         durationSumUs,
-        durationHistogram: { scale: 3, offset: 97, counts: [count] },
+        durationHistogram: { scale: 3, offset: Math.floor(Math.log2(meanUs) * 8), counts: [count] },
       });
       tcp[own.machine]!.push({
         ...names,

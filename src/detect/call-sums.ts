@@ -1,5 +1,5 @@
 /** Sums of a window's call leaves per entity: one pass over the rows through cached leaf -> entity numbers. */
-import type { ClosedWindow, LeafDirectory } from '../model/window.ts';
+import type { ClosedWindow, LeafDirectory, Names } from '../model/window.ts';
 import {
   KEY_CALLEE,
   KEY_CALLEE_INSTANCE,
@@ -11,7 +11,7 @@ import {
   KEY_SIDE,
   MANY_COLLECTORS,
 } from '../model/window.ts';
-import type { Entities } from './entities.ts';
+import type { Entities, Resolver } from './entities.ts';
 import type { OperationMix } from './operation-mix.ts';
 import { ServiceBuckets } from './service-buckets.ts';
 
@@ -68,8 +68,12 @@ export class CallSums {
   readonly #entities: Entities;
   readonly #mix: OperationMix;
   #directory: LeafDirectory | undefined;
-  #mapped = 0;
+  #names: Names | undefined;
+  /** Leaves the directory had made when it was last asked. */
+  #made = 0;
+  /** Of leaves that a window had: the others are neither services nor edges, only what somebody sent. */
   #leaves = new Int32Array(0);
+  /** Id of the collector it was told with; 0: no window had the leaf. */
   #reporter = new Uint32Array(0);
   /** Whose operations an edge asks for, and an instance answers: number of a service. */
   #serviceOfEdge = new Int32Array(0);
@@ -130,11 +134,11 @@ export class CallSums {
     if (this.#leaves[at + LEAF_INSTANCE]! >= 0) news('instance', this.#leaves[at + LEAF_INSTANCE]!, side, name);
   }
 
-  #map({ callDirectory: directory, names }: ClosedWindow): void {
+  /** Numbers for the leaves of the window that have none. */
+  #map({ callDirectory: directory, calls, names }: ClosedWindow): void {
     if (directory !== this.#directory) {
       this.#directory = directory;
-      this.#mapped = 0;
-      this.#serviceOf.fill(0);
+      this.#made = 0;
     }
     if (directory.size > this.#reporter.length) {
       const capacity = Math.max(directory.size, this.#reporter.length * 2);
@@ -142,32 +146,47 @@ export class CallSums {
       this.#reporter = grown(this.#reporter, new Uint32Array(capacity));
     }
     if (names.size > this.#serviceOf.length) this.#serviceOf = grown(this.#serviceOf, new Int32Array(names.size * 2));
-    const { keys, width } = directory;
-    if (this.#mapped === directory.size) return;
-    const resolve = this.#entities.resolver(names);
-    for (let id = this.#mapped; id < directory.size; id++) {
-      const at = id * width;
-      const caller = keys[at + KEY_CALLER]!;
-      const callee = keys[at + KEY_CALLEE]!;
-      const instance = keys[at + KEY_CALLEE_INSTANCE]!;
-      const to = id * LEAF;
-      this.#leaves[to] = resolve.service(callee);
-      this.#leaves[to + LEAF_EDGE] = resolve.edge(caller, callee);
-      this.#leaves[to + LEAF_INSTANCE] = resolve.instance(instance, callee, keys[at + KEY_CALLEE_MACHINE]!);
-      this.#serviceOfEdge = noted(this.#serviceOfEdge, this.#leaves[to + LEAF_EDGE]!, this.#leaves[to]!);
-      this.#serviceOfInstance = noted(this.#serviceOfInstance, this.#leaves[to + LEAF_INSTANCE]!, this.#leaves[to]!);
-      const side = keys[at + KEY_SIDE] === 1 ? 1 : 0;
-      this.#leaves[to + LEAF_SIDE] = side;
-      this.#leaves[to + LEAF_OPERATION] = this.#mix.operation(
-        this.#leaves[to]!,
-        side,
-        names.name(keys[at + KEY_OPERATION]!),
-      );
-      this.#reporter[id] = 0;
-      this.#serviceOf[callee] = this.#leaves[to]! + 1;
-      resolve.place(keys[at + KEY_CALLER_INSTANCE]!, caller, keys[at + KEY_CALLER_MACHINE]!);
+    // A new leaf may have the id of one that is gone.
+    for (const id of directory.since(this.#made)) this.#reporter[id] = 0;
+    this.#made = directory.made;
+    if (names !== this.#names) this.#rename(directory, names);
+    const { leaf, rows } = calls;
+    const reporter = this.#reporter;
+    let resolve: Resolver | undefined;
+    for (let r = 0; r < rows; r++) {
+      if (reporter[leaf[r]!] !== 0) continue;
+      resolve ??= this.#entities.resolver(names);
+      this.#meet(leaf[r]!, directory, resolve);
     }
-    this.#mapped = directory.size;
+  }
+
+  #meet(id: number, { keys, width }: LeafDirectory, resolve: Resolver): void {
+    const at = id * width;
+    const caller = keys[at + KEY_CALLER]!;
+    const callee = keys[at + KEY_CALLEE]!;
+    const instance = keys[at + KEY_CALLEE_INSTANCE]!;
+    const to = id * LEAF;
+    this.#leaves[to] = resolve.service(callee);
+    this.#leaves[to + LEAF_EDGE] = resolve.edge(caller, callee);
+    this.#leaves[to + LEAF_INSTANCE] = resolve.instance(instance, callee, keys[at + KEY_CALLEE_MACHINE]!);
+    this.#serviceOfEdge = noted(this.#serviceOfEdge, this.#leaves[to + LEAF_EDGE]!, this.#leaves[to]!);
+    this.#serviceOfInstance = noted(this.#serviceOfInstance, this.#leaves[to + LEAF_INSTANCE]!, this.#leaves[to]!);
+    const side = keys[at + KEY_SIDE] === 1 ? 1 : 0;
+    this.#leaves[to + LEAF_SIDE] = side;
+    const operation = resolve.names.name(keys[at + KEY_OPERATION]!);
+    this.#leaves[to + LEAF_OPERATION] = this.#mix.operation(this.#leaves[to]!, side, operation);
+    this.#serviceOf[callee] = this.#leaves[to]! + 1;
+    resolve.place(keys[at + KEY_CALLER_INSTANCE]!, caller, keys[at + KEY_CALLER_MACHINE]!);
+  }
+
+  /** Ids of names may stand for others now. */
+  #rename(directory: LeafDirectory, names: Names): void {
+    this.#names = names;
+    this.#serviceOf.fill(0);
+    const { keys, width } = directory;
+    for (const id of directory.since(0)) {
+      if (this.#reporter[id] !== 0) this.#serviceOf[keys[id * width + KEY_CALLEE]!] = this.#leaves[id * LEAF]! + 1;
+    }
   }
 
   calleeOfEdge(i: number): number {

@@ -5,7 +5,7 @@ import { TCP_FIELDS } from '../model/columns.ts';
 import type { ClosedWindow, LeafDirectory } from '../model/window.ts';
 import { KEY_CALLEE, KEY_CALLER, KEY_SIDE } from '../model/window.ts';
 import type { DetectConfig } from './config.ts';
-import type { Entities } from './entities.ts';
+import type { Entities, Resolver } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
 import { DurationFamily } from './judge-duration.ts';
 import { CountFamily, RatioFamily } from './judge-ratio.ts';
@@ -37,10 +37,12 @@ export class TcpSeries {
   readonly #rtt: DurationFamily;
   readonly #sums: Record<Summed, Float64Array>;
   #directory: LeafDirectory | undefined;
+  /** By leaf the edge; -1: no window had the leaf. */
   #edge = new Int32Array(0);
   /** Of the window being summed. */
   #edgeOfRow = new Int32Array(0);
-  #mapped = 0;
+  /** Leaves the directory had made when it was last asked. */
+  #made = 0;
 
   constructor(entities: Entities, config: DetectConfig) {
     this.#entities = entities;
@@ -119,9 +121,7 @@ export class TcpSeries {
     const { segments, retransmits, drops, failures, resets, rttSum, rttCount, overflows } = this.#sums;
     const { keys, width } = tcpDirectory;
     const { leaf, values, rows, hasDrops, hasConnectFailures } = tcp;
-    if (this.#edgeOfRow.length < rows) this.#edgeOfRow = new Int32Array(rows + (rows >> 3));
     const edges = this.#edgeOfRow;
-    for (let r = 0; r < rows; r++) edges[r] = this.#edge[leaf[r]!]!;
     addColumn(segments, edges, values[SEGMENTS_OUT], rows);
     addColumn(retransmits, edges, values[RETRANSMITS], rows);
     addColumn(resets, edges, values[RESETS_SENT], rows);
@@ -144,23 +144,34 @@ export class TcpSeries {
     }
   }
 
-  #map({ tcpDirectory: directory, names }: ClosedWindow): void {
+  /** The edge of each row; leaves that no window had before are given theirs. */
+  #map({ tcpDirectory: directory, tcp, names }: ClosedWindow): void {
     if (directory !== this.#directory) {
       this.#directory = directory;
-      this.#mapped = 0;
+      this.#made = 0;
     }
     if (directory.size > this.#edge.length) {
-      const next = new Int32Array(Math.max(directory.size, this.#edge.length * 2));
+      const next = new Int32Array(Math.max(directory.size, this.#edge.length * 2)).fill(-1);
       next.set(this.#edge);
       this.#edge = next;
     }
+    // A new leaf may have the id of one that is gone.
+    for (const id of directory.since(this.#made)) this.#edge[id] = -1;
+    this.#made = directory.made;
     const { keys, width } = directory;
-    if (this.#mapped === directory.size) return;
-    const resolve = this.#entities.resolver(names);
-    for (let id = this.#mapped; id < directory.size; id++) {
-      this.#edge[id] = resolve.edge(keys[id * width + KEY_CALLER]!, keys[id * width + KEY_CALLEE]!);
+    const { leaf, rows } = tcp;
+    if (this.#edgeOfRow.length < rows) this.#edgeOfRow = new Int32Array(rows + (rows >> 3));
+    const edge = this.#edge;
+    const edges = this.#edgeOfRow;
+    let resolve: Resolver | undefined;
+    for (let r = 0; r < rows; r++) {
+      const id = leaf[r]!;
+      if (edge[id]! < 0) {
+        resolve ??= this.#entities.resolver(names);
+        edge[id] = resolve.edge(keys[id * width + KEY_CALLER]!, keys[id * width + KEY_CALLEE]!);
+      }
+      edges[r] = edge[id]!;
     }
-    this.#mapped = directory.size;
   }
 
   save(): readonly FamilyState[] {

@@ -18,8 +18,8 @@ import {
 } from '../model/window.ts';
 import { edgeKey } from './edge-key.ts';
 import { Doubles, exact, RowIndex, Words } from './growable.ts';
+import type { Identities } from './identities.ts';
 import { SketchLog } from './sketch-log.ts';
-import type { Identities } from './window-builder.ts';
 
 const key = new Uint32Array(CALL_KEY_WIDTH);
 
@@ -31,6 +31,8 @@ export class CallBuilder {
   readonly #errors: Doubles;
   readonly #duration: Doubles;
   readonly #sketches: SketchLog;
+  /** Collector of a batch, and how many rows there were after it. */
+  readonly #batches = new Words(64);
 
   /** @param rows expected rows, from the window before */
   constructor(identities: Identities, rows: number) {
@@ -56,6 +58,29 @@ export class CallBuilder {
       }
     }
     for (const column of [this.#count, this.#errors, this.#duration]) column.length = this.#leaf.length;
+    this.#batches.push(collector);
+    this.#batches.push(this.#leaf.length);
+  }
+
+  /** Marks the leaves and edges that the window has. */
+  hold(leaves: Uint8Array, edges: Uint8Array): void {
+    for (let r = 0; r < this.#leaf.length; r++) leaves[this.#leaf.data[r]!] = 1;
+    this.#sketches.hold(edges);
+  }
+
+  /** Says of some leaves again who reported them first in this window. @param again  id -> 1 */
+  reportAgain(again: Uint8Array): void {
+    for (let b = 0, r = 0; b < this.#batches.length; b += 2) {
+      for (const end = this.#batches.data[b + 1]!; r < end; r++) {
+        const leaf = this.#leaf.data[r]!;
+        if (again[leaf] === 1) this.#identities.calls.reportAgain(leaf, this.#batches.data[b]!);
+      }
+    }
+  }
+
+  /** Marks the names of the collectors. */
+  holdNames(used: Uint8Array): void {
+    for (let b = 0; b < this.#batches.length; b += 2) used[this.#batches.data[b]!] = 1;
   }
 
   #leafOf(batch: CallColumns, ids: Uint32Array, collector: number, r: number): number {
@@ -110,8 +135,8 @@ export class CallBuilder {
     };
   }
 
-  histograms(): HistogramTable {
-    const table = this.#sketches.merge(this.#identities.edges);
+  histograms(startMs: number): HistogramTable {
+    const table = this.#sketches.merge(this.#identities.edges, startMs);
     this.#identities.spareLogs.push(this.#sketches);
     return table;
   }

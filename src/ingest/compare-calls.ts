@@ -9,11 +9,11 @@ import type { Slots } from './compare-slots.ts';
 import { slotsOf } from './compare-slots.ts';
 import { StretchSums } from './compare-stretches.ts';
 import { lossFactors, lossyCollectors } from './coverage.ts';
+import type { Identities } from './identities.ts';
 import type { KeptWindow } from './kept-window.ts';
 import type { MinuteBlock } from './minute-block.ts';
 import { Unpacker } from './packed.ts';
 import type { SeriesStore } from './store.ts';
-import type { Identities } from './window-builder.ts';
 
 class LeafSums {
   readonly count: Float64Array;
@@ -100,7 +100,7 @@ export function compareCalls(
   selection: Selection,
   scope: Scope,
 ): { readonly calls: readonly CallLeaf[]; readonly stretches: Stretches } {
-  const slots = slotsOf(store.identities.calls, scope);
+  const slots = slotsOf(store.identities.calls, scope, selection);
   const stretches = new StretchSums(store.identities, slots, selection);
   const { baseline: windows, baselineBlocks: blocks } = selection;
   const baseline = new LeafSums(store.identities, slots, windows, blocks, stretches);

@@ -20,6 +20,8 @@ export interface Selection {
   readonly baselineBlocks: readonly MinuteBlock[];
   readonly current: readonly KeptWindow[];
   readonly currentBlocks: readonly MinuteBlock[];
+  /** Start of the first of them; Infinity: there is none. */
+  readonly fromMs: number;
   /** The incident began before the single windows of `current`: what these show from the first on may have begun earlier. */
   readonly isCut: boolean;
 }

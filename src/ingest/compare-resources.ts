@@ -56,8 +56,8 @@ export function resourceEntities({ identities }: SeriesStore, selection: Selecti
   const samples = selection.baselineBlocks.flatMap(({ resources }) => resources ?? []);
   const windows = [...samples, ...[...selection.baseline, ...selection.current].map(({ resources }) => resources)];
   const count = windows.length;
-  const isHeld = Uint8Array.from(identities.resources, (identity) => (scope.holdsResource(identity) ? 1 : 0));
-  const series = new Series(identities.resources.length);
+  const isHeld = Uint8Array.from(identities.resources.list, (identity) => (scope.holdsResource(identity) ? 1 : 0));
+  const series = new Series(identities.resources.list.length);
   const unpacker = new Unpacker();
   let values = new Float64Array(0);
   windows.forEach((resources, w) => {
@@ -76,7 +76,7 @@ export function resourceEntities({ identities }: SeriesStore, selection: Selecti
     selection.isCut,
   );
   const entities: ResourceEntity[] = [];
-  identities.resources.forEach((identity, id) => {
+  identities.resources.list.forEach((identity, id) => {
     if (series.first(id) < 0) return;
     const metrics: MetricPair[] = [];
     for (let s = series.first(id); s >= 0; s = series.next[s]!) {

@@ -4,9 +4,10 @@
  * environments are compared whole.
  */
 import type { Anomaly } from '../model/incident.ts';
-import type { ResourceIdentity } from '../model/window.ts';
+import type { Names, ResourceIdentity } from '../model/window.ts';
 import { KEY_CALLEE, KEY_CALLER } from '../model/window.ts';
-import type { Identities } from './window-builder.ts';
+import type { Selection } from './compare-parts.ts';
+import type { Identities } from './identities.ts';
 
 export interface Scope {
   /** Of name ids. */
@@ -16,13 +17,18 @@ export interface Scope {
 
 const EVERYTHING: Scope = { holdsCall: () => true, holdsResource: () => true };
 
-/** Cost: O(leaves + resources). */
-export function scopeOf(identities: Identities, anomalies: readonly Anomaly[], wholeLeaves: number): Scope {
-  const { calls, tcp, names } = identities;
-  if (calls.size + tcp.size <= wholeLeaves || anomalies.length === 0) return EVERYTHING;
-  const { touched, machines } = touchedBy(anomalies, identities);
+/** Who was not seen since the first window of the comparison counts for nothing. Cost: O(leaves + resources). */
+export function scopeOf(
+  { calls, tcp, names, resources }: Identities,
+  { fromMs }: Selection,
+  anomalies: readonly Anomaly[],
+  wholeLeaves: number,
+): Scope {
+  const leaves = calls.seenSince(fromMs);
+  if (leaves.length + tcp.seenSince(fromMs).length <= wholeLeaves || anomalies.length === 0) return EVERYTHING;
+  const { touched, machines } = touchedBy(anomalies, names, resources.seenSince(fromMs));
   const near = new Set(touched);
-  for (let leaf = 0; leaf < calls.size; leaf++) {
+  for (const leaf of leaves) {
     const caller = calls.keys[leaf * calls.width + KEY_CALLER]!;
     const callee = calls.keys[leaf * calls.width + KEY_CALLEE]!;
     if (touched.has(caller)) near.add(callee);
@@ -41,7 +47,8 @@ export function scopeOf(identities: Identities, anomalies: readonly Anomaly[], w
 /** Services the anomalies speak of, or that run on machines they speak of; and the machines of all of these. */
 function touchedBy(
   anomalies: readonly Anomaly[],
-  { names, resources }: Identities,
+  names: Names,
+  resources: readonly ResourceIdentity[],
 ): { touched: ReadonlySet<number>; machines: ReadonlySet<string> } {
   const services = new Set<string>();
   const entities = new Set<string>();

@@ -1,5 +1,6 @@
 /** The leaves of a directory that a comparison is about, numbered. */
 import { KEY_CALLEE, KEY_CALLER } from '../model/window.ts';
+import type { Selection } from './compare-parts.ts';
 import type { Scope } from './compare-scope.ts';
 import type { Directory } from './directory.ts';
 
@@ -10,11 +11,11 @@ export interface Slots {
   readonly of: Int32Array;
 }
 
-/** Cost: O(leaves). */
-export function slotsOf(directory: Directory, scope: Scope): Slots {
+/** None but those that were seen since the first window of the comparison. Cost: O(leaves). */
+export function slotsOf(directory: Directory, scope: Scope, { fromMs }: Selection): Slots {
   const leaves: number[] = [];
   const of = new Int32Array(directory.size).fill(-1);
-  for (let leaf = 0; leaf < directory.size; leaf++) {
+  for (const leaf of directory.seenSince(fromMs)) {
     const at = leaf * directory.width;
     if (!scope.holdsCall(directory.keys[at + KEY_CALLER]!, directory.keys[at + KEY_CALLEE]!)) continue;
     of[leaf] = leaves.length;

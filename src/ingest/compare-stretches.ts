@@ -6,7 +6,7 @@ import { sortBy } from './compare-parts.ts';
 import type { Slots } from './compare-slots.ts';
 import { Directory } from './directory.ts';
 import { EDGE_KEY_WIDTH, edgeKey } from './edge-key.ts';
-import type { Identities } from './window-builder.ts';
+import type { Identities } from './identities.ts';
 
 /** Enough to know a spread to a quarter of it, few enough for a ledger of each. */
 const STRETCHES = 8;

@@ -32,7 +32,7 @@ export function buildComparison(
   const startMs = Math.floor(incidentStartMs / store.windowMs) * store.windowMs;
   const fromMs = Math.max(startMs, options.currentFromMs ?? startMs);
   const selection = select(store, startMs, { fromMs, nowMs }, options.exclude ?? []);
-  const scope = scopeOf(store.identities, options.anomalies ?? [], wholeLeaves);
+  const scope = scopeOf(store.identities, selection, options.anomalies ?? [], wholeLeaves);
   const { calls, stretches } = compareCalls(store, selection, scope);
   const tcp = tcpEdges(store, selection, scope);
   const resources = resourceEntities(store, selection, scope);
@@ -85,10 +85,15 @@ function select(
     chosen = within(oldestMs, oldestMs + (firstMs - oldestMs) * LEAST_GROWN_SHARE);
   }
   const currentBlocks = store.blocks.filter((block) => block.startMs >= firstMs && block.startMs <= nowMs);
+  const current = store.detail.filter((window) => window.startMs >= firstMs && window.startMs <= nowMs);
+  const oldest = [chosen.baseline, chosen.baselineBlocks, current, currentBlocks].flatMap(
+    ([first]) => first?.startMs ?? [],
+  );
   return {
     ...chosen,
-    current: store.detail.filter((window) => window.startMs >= firstMs && window.startMs <= nowMs),
+    current,
     currentBlocks,
+    fromMs: Math.min(...oldest),
     isCut: firstMs > startMs || currentBlocks.length > 0,
   };
 }

@@ -11,6 +11,7 @@ export const DEFAULT_INGEST_CONFIG: IngestConfig = {
   detailBytes: 512 * 1024 * 1024,
   minuteBlocks: 10,
   compareWholeLeaves: 100_000,
+  forgetEveryWindows: 60,
 };
 
 /** Changes this long before an incident may have caused it. */

@@ -43,6 +43,14 @@ export class Dictionaries {
     return ids;
   }
 
+  /** @param gone  name id -> 1: the name is no longer known, and its id may be given to another. Cost: O(tokens). */
+  forget(gone: Uint8Array): void {
+    for (let token = 0; token < this.#idOf.length; token++) {
+      if (gone[this.#idOf[token]!] === 1) this.#idOf[token] = 0;
+    }
+    this.#last.clear();
+  }
+
   #note(token: number, id: number): void {
     if (token >= this.#idOf.length) {
       const grown = new Uint32Array(Math.max(this.#idOf.length * 2, token + 1));

@@ -7,9 +7,11 @@ import type { ClosedWindow } from '../model/window.ts';
 import type { Accounts } from './arrivals.ts';
 import { callColumns, tcpColumns } from './columns-of.ts';
 import { decodedHash } from './content-hash.ts';
+import { forget } from './forget.ts';
+import { Identities } from './identities.ts';
 import { SeriesStore } from './store.ts';
 import type { BatchMeta, DecodedBatch, IngestConfig } from './types.ts';
-import { Identities, WindowBuilder } from './window-builder.ts';
+import { WindowBuilder } from './window-builder.ts';
 
 /** Redelivery is recognised this many windows back; older it is just late. */
 const REMEMBERED_WINDOWS = 64;
@@ -22,14 +24,18 @@ export class Environment {
   readonly store: SeriesStore;
   readonly #config: IngestConfig;
   readonly #identities = new Identities();
-  /** Collector -> end of the newest window it sent. */
+  /** Collector -> end of the newest window it sent; idle ones are left out. */
   readonly #sources = new Map<string, number>();
   readonly #open = new Map<number, WindowBuilder>();
   /** Window start -> keys of the batches taken. */
   readonly #seen = new Map<number, Set<string>>();
   readonly #accounts: Accounts = new Map();
+  /** Collector of `#accounts` -> last closed window it was in. */
+  readonly #accountedMs = new Map<string, number>();
   /** A source got on since the watermark was last taken. */
   #moved = false;
+  /** Which of the times to forget was the last one. */
+  #forgotten = Number.NaN;
   /** Windows that start before this are closed. */
   #closedBeforeMs = -Infinity;
 
@@ -67,8 +73,10 @@ export class Environment {
     let newest = -Infinity;
     for (const end of this.#sources.values()) if (end > newest) newest = end;
     let watermark = Infinity;
-    for (const end of this.#sources.values()) {
-      if (newest - end <= this.#config.idleTimeoutMs && end < watermark) watermark = end;
+    for (const [source, end] of this.#sources) {
+      // Idle it stays until it sends something newer.
+      if (newest - end > this.#config.idleTimeoutMs) this.#sources.delete(source);
+      else if (end < watermark) watermark = end;
     }
     return this.#closeBefore(Math.floor((watermark - this.#config.latenessMs) / this.windowMs) * this.windowMs);
   }
@@ -86,14 +94,36 @@ export class Environment {
     const due = [...this.#open.keys()].filter((startMs) => startMs < beforeMs).sort((a, b) => a - b);
     const closed: ClosedWindow[] = [];
     for (const startMs of due) {
+      this.#forgetBefore(startMs, due[0]!);
       const window = this.#open.get(startMs)!.close(this.#accounts);
       this.#open.delete(startMs);
       this.store.add(window);
       closed.push(window);
+      for (const collector of window.collectors) this.#accountedMs.set(collector, startMs);
     }
     const horizon = beforeMs - REMEMBERED_WINDOWS * this.windowMs;
     for (const startMs of this.#seen.keys()) if (startMs < horizon) this.#seen.delete(startMs);
     return closed;
+  }
+
+  /**
+   * Every `forgetEveryWindows`, when all windows before are closed and none after.
+   * @param shownMs  windows from here on nobody has looked at yet
+   */
+  #forgetBefore(startMs: number, shownMs: number): void {
+    const turn = Math.floor(startMs / (this.#config.forgetEveryWindows * this.windowMs));
+    const before = this.#forgotten;
+    this.#forgotten = turn;
+    if (turn === before || Number.isNaN(before)) return;
+    const { oldestMs, detail } = this.store;
+    const fromMs = Math.min(oldestMs, shownMs);
+    const open = [...this.#open.values()].sort((a, b) => a.startMs - b.startMs);
+    forget(this.#identities, fromMs, detail, open);
+    for (const [collector, lastMs] of this.#accountedMs) {
+      if (lastMs >= fromMs) continue;
+      this.#accountedMs.delete(collector);
+      this.#accounts.delete(collector);
+    }
   }
 
   #window(startMs: number): WindowBuilder {

@@ -67,7 +67,7 @@ export function exact(value: number): number {
 
 const STEP = 1 / 1024;
 
-/** Row of a leaf in a window's table: leaf id -> row + 1, grown on demand. */
+/** Row of a leaf in a window's table: leaf id -> row + 1, grown on demand; row -1: none. */
 export class RowIndex {
   #rows: Uint32Array;
 

@@ -16,6 +16,9 @@ import type {
   RejectReason,
 } from './types.ts';
 
+/** Collectors whose clocks are told of; machines come and go, and the first ones known are forgotten. */
+const MOST_SKEWS = 10_000;
+
 /** @param config what differs from DEFAULT_INGEST_CONFIG */
 export function createIngest(config: Partial<IngestConfig> = {}): Ingest {
   return new WindowedIngest({ ...DEFAULT_INGEST_CONFIG, ...config });
@@ -146,5 +149,7 @@ class WindowedIngest implements Ingest {
     if (meta.receivedMs === undefined) return;
     const ahead = batch.windowStartMs + batch.windowMs - meta.receivedMs;
     if (ahead > (this.#skew.get(batch.collector) ?? 0)) this.#skew.set(batch.collector, ahead);
+    const [first] = this.#skew.keys();
+    if (this.#skew.size > MOST_SKEWS) this.#skew.delete(first!);
   }
 }

@@ -109,6 +109,32 @@ export class Joins {
     for (const address of callers) this.#settle(address, windowStartMs, all);
   }
 
+  /**
+   * Forgets who was behind addresses that no leaf has any more, and marks the names of the others.
+   * @param used  name id -> 1: a leaf has it. Cost: O(addresses).
+   */
+  forget(used: Uint8Array): void {
+    const kept: Address[] = [];
+    const sweep = (addresses: Map<number, Address>): void => {
+      for (const [name, address] of addresses) {
+        if (used[name] === 1) kept.push(address);
+        else addresses.delete(name);
+      }
+    };
+    sweep(this.#callees);
+    for (const [callee, callers] of this.#callers) {
+      if (used[callee] === 1) sweep(callers);
+      if (used[callee] !== 1 || callers.size === 0) this.#callers.delete(callee);
+    }
+    for (const { candidates, behind } of kept) {
+      for (const { service, instance, machine } of [...candidates, ...behind]) {
+        used[service] = 1;
+        used[instance] = 1;
+        used[machine] = 1;
+      }
+    }
+  }
+
   /** Puts names in the place of addresses. @returns false when there is nothing to put */
   rename(key: Uint32Array): boolean {
     const isClient = key[KEY_SIDE] === 0;

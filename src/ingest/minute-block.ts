@@ -2,9 +2,9 @@
 import { TCP_FIELDS } from '../model/columns.ts';
 import { lossyCollectors } from './coverage.ts';
 import { Doubles, RowIndex, Words } from './growable.ts';
+import type { Identities } from './identities.ts';
 import type { KeptResources, KeptWindow } from './kept-window.ts';
 import { Packed, packed } from './packed.ts';
-import type { Identities } from './window-builder.ts';
 
 export const BLOCK_MS = 60_000;
 

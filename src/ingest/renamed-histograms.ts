@@ -10,7 +10,12 @@ import type { RenamedIds } from './renamed-ids.ts';
 import type { CallerShares } from './shared-callers.ts';
 
 /** Rows of one edge are added up, bucket by bucket. Cost: O(rows + buckets). */
-export function renamedHistograms(table: HistogramTable, edges: RenamedIds, shares: CallerShares): HistogramTable {
+export function renamedHistograms(
+  table: HistogramTable,
+  edges: RenamedIds,
+  shares: CallerShares,
+  startMs: number,
+): HistogramTable {
   const { directory } = edges;
   const key = new Uint32Array(EDGE_KEY_WIDTH);
   const idOf = (caller: number, callee: number, side: number): number => {
@@ -33,7 +38,10 @@ export function renamedHistograms(table: HistogramTable, edges: RenamedIds, shar
     if (renamed !== edge) placing.changed = true;
     placing.put(row, renamed, 1);
   }
-  return placing.changed ? addedUp(table, placing.places, directory) : table;
+  if (!placing.changed) return table;
+  const { places } = placing;
+  directory.touch(places.ids, places.ids.length, startMs);
+  return addedUp(table, places, directory);
 }
 
 function addedUp(table: HistogramTable, { from, to, weight, ids }: Places, edges: Directory): HistogramTable {

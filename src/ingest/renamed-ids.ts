@@ -34,6 +34,14 @@ export class RenamedIds {
     return found;
   }
 
+  /** @param gone  id -> 1: the directory forgot it. Cost: O(ids). */
+  forget(gone: Uint8Array): void {
+    for (let id = 0; id < gone.length; id++) {
+      const known = this.#known.get(id);
+      if (known >= 0 && (gone[id] === 1 || gone[known] === 1)) this.#known.set(id, -1);
+    }
+  }
+
   #find(id: number): number {
     const { keys, width, collector } = this.directory;
     this.#key.set(keys.subarray(id * width, (id + 1) * width));

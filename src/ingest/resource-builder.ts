@@ -2,7 +2,6 @@
 import type { ResourceRecord } from '../model/records.ts';
 import type { ResourceIdentity, ResourceTable } from '../model/window.ts';
 import { exact } from './growable.ts';
-import type { NameTable } from './names.ts';
 
 /** Searched one by one up to so many metrics. */
 const SHORT = 32;
@@ -15,12 +14,16 @@ interface Gauges {
 }
 
 export class ResourceBuilder {
-  readonly #names: NameTable;
+  readonly #metricId: (metric: string) => number;
   readonly #gauges = new Map<number, Gauges>();
   #rows = 0;
 
-  constructor(names: NameTable) {
-    this.#names = names;
+  constructor(metricId: (metric: string) => number) {
+    this.#metricId = metricId;
+  }
+
+  has(entity: number): boolean {
+    return this.#gauges.has(entity);
   }
 
   /** The same metric of the same entity from two collectors is one fact seen twice: the larger is kept. */
@@ -40,7 +43,7 @@ export class ResourceBuilder {
 
   #gauge(gauges: Gauges, metric: string, value: number): void {
     const { metrics, values } = gauges;
-    const id = this.#names.id(metric);
+    const id = this.#metricId(metric);
     const at = gauges.places === undefined ? metrics.indexOf(id) : (gauges.places.get(id) ?? -1);
     if (at >= 0) {
       values[at] = Math.max(values[at]!, exact(value));

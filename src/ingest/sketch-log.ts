@@ -3,6 +3,7 @@ import type { CallColumns } from '../model/columns.ts';
 import type { HistogramTable } from '../model/window.ts';
 import { DENSE_SCALE, denseBucket, HISTOGRAM_BUCKETS } from '../stats/histogram.ts';
 import type { Directory } from './directory.ts';
+import { seenAt } from './directory.ts';
 import { Words } from './growable.ts';
 
 /** Header of a sketch in the log: edge, first dense bucket, number of buckets; the counts follow. */
@@ -43,10 +44,17 @@ export class SketchLog {
     log.length = at + length;
   }
 
-  /** One row per edge with a sketch, edges in the order of their numbers; empties the log. Cost: O(log + edges). */
-  merge(edges: Directory): HistogramTable {
+  /** Marks the edges that have a sketch. */
+  hold(edges: Uint8Array): void {
     const { data: log, length: end } = this.#log;
-    const { size, keys } = edges;
+    for (let at = HEADER; at <= end; at += HEADER + log[at - 1]!) edges[log[at - 3]!] = 1;
+  }
+
+  /** One row per edge with a sketch, edges in the order of their numbers; empties the log. Cost: O(log + edges). */
+  merge(edges: Directory, startMs: number): HistogramTable {
+    const { data: log, length: end } = this.#log;
+    const { size, keys, seen } = edges;
+    const now = seenAt(startMs);
     const low = new Uint16Array(size).fill(HISTOGRAM_BUCKETS);
     const high = new Uint16Array(size);
     for (let at = HEADER; at <= end; at += HEADER + log[at - 1]!) {
@@ -69,6 +77,7 @@ export class SketchLog {
     const zero = new Int32Array(size);
     for (let edge = 0, row = 0, used = 0; edge < size; edge++) {
       if (high[edge] === 0) continue;
+      seen[edge] = now;
       out.caller[row] = keys[edge * 3]!;
       out.callee[row] = keys[edge * 3 + 1]!;
       out.side[row] = keys[edge * 3 + 2]!;

@@ -7,11 +7,11 @@ import type { ChangeRecord } from '../model/records.ts';
 import type { ClosedWindow } from '../model/window.ts';
 import { buildComparison } from './compare.ts';
 import { CHANGES_BEFORE_MS } from './config.ts';
+import type { Identities } from './identities.ts';
 import type { KeptWindow } from './kept-window.ts';
 import { keep } from './kept-window.ts';
 import { BLOCK_MS, MinuteBlock } from './minute-block.ts';
 import type { CompareOptions, IngestConfig } from './types.ts';
-import type { Identities } from './window-builder.ts';
 
 /** A relation from a topology record is believed this long after it was last confirmed. */
 const TOPOLOGY_MS = 3_600_000;
@@ -37,6 +37,11 @@ export class SeriesStore {
     this.windowMs = windowMs;
     this.identities = identities;
     this.#config = config;
+  }
+
+  /** Start of the oldest window that is kept, singly or in a minute's sums; Infinity: none is. */
+  get oldestMs(): number {
+    return Math.min(this.detail[0]?.startMs ?? Infinity, this.blocks[0]?.startMs ?? Infinity);
   }
 
   add(window: ClosedWindow): void {

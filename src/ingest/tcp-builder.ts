@@ -64,6 +64,17 @@ export class TcpBuilder {
     }
   }
 
+  /** Marks the leaves that the window has. */
+  hold(leaves: Uint8Array): void {
+    for (let r = 0; r < this.#leaf.length; r++) leaves[this.#leaf.data[r]!] = 1;
+  }
+
+  /** Marks the names of reasons. */
+  holdNames(used: Uint8Array): void {
+    for (const { reason } of [this.#drops, this.#failures])
+      for (let k = 0; k < reason.length; k++) used[reason.data[k]!] = 1;
+  }
+
   /** Row of the table for each row of the batch; new ones at the end, in order. */
   #place(batch: TcpColumns, ids: Uint32Array, collector: number): Uint32Array {
     const { hasDrops, hasConnectFailures } = batch;

@@ -45,6 +45,8 @@ export interface IngestConfig {
   readonly minuteBlocks: number;
   /** Leaves up to which a comparison holds everything (half a second); above, what its anomalies touch and lie near. */
   readonly compareWholeLeaves: number;
+  /** Who is in no window that is kept, open or in a minute's sums is forgotten every so many windows. */
+  readonly forgetEveryWindows: number;
 }
 
 export interface IngestCounters {

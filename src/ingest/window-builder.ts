@@ -3,62 +3,16 @@ import type { CallColumns, TcpColumns } from '../model/columns.ts';
 import { compareNames } from '../model/entity.ts';
 import type { ChangeRecord, LogRecord, ResourceRecord, SampleRecord, TopologyRecord } from '../model/records.ts';
 import type { ClosedWindow, CollectorHealth, ResourceIdentity } from '../model/window.ts';
-import { CALL_KEY_WIDTH, TCP_KEY_WIDTH } from '../model/window.ts';
 import type { Accounts } from './arrivals.ts';
 import { Arrivals } from './arrivals.ts';
 import { CallBuilder } from './call-builder.ts';
-import { Dictionaries } from './dictionaries.ts';
-import { Directory } from './directory.ts';
-import { EDGE_KEY_WIDTH } from './edge-key.ts';
-import { RowIndex } from './growable.ts';
-import { Joins } from './joins.ts';
-import { NameTable } from './names.ts';
+import type { Identities } from './identities.ts';
 import { renamedCalls, renamedRelations, renamedTcp } from './renamed.ts';
 import { renamedHistograms } from './renamed-histograms.ts';
-import { RenamedIds } from './renamed-ids.ts';
 import { ResourceBuilder } from './resource-builder.ts';
+import { identityOf, isSame } from './resource-identities.ts';
 import { CallerShares } from './shared-callers.ts';
-import type { SketchLog } from './sketch-log.ts';
 import { TcpBuilder } from './tcp-builder.ts';
-
-/** Identities shared by all windows of an environment. */
-export class Identities {
-  readonly names = new NameTable();
-  readonly calls = new Directory(CALL_KEY_WIDTH);
-  readonly tcp = new Directory(TCP_KEY_WIDTH);
-  /** caller, callee, side. */
-  readonly edges = new Directory(EDGE_KEY_WIDTH);
-  readonly resources: ResourceIdentity[] = [];
-  /** Kind of entity -> name -> number. */
-  readonly #resourceIds = { instance: new Map<string, number>(), machine: new Map<string, number>() };
-  readonly dictionaries = new Dictionaries(this.names);
-  readonly joins = new Joins(this.names);
-  readonly namedCalls = new RenamedIds(this.calls, this.joins, (key) => this.joins.rename(key));
-  readonly namedTcp = new RenamedIds(this.tcp, this.joins, (key) => this.joins.rename(key));
-  readonly namedEdges = new RenamedIds(this.edges, this.joins, (key) => this.joins.renameEdge(key));
-  /** Call leaf -> its edge, once a sketch asked for it. */
-  readonly edgeOf = new RowIndex();
-  /** Sketch logs of closed windows, to be used again. */
-  readonly spareLogs: SketchLog[] = [];
-  /** Sizes of the last closed window, with some room: the next one is built without growing. */
-  readonly expected = { calls: 256, tcp: 256 };
-
-  resource(record: ResourceRecord, collector: string): number {
-    const ids = this.#resourceIds[record.entityKind];
-    const known = ids.get(record.entity);
-    if (known !== undefined) return known;
-    const id = this.resources.length;
-    ids.set(record.entity, id);
-    this.resources.push({
-      entityKind: record.entityKind,
-      entity: record.entity,
-      collector,
-      ...(record.service === undefined ? {} : { service: record.service }),
-      ...(record.machine === undefined ? {} : { machine: record.machine }),
-    });
-    return id;
-  }
-}
 
 export class WindowBuilder {
   readonly startMs: number;
@@ -68,6 +22,8 @@ export class WindowBuilder {
   readonly #calls: CallBuilder;
   readonly #tcp: TcpBuilder;
   readonly #resources: ResourceBuilder;
+  /** Entities that are not where they were first reported. */
+  readonly #moved = new Map<number, ResourceIdentity>();
   readonly #topology = new Set<string>();
   readonly #changes: ChangeRecord[] = [];
   readonly #health: CollectorHealth[] = [];
@@ -83,7 +39,7 @@ export class WindowBuilder {
     const { tcp, expected } = identities;
     this.#calls = new CallBuilder(identities, expected.calls);
     this.#tcp = new TcpBuilder(tcp, expected.tcp);
-    this.#resources = new ResourceBuilder(identities.names);
+    this.#resources = new ResourceBuilder((metric) => identities.metricId(metric));
   }
 
   /** Notes that a batch of this collector arrived, whatever is in it. */
@@ -100,7 +56,11 @@ export class WindowBuilder {
   }
 
   addResource(record: ResourceRecord, collector: string): void {
-    this.#resources.add(record, this.#identities.resource(record, collector));
+    const { resources } = this.#identities;
+    const id = resources.id(record, collector);
+    this.#resources.add(record, id);
+    if (!isSame(resources.list[id]!, record, collector) && !this.#moved.has(id))
+      this.#moved.set(id, identityOf(record, collector));
   }
 
   addTopology(record: TopologyRecord): void {
@@ -124,12 +84,34 @@ export class WindowBuilder {
     this.#samples.push(record);
   }
 
+  /** Marks what the window has of each directory. */
+  hold({ calls, tcp, edges }: Held): void {
+    this.#calls.hold(calls, edges);
+    this.#tcp.hold(tcp);
+  }
+
+  /** Marks names that no leaf has. */
+  holdNames(used: Uint8Array): void {
+    this.#calls.holdNames(used);
+    this.#tcp.holdNames(used);
+  }
+
+  /** @param again  call leaf -> 1: this window has it again after it was forgotten */
+  reportAgain(again: Uint8Array): void {
+    this.#calls.reportAgain(again);
+  }
+
+  /** What the window knows of an entity that was forgotten but for it; undefined: it does not have it. */
+  resource(id: number): ResourceIdentity | undefined {
+    return this.#resources.has(id) ? (this.#moved.get(id) ?? this.#identities.resources.list[id]) : undefined;
+  }
+
   #named({ calls, histograms, tcp }: Tables): Tables {
     const { joins, namedCalls, namedTcp, namedEdges } = this.#identities;
     const shares = new CallerShares(calls, namedCalls.directory, (leaf) => namedCalls.of(leaf), joins);
     return {
       calls: renamedCalls(calls, namedCalls, shares),
-      histograms: renamedHistograms(histograms, namedEdges, shares),
+      histograms: renamedHistograms(histograms, namedEdges, shares, this.startMs),
       tcp: renamedTcp(tcp, namedTcp, shares),
     };
   }
@@ -144,20 +126,27 @@ export class WindowBuilder {
   /** Windows of an environment are closed in order. */
   close(accounts: Accounts): ClosedWindow {
     const { names, calls, tcp, expected, joins } = this.#identities;
-    const tables = { calls: this.#calls.table(), histograms: this.#calls.histograms(), tcp: this.#tcp.table() };
+    const { startMs } = this;
+    const tables = { calls: this.#calls.table(), histograms: this.#calls.histograms(startMs), tcp: this.#tcp.table() };
     expected.calls = roomy(tables.calls.rows);
     expected.tcp = roomy(tables.tcp.rows);
-    joins.learn(this.#tcp.endpoints, tcp, this.startMs);
+    joins.learn(this.#tcp.endpoints, tcp, startMs);
     const named = joins.isEmpty ? tables : this.#named(tables);
+    const resources = this.#resources.table(this.#identities.resources.list);
+    for (const table of new Set([tables, named])) {
+      calls.touch(table.calls.leaf, table.calls.rows, startMs);
+      tcp.touch(table.tcp.leaf, table.tcp.rows, startMs);
+    }
+    this.#identities.resources.touch(resources.entity, resources.rows, startMs);
     return {
       environment: this.#environment,
-      startMs: this.startMs,
+      startMs,
       windowMs: this.windowMs,
-      names,
+      names: names.shown,
       callDirectory: calls,
       tcpDirectory: tcp,
       ...named,
-      resources: this.#resources.table(this.#identities.resources),
+      resources,
       topology: this.#relations(),
       changes: canonical(this.#changes),
       health: canonical(this.#health),
@@ -167,6 +156,13 @@ export class WindowBuilder {
       incomplete: this.#arrivals.incomplete(accounts),
     };
   }
+}
+
+/** By kind of leaf, id -> 1: an open window has it. */
+export interface Held {
+  readonly calls: Uint8Array;
+  readonly tcp: Uint8Array;
+  readonly edges: Uint8Array;
 }
 
 type Tables = Pick<ClosedWindow, 'calls' | 'histograms' | 'tcp'>;

@@ -4,7 +4,10 @@
  */
 import type { ChangeRecord, HealthRecord, LogRecord, SampleRecord } from './records.ts';
 
-/** Names <-> dense ids. Id 0 is the empty string: absent. Ids are local to a process, never published. */
+/**
+ * Names <-> dense ids. Id 0 is the empty string: absent. Ids are local to a process, never published. While the object is
+ * the same one, an id stands for one name; names that nobody uses any more are forgotten, and then there is a new object.
+ */
 export interface Names {
   readonly size: number;
   id(name: string): number;
@@ -32,15 +35,22 @@ export const KEY_PORT = 7;
 export const TCP_KEY_WIDTH = 8;
 
 /**
- * The identities of leaves, by leaf id (dense, stable while the directory object stays the same): `keys` holds `width`
- * numbers per leaf in the order of the KEY_ constants. Arrays may be longer than `size` and are replaced as they grow.
+ * The identities of leaves, by leaf id: `keys` holds `width` numbers per leaf in the order of the KEY_ constants. Arrays may
+ * be longer than `size` and are replaced as they grow. A leaf that nothing refers to any more is forgotten, and its id goes
+ * to another: who remembers something by leaf id asks `since` before each window what to remember anew. The leaves of a
+ * window stay what they are until the batch after the one that closed it is taken.
  */
 export interface LeafDirectory {
+  /** Ids are below it. */
   readonly size: number;
+  /** Leaves made so far, those that are gone included. */
+  readonly made: number;
   readonly width: number;
   readonly keys: Uint32Array;
   /** Id of the collector that reports the leaf; MANY_COLLECTORS when more than one did. */
   readonly collector: Uint32Array;
+  /** Ids of the leaves that were made since `made` was so, and are still there, in the order they were made. */
+  since(made: number): Uint32Array;
 }
 
 export const MANY_COLLECTORS = 0xffffffff;

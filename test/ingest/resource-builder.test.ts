@@ -8,7 +8,7 @@ const ENTITIES: ResourceIdentity[] = ['a', 'b'].map((entity) => ({ entityKind: '
 
 function read(records: readonly (readonly [Partial<ResourceRecord>, number])[]): Record<string, number> {
   const names = new NameTable();
-  const builder = new ResourceBuilder(names);
+  const builder = new ResourceBuilder((metric) => names.id(metric));
   for (const [record, entity] of records) {
     builder.add({ entityKind: 'instance', entity: ENTITIES[entity]!.entity, ...record } as ResourceRecord, entity);
   }
