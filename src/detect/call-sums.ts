@@ -57,6 +57,8 @@ const LEAF_EDGE = 1;
 const LEAF_INSTANCE = 2;
 const LEAF_SIDE = 3;
 const LEAF_OPERATION = 4;
+/** Ids of names are below. */
+const MOST_NAMES = 2 ** 28;
 
 export class CallSums {
   /** Index 0: client side, 1: server side. */
@@ -78,6 +80,8 @@ export class CallSums {
   /** Whose operations an edge asks for, and an instance answers: number of a service. */
   #serviceOfEdge = new Int32Array(0);
   #serviceOfInstance = new Int32Array(0);
+  /** Service, side and name id of an operation -> its number. */
+  readonly #operationOf = new Map<number, number>();
   /** Name id of a callee -> its service + 1. */
   #serviceOf = new Int32Array(0);
 
@@ -173,15 +177,25 @@ export class CallSums {
     this.#serviceOfInstance = noted(this.#serviceOfInstance, this.#leaves[to + LEAF_INSTANCE]!, this.#leaves[to]!);
     const side = keys[at + KEY_SIDE] === 1 ? 1 : 0;
     this.#leaves[to + LEAF_SIDE] = side;
-    const operation = resolve.names.name(keys[at + KEY_OPERATION]!);
-    this.#leaves[to + LEAF_OPERATION] = this.#mix.operation(this.#leaves[to]!, side, operation);
+    this.#leaves[to + LEAF_OPERATION] = this.#operation(this.#leaves[to]!, side, keys[at + KEY_OPERATION]!, resolve);
     this.#serviceOf[callee] = this.#leaves[to]! + 1;
     resolve.place(keys[at + KEY_CALLER_INSTANCE]!, caller, keys[at + KEY_CALLER_MACHINE]!);
+  }
+
+  #operation(service: number, side: 0 | 1, name: number, { names }: Resolver): number {
+    const key = (2 * service + side) * MOST_NAMES + name;
+    let found = this.#operationOf.get(key);
+    if (found === undefined) {
+      found = this.#mix.operation(service, side, names.name(name));
+      this.#operationOf.set(key, found);
+    }
+    return found;
   }
 
   /** Ids of names may stand for others now. */
   #rename(directory: LeafDirectory, names: Names): void {
     this.#names = names;
+    this.#operationOf.clear();
     this.#serviceOf.fill(0);
     const { keys, width } = directory;
     for (const id of directory.since(0)) {

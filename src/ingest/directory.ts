@@ -79,7 +79,15 @@ export class Directory implements LeafDirectory {
   /** Ids of the leaves that a closed window from `fromMs` on had, in the order they were made. Cost: O(leaves). */
   seenSince(fromMs: number): Uint32Array {
     const from = seenAt(fromMs);
-    return this.since(0).filter((id) => this.seen[id]! >= from);
+    const { seen } = this;
+    const living = this.since(0);
+    const found = new Uint32Array(living.length);
+    let length = 0;
+    for (let k = 0; k < living.length; k++) {
+      const id = living[k]!;
+      if (seen[id]! >= from) found[length++] = id;
+    }
+    return found.subarray(0, length);
   }
 
   /** Cost: O(log leaves). */
