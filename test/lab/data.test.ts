@@ -80,6 +80,7 @@ describe('scenarios and topologies of the lab', () => {
       'process_crash',
       'process_hang',
       'slow_code',
+      'slow_code',
       'slow_database',
       'slow_database',
       'slow_database',
