@@ -30,11 +30,11 @@ export function flags<T extends ParseArgsOptionsConfig>(script: string, options:
   }
 }
 
-/** @throws RCA_BAD_INPUT when a flag's text is not a whole number from 1 on */
-export function wholeNumber(flag: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new RcaError('RCA_BAD_INPUT', `--${flag}: expected a whole number from 1 on, found ${text}`);
+/** @throws RCA_BAD_INPUT when a flag's text is not a whole number from `least` on */
+export function wholeNumber(flag: string, text: string, least = 1): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new RcaError('RCA_BAD_INPUT', `--${flag}: expected a whole number from ${least} on, found ${text}`);
   return value;
 }
 

@@ -27,8 +27,8 @@ const values = flags(import.meta.url, {
   'without-detection': { type: 'boolean', default: false },
 });
 const hours = wholeNumber('hours', values.hours);
-const replaced = Number(values.replaced);
-const machines = Number(values.machines);
+const replaced = wholeNumber('replaced', values.replaced, 0);
+const machines = wholeNumber('machines', values.machines, 0);
 const system = new ChurningSystem({
   services: wholeNumber('services', values.services),
   instances: wholeNumber('instances', values.instances),

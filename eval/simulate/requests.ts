@@ -20,7 +20,7 @@ const TAIL_INDEX = 1.5;
 const TAIL_LEAST = 5;
 const TAIL_MOST = 500;
 /** Own time of each kind of request, as a multiple of a service's: 1 in the usual mix. */
-const KIND_TIMES = [0.5, 1.5, 5.5];
+export const KIND_TIMES = [0.5, 1.5, 5.5];
 /** What all requests are where kinds are not told apart. */
 const ANY = -1;
 /** What came of a call; the first two are statuses. */

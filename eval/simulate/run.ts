@@ -21,7 +21,7 @@ import { flags, wholeNumber } from '../flags.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import { FAULT_KINDS } from './fault.ts';
 import { PairScores, SECOND_KINDS } from './pairs.ts';
-import { WINDOW_MS } from './requests.ts';
+import { KIND_TIMES, WINDOW_MS } from './requests.ts';
 import type { Simulated } from './simulate.ts';
 import { faultMs, isRight, lastReports, START_MS, simulate, USUAL_LENGTH } from './simulate.ts';
 import { conditionOf } from './system.ts';
@@ -79,11 +79,16 @@ for (const [flag, value] of Object.entries(lengths))
       'RCA_BAD_INPUT',
       `--${flag.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: expected a number, 0 or more, found ${value}`,
     );
-const ofKind = values['of-kind'];
+const ofKind = values['of-kind'] === undefined ? undefined : wholeNumber('of-kind', values['of-kind'], 0);
+if (ofKind !== undefined && !(ofKind < KIND_TIMES.length && values.weather === 'kinds'))
+  throw new RcaError(
+    'RCA_BAD_INPUT',
+    `--of-kind: expected 0 to ${KIND_TIMES.length - 1} with --weather kinds, found ${ofKind} with --weather ${values.weather}`,
+  );
 const length = {
   ...lengths,
   weather: weatherOf(values.weather),
-  ...(ofKind === undefined ? {} : { ofKind: wholeNumber('of-kind', ofKind) }),
+  ...(ofKind === undefined ? {} : { ofKind }),
 };
 if (!(length.healthyMinutes > 0 && length.faultMinutes > 0))
   throw new RcaError('RCA_BAD_INPUT', '--healthy-minutes, --fault-minutes: expected numbers above 0');
