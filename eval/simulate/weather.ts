@@ -142,7 +142,7 @@ export class Sky {
     const rolling = this.#rolling;
     if (rolling === undefined || w < rolling.next) return;
     const { service, k, old } = rolling;
-    const { name, instances } = this.#system.services[service]!;
+    const { name } = this.#system.services[service]!;
     if (k > 0) this.#stop(service, old[k - 1]!, startMs, changes);
     if (k === old.length) {
       this.#rolling = undefined;
@@ -150,9 +150,8 @@ export class Sky {
     }
     const fresh = `${name}-r${this.#versions.get(service)}-${k + 1}`;
     // A machine at fault keeps its tenants, or there is nothing to find.
-    const stays = this.#faulty.has(this.#system.machineOf.get(old[k]!) ?? '');
-    if (!instances.includes(fresh))
-      this.#start(service, fresh, w, startMs, changes, stays ? this.#system.machineOf.get(old[k]!) : undefined);
+    const machine = this.#system.machineOf.get(old[k]!)!;
+    this.#start(service, fresh, w, startMs, changes, this.#faulty.has(machine) ? machine : undefined);
     this.#rolling = { ...rolling, k: k + 1, next: w + ROLL_WINDOWS };
   }
 

@@ -1,7 +1,7 @@
 /** What belongs to a suspect: its edges, calls, instances and machines (see fact-catalogue.ts). */
 import type { CallLeaf, Comparison, ResourceEntity, TcpEdge } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
-import type { Symptom } from '../model/incident.ts';
+import { FELT_SYMPTOMS } from '../model/incident.ts';
 import { firstOnsetMs } from '../model/onset.ts';
 import type { Suspect, Walk } from '../model/walk.ts';
 
@@ -111,15 +111,12 @@ function serviceOf(entity: Entity, suspect: Suspect, comparison: Comparison): st
   return services[0] ?? leaf?.callee ?? suspect.service ?? (entity.kind === 'edge' ? name : null);
 }
 
-/** What users, or callers, feel. */
-const FELT: ReadonlySet<Symptom> = new Set(['latency_rise', 'error_rise', 'traffic_drop', 'connect_failure_rise']);
-
 function symptomStart(comparison: Comparison, walk: Walk): number {
   const { kind, name } = walk.symptom;
   const { anomalies } = comparison;
   const own = anomalies.filter((a) => a.entity.kind === kind && a.entity.name === name);
   // A service that only its ways show. Resources that were busy before are no symptom.
-  const felt = anomalies.filter(({ symptom }) => FELT.has(symptom));
+  const felt = anomalies.filter(({ symptom }) => FELT_SYMPTOMS.includes(symptom));
   const ways = felt.filter(({ entity: { from, to } }) => from === name || to === name);
   const onsetMs = firstOnsetMs([own, ways, felt, anomalies].find(({ length }) => length > 0) ?? []);
   return Number.isFinite(onsetMs) ? onsetMs : comparison.current.fromMs;

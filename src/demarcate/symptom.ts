@@ -29,9 +29,9 @@ const FELT_ERRORS = 0.01;
 const SAME_CALLS = 1.5;
 
 /**
- * Among services with a latency, error or traffic symptom, of all their requests if there are such: the one from which most of the other abnormal services are
- * reached; ties go to more traffic, then to the name. An edge's anomaly counts for its caller, or, where the caller is
- * well (it does not wait for the call, or calls again), for its callee if that changed.
+ * Among services with a latency, error or traffic symptom, of all their requests if there are such: the one from which
+ * most of the other abnormal services are reached; ties go to more traffic, then to the name. An edge's anomaly counts for
+ * its caller, or, where the caller is well (it does not wait for the call, or calls again), for its callee if that changed.
  */
 export function chooseSymptom(
   system: System,

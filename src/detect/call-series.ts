@@ -247,12 +247,13 @@ export class CallSeries {
     const { side } = this.#views.service;
     for (let i = 0; i < size; i++) {
       if (side[i] === 2) continue;
-      const n = this.#sums.services[side[i] as 0 | 1].timed[i]!;
-      const sums = this.#sums.services[side[i] as 0 | 1];
-      const mix = this.#mix.factor('service', i, i, side[i] as 0 | 1, sums.expected[i]!, n);
+      const from = side[i] as 0 | 1;
+      const { timed, expected } = this.#sums.services[from];
+      const n = timed[i]!;
+      const mix = this.#mix.factor('service', i, i, from, expected[i]!, n);
       // Of another mix of operations the tail is another one.
       const isUsualMix = mix < P99_MOST_MIX && mix > 1 / P99_MOST_MIX;
-      const p99 = n >= P99_VOLUME && isUsualMix ? this.#sums.buckets[side[i] as 0 | 1].quantile(i, 0.99) : Number.NaN;
+      const p99 = n >= P99_VOLUME && isUsualMix ? this.#sums.buckets[from].quantile(i, 0.99) : Number.NaN;
       if (Number.isNaN(p99)) this.#p99.unknown(i);
       else {
         const mute = muted.size > 0 && muted.has(`service:${names[i]}`);

@@ -11,6 +11,7 @@ import {
   KEY_SIDE,
   MANY_COLLECTORS,
 } from '../model/window.ts';
+import { withRoom } from './columns.ts';
 import type { Entities, Resolver } from './entities.ts';
 import type { OperationMix } from './operation-mix.ts';
 import { ServiceBuckets } from './service-buckets.ts';
@@ -144,12 +145,9 @@ export class CallSums {
       this.#directory = directory;
       this.#made = 0;
     }
-    if (directory.size > this.#reporter.length) {
-      const capacity = Math.max(directory.size, this.#reporter.length * 2);
-      this.#leaves = grown(this.#leaves, new Int32Array(capacity * LEAF));
-      this.#reporter = grown(this.#reporter, new Uint32Array(capacity));
-    }
-    if (names.size > this.#serviceOf.length) this.#serviceOf = grown(this.#serviceOf, new Int32Array(names.size * 2));
+    this.#leaves = withRoom(this.#leaves, directory.size * LEAF);
+    this.#reporter = withRoom(this.#reporter, directory.size);
+    this.#serviceOf = withRoom(this.#serviceOf, names.size);
     // A new leaf may have the id of one that is gone.
     for (const id of directory.since(this.#made)) this.#reporter[id] = 0;
     this.#made = directory.made;
@@ -220,12 +218,7 @@ export class CallSums {
 
 function noted(column: Int32Array<ArrayBuffer>, i: number, value: number): Int32Array<ArrayBuffer> {
   if (i < 0) return column;
-  const next = i < column.length ? column : grown(column, new Int32Array(Math.max(64, 2 * (i + 1))));
+  const next = withRoom(column, i + 1);
   next[i] = value;
   return next;
-}
-
-function grown<T extends Int32Array | Uint32Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

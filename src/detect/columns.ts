@@ -150,6 +150,14 @@ export function toBase64(array: NumberArray): string {
   return Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('base64');
 }
 
+/** The array, or a copy with room for `size` numbers and half as many more; what is new is 0. */
+export function withRoom<T extends NumberArray>(from: T, size: number): T {
+  if (size <= from.length) return from;
+  const to = new (from.constructor as new (length: number) => T)(size + (size >> 1));
+  to.set(from);
+  return to;
+}
+
 function make(spec: ColumnSpec, capacity: number): NumberArray {
   const array = new spec.type(capacity * (spec.width ?? 1));
   return spec.fill === undefined ? array : array.fill(spec.fill);

@@ -7,6 +7,7 @@
  */
 import type { Anomaly } from '../model/incident.ts';
 import type { ClosedWindow } from '../model/window.ts';
+import { withRoom } from './columns.ts';
 import type { Entities } from './entities.ts';
 
 /** The world outside, not a part of the system: everything hangs on it, and its traffic is nobody's symptom. */
@@ -47,8 +48,8 @@ export class CallGraph {
   /** Takes in the edges that are new since it was last asked. */
   #link(): void {
     const { edges } = this.#entities;
-    if (edges.size > this.#next.length) this.#next = grown(this.#next, edges.size);
-    if (edges.ends.size > this.#first.length) this.#first = grown(this.#first, edges.ends.size);
+    this.#next = withRoom(this.#next, edges.size);
+    this.#first = withRoom(this.#first, edges.ends.size);
     for (; this.#edges < edges.size; this.#edges++) {
       const from = edges.from(this.#edges);
       this.#next[this.#edges] = this.#first[from]!;
@@ -169,10 +170,4 @@ export class CallGraph {
       parent[find(byService.get(below)!)] = find(byService.get(above)!);
     return Int32Array.from(anomalies, (_, i) => find(i));
   }
-}
-
-function grown(from: Int32Array, size: number): Int32Array<ArrayBuffer> {
-  const to = new Int32Array(size + (size >> 1));
-  to.set(from);
-  return to;
 }

@@ -2,6 +2,7 @@
 import type { Entity } from '../model/entity.ts';
 import { edge } from '../model/entity.ts';
 import type { Names } from '../model/window.ts';
+import { withRoom } from './columns.ts';
 import { PairIndex } from './pair-index.ts';
 
 /** Name of a number that nobody has. */
@@ -192,14 +193,9 @@ export class Resolver {
     this.#placed.fill(0);
     const { size } = this.names;
     if (size <= this.#services.length) return;
-    const grown = (from: Int32Array): Int32Array<ArrayBuffer> => {
-      const to = new Int32Array(size + (size >> 1));
-      to.set(from);
-      return to;
-    };
-    this.#services = grown(this.#services);
-    this.#ends = grown(this.#ends);
-    this.#instances = grown(this.#instances);
+    this.#services = withRoom(this.#services, size);
+    this.#ends = withRoom(this.#ends, size);
+    this.#instances = withRoom(this.#instances, size);
     this.#placed = new Float64Array(this.#services.length);
   }
 

@@ -7,7 +7,7 @@
  * Memory: 60 bytes an operation of a service and side, 12 an entity. Cost: O(rows) and O(operations) a window.
  */
 import type { ColumnsState } from './columns.ts';
-import { Columns } from './columns.ts';
+import { Columns, withRoom } from './columns.ts';
 
 const SLOW = 1 / 120;
 const VERY_SLOW = 1 / 1_440;
@@ -91,11 +91,11 @@ export class OperationMix {
   #ensure(operations: number, owners: number): void {
     this.#operations.ensure(operations);
     this.#owners.ensure(owners);
-    this.expectedUs = grown(this.expectedUs, operations);
-    this.count = grown(this.count, operations);
-    this.durationUs = grown(this.durationUs, operations);
-    this.#sum = grown(this.#sum, owners);
-    this.#weight = grown(this.#weight, owners);
+    this.expectedUs = withRoom(this.expectedUs, operations);
+    this.count = withRoom(this.count, operations);
+    this.durationUs = withRoom(this.durationUs, operations);
+    this.#sum = withRoom(this.#sum, owners);
+    this.#weight = withRoom(this.#weight, owners);
   }
 
   serviceOf(operation: number): number {
@@ -165,7 +165,7 @@ export class OperationMix {
   }
 
   /** Takes the window's sums. @param isUsual whether a service's durations are as they always are: else nothing is learned */
-  end(isUsual: (service: number, side: 0 | 1) => boolean): void {
+  end(isUsual: (service: number) => boolean): void {
     const { owner, count, durationUs, share } = this.#operations.array;
     const { meanUs } = this.#owners.array;
     const owners = this.#owners.size;
@@ -174,7 +174,7 @@ export class OperationMix {
     for (let number = 0; number < this.size; number++) {
       const of = owner[number]!;
       const n = this.count[number]!;
-      if (isUsual(of >> 1, (of & 1) as 0 | 1)) {
+      if (isUsual(of >> 1)) {
         share[number] = share[number]! * (1 - SLOW) + n;
         if (n > 0) {
           const most =
@@ -232,11 +232,4 @@ export class OperationMix {
 /** To 1 / 1024: sums of such numbers are exact, and so the same in whatever order rows come. */
 function toParts(value: number): number {
   return Math.round(value * 1_024) / 1_024;
-}
-
-function grown(from: Float64Array, size: number): Float64Array<ArrayBuffer> {
-  if (size <= from.length) return from as Float64Array<ArrayBuffer>;
-  const to = new Float64Array(Math.max(size, 2 * from.length));
-  to.set(from);
-  return to;
 }

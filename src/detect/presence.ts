@@ -4,11 +4,6 @@
  */
 import { incompleteCollectors } from '../model/window.ts';
 
-export interface PresenceState {
-  readonly reporters: readonly (readonly string[])[];
-  readonly lastSeen: readonly (readonly [string, number])[];
-}
-
 /** Windows after which a collector that fell silent is no longer waited for. */
 const FORGET_WINDOWS = 12;
 

@@ -209,20 +209,16 @@ export class ResourceSeries {
   }
 
   get families(): readonly Family[] {
-    return Object.values(this.#kinds).flatMap((kind) => [
-      ...kind.gauges.flatMap(familiesOf),
-      ...kind.counts.map(({ family }) => family),
-      ...kind.extra.values(),
-    ]);
+    return Object.values(this.#kinds).flatMap(allOf);
   }
 
   step(window: ClosedWindow, moment: Moment, muted: ReadonlySet<string>): void {
     const fields = this.#gather(window);
     const windowUs = window.windowMs * 1000;
     for (const kind of ['instance', 'machine'] as const) {
-      const { gauges: specs, counts, extra } = this.#kinds[kind];
+      const { gauges: specs, counts } = this.#kinds[kind];
       const table = this.#entities.table(kind);
-      for (const family of [...specs.flatMap(familiesOf), ...counts.map((c) => c.family), ...extra.values()]) {
+      for (const family of allOf(this.#kinds[kind])) {
         family.ensure(table.size);
         for (const i of [...family.tracks.live]) if (!fields[kind].has(i)) family.unknown(i);
       }
@@ -287,9 +283,7 @@ export class ResourceSeries {
 
   /** Instance or machine i is gone for good. */
   vacate(kind: Kind, i: number): void {
-    const { gauges: specs, counts, extra } = this.#kinds[kind];
-    for (const family of [...specs.flatMap(familiesOf), ...counts.map((c) => c.family), ...extra.values()])
-      family.vacate(i);
+    for (const family of allOf(this.#kinds[kind])) family.vacate(i);
     this.#last[kind].clear(i);
   }
 
@@ -299,7 +293,7 @@ export class ResourceSeries {
         .map((name) => [this.#kinds[name], this.#last[name]] as const)
         .map(([kind, last]) => ({
           last: last.save(),
-          families: [...kind.gauges, ...kind.counts].flatMap(familiesOf).map((family) => family.save()),
+          families: ownOf(kind).map((family) => family.save()),
           extra: [...kind.extra].map(([name, family]) => [name, family.save()] as const),
         })),
     };
@@ -309,12 +303,21 @@ export class ResourceSeries {
     (['instance', 'machine'] as const).forEach((name, k) => {
       const kind = this.#kinds[name];
       this.#last[name].load(state.kinds[k]!.last);
-      [...kind.gauges, ...kind.counts].flatMap(familiesOf).forEach((family, f) => {
+      ownOf(kind).forEach((family, f) => {
         family.restore(state.kinds[k]!.families[f]!);
       });
       for (const [extra, saved] of state.kinds[k]!.extra) this.#extra(name, extra, 0)?.restore(saved);
     });
   }
+}
+
+/** Those that are always there. */
+function ownOf({ gauges: own, counts }: KindFamilies): Family[] {
+  return [...own, ...counts].flatMap(familiesOf);
+}
+
+function allOf(kind: KindFamilies): Family[] {
+  return [...ownOf(kind), ...kind.extra.values()];
 }
 
 function familiesOf({ family, slow }: { readonly family: Family; readonly slow?: Family }): Family[] {

@@ -4,6 +4,7 @@ import type { TcpField } from '../model/columns.ts';
 import { TCP_FIELDS } from '../model/columns.ts';
 import type { ClosedWindow, LeafDirectory } from '../model/window.ts';
 import { KEY_CALLEE, KEY_CALLER, KEY_SIDE } from '../model/window.ts';
+import { withRoom } from './columns.ts';
 import type { DetectConfig } from './config.ts';
 import type { Entities, Resolver } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
@@ -150,11 +151,7 @@ export class TcpSeries {
       this.#directory = directory;
       this.#made = 0;
     }
-    if (directory.size > this.#edge.length) {
-      const next = new Int32Array(Math.max(directory.size, this.#edge.length * 2)).fill(-1);
-      next.set(this.#edge);
-      this.#edge = next;
-    }
+    this.#edge = withRoom(this.#edge, directory.size);
     // A new leaf may have the id of one that is gone.
     for (const id of directory.since(this.#made)) this.#edge[id] = -1;
     this.#made = directory.made;

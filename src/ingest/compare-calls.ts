@@ -100,7 +100,7 @@ export function compareCalls(
   selection: Selection,
   scope: Scope,
 ): { readonly calls: readonly CallLeaf[]; readonly stretches: Stretches } {
-  const slots = slotsOf(store.identities.calls, scope, selection);
+  const slots = slotsOf(store.identities.calls, scope, selection.callLeaves);
   const stretches = new StretchSums(store.identities, slots, selection);
   const { baseline: windows, baselineBlocks: blocks } = selection;
   const baseline = new LeafSums(store.identities, slots, windows, blocks, stretches);

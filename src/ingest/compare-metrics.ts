@@ -89,7 +89,7 @@ class Reasons {
 
 export function tcpEdges(store: SeriesStore, selection: Selection, scope: Scope): TcpEdge[] {
   const { tcp: directory, names } = store.identities;
-  const slots = slotsOf(directory, scope, selection);
+  const slots = slotsOf(directory, scope, selection.tcpLeaves);
   const { leaves } = slots;
   const places = new Places(slots, [...selection.baseline, ...selection.current]);
   const reasons = new Reasons(places, names);

@@ -22,6 +22,9 @@ export interface Selection {
   readonly currentBlocks: readonly MinuteBlock[];
   /** Start of the first of them; Infinity: there is none. */
   readonly fromMs: number;
+  /** Leaves that a closed window from then on had. */
+  readonly callLeaves: Uint32Array;
+  readonly tcpLeaves: Uint32Array;
   /** The incident began before the single windows of `current`: what these show from the first on may have begun earlier. */
   readonly isCut: boolean;
 }

@@ -19,16 +19,15 @@ const EVERYTHING: Scope = { holdsCall: () => true, holdsResource: () => true };
 
 /** Who was not seen since the first window of the comparison counts for nothing. Cost: O(leaves + resources). */
 export function scopeOf(
-  { calls, tcp, names, resources }: Identities,
-  { fromMs }: Selection,
+  { calls, names, resources }: Identities,
+  { fromMs, callLeaves, tcpLeaves }: Selection,
   anomalies: readonly Anomaly[],
   wholeLeaves: number,
 ): Scope {
-  const leaves = calls.seenSince(fromMs);
-  if (leaves.length + tcp.seenSince(fromMs).length <= wholeLeaves || anomalies.length === 0) return EVERYTHING;
+  if (callLeaves.length + tcpLeaves.length <= wholeLeaves || anomalies.length === 0) return EVERYTHING;
   const { touched, machines } = touchedBy(anomalies, names, resources.seenSince(fromMs));
   const near = new Set(touched);
-  for (const leaf of leaves) {
+  for (const leaf of callLeaves) {
     const caller = calls.keys[leaf * calls.width + KEY_CALLER]!;
     const callee = calls.keys[leaf * calls.width + KEY_CALLEE]!;
     if (touched.has(caller)) near.add(callee);

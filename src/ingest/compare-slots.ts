@@ -1,6 +1,5 @@
 /** The leaves of a directory that a comparison is about, numbered. */
 import { KEY_CALLEE, KEY_CALLER } from '../model/window.ts';
-import type { Selection } from './compare-parts.ts';
 import type { Scope } from './compare-scope.ts';
 import type { Directory } from './directory.ts';
 
@@ -11,11 +10,11 @@ export interface Slots {
   readonly of: Int32Array;
 }
 
-/** None but those that were seen since the first window of the comparison. Cost: O(leaves). */
-export function slotsOf(directory: Directory, scope: Scope, { fromMs }: Selection): Slots {
+/** @param seen  leaves that were seen since the first window of the comparison: none but these count. Cost: O(leaves). */
+export function slotsOf(directory: Directory, scope: Scope, seen: Uint32Array): Slots {
   const leaves: number[] = [];
   const of = new Int32Array(directory.size).fill(-1);
-  for (const leaf of directory.seenSince(fromMs)) {
+  for (const leaf of seen) {
     const at = leaf * directory.width;
     if (!scope.holdsCall(directory.keys[at + KEY_CALLER]!, directory.keys[at + KEY_CALLEE]!)) continue;
     of[leaf] = leaves.length;

@@ -89,11 +89,15 @@ function select(
   const oldest = [chosen.baseline, chosen.baselineBlocks, current, currentBlocks].flatMap(
     ([first]) => first?.startMs ?? [],
   );
+  const fromMs = Math.min(...oldest);
+  const { calls, tcp } = store.identities;
   return {
     ...chosen,
     current,
     currentBlocks,
-    fromMs: Math.min(...oldest),
+    fromMs,
+    callLeaves: calls.seenSince(fromMs),
+    tcpLeaves: tcp.seenSince(fromMs),
     isCut: firstMs > startMs || currentBlocks.length > 0,
   };
 }

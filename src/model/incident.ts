@@ -23,6 +23,9 @@ export const SYMPTOMS = [
 ] as const;
 export type Symptom = (typeof SYMPTOMS)[number];
 
+/** What users of a service, or its callers, feel; most telling first. */
+export const FELT_SYMPTOMS: readonly Symptom[] = ['error_rise', 'latency_rise', 'traffic_drop', 'connect_failure_rise'];
+
 /** One series that is abnormal now. */
 export interface Anomaly {
   readonly entity: Entity;

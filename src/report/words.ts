@@ -3,6 +3,7 @@ import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
 import { formatTime, listOf } from '../model/format.ts';
 import type { Anomaly, Incident, Symptom } from '../model/incident.ts';
+import { FELT_SYMPTOMS } from '../model/incident.ts';
 import type { RankedCause, Report } from '../model/report.ts';
 import type { Ledger, LedgerKind, Walk } from '../model/walk.ts';
 import {
@@ -17,8 +18,8 @@ import {
 import { finite } from './canonical.ts';
 import { metricUnit, metricWords, showMetric } from './metric-names.ts';
 
-/** Symptoms a user of the service notices, most telling first. */
-const FELT: readonly Symptom[] = ['error_rise', 'latency_rise', 'traffic_drop', 'connect_failure_rise', 'traffic_rise'];
+/** What leads a report, most telling first; more requests than usual are felt by nobody, and still tell something. */
+const TELLING: readonly Symptom[] = [...FELT_SYMPTOMS, 'traffic_rise'];
 
 /** Which ledger explains a symptom. */
 const KIND: Partial<Record<Symptom, LedgerKind>> = {
@@ -79,7 +80,7 @@ function ledgerWords(ledger: Ledger): string[] {
 
 function mostTelling(anomalies: readonly Anomaly[]): Anomaly[] {
   const chosen: Anomaly[] = [];
-  for (const symptom of FELT) {
+  for (const symptom of TELLING) {
     const found = anomalies.find((a) => a.symptom === symptom);
     if (found !== undefined) chosen.push(found);
   }
