@@ -41,6 +41,8 @@ export interface Fault {
   readonly size: number;
   /** Only requests of this kind (`--weather kinds`) meet it; missing: all. */
   readonly ofKind?: number;
+  /** Only these instances, of a new version, have it; missing: all. */
+  readonly released?: ReadonlySet<string>;
   /** How much of it is there, 0 to 1; missing: all. */
   readonly severity?: number;
   readonly truth: { readonly kind: 'service' | 'instance' | 'edge' | 'machine'; readonly name: string };

@@ -91,7 +91,7 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
       for (const { callee, probability, async } of stage) {
         if (probability < 1 && random() >= probability) continue;
         const often = faults.find(
-          (fault) => fault.kind === 'more_calls' && fault.service === service && fault.callee === callee,
+          (fault) => fault.kind === 'more_calls' && isHit(fault, service, instance) && fault.callee === callee,
         );
         let waited = 0;
         for (let k = 0; k < (often?.size ?? 1); k++) {
@@ -192,7 +192,11 @@ function isMet({ ofKind }: Fault, kind: number): boolean {
 }
 
 function isHit(fault: Fault, service: number, instance: string): boolean {
-  return fault.service === service && (fault.instance === undefined || fault.instance === instance);
+  return (
+    fault.service === service &&
+    (fault.instance === undefined || fault.instance === instance) &&
+    (fault.released === undefined || fault.released.has(instance))
+  );
 }
 
 /** Factor on the own time of an instance. */

@@ -4,6 +4,7 @@
  *     [--healthy-minutes 3] [--fault-minutes 1] [--faults 1|2] [--apart-seconds 0] [--misses] [--unwatched]
  *     [--weather calm|deploys|scaling|bursts|tides|tails|pauses|jobs|mixes|kinds|all]
  *     [--of-kind 0|1|2 (light, usual, heavy, with --weather kinds)]
+ *     [--release none|rolling|canary (the fault comes with a new version: slow code, errors, too many calls)]
  *     [--growing-minutes 0] [--on-seconds 0 --off-seconds 0] [--kept-windows as fit]
  * A fault is all there at once, or grows evenly for so long before the minutes that it lasts, or comes and goes. Systems of
  * 10,000 services keep 24 windows one by one; small ones half an hour, unless --kept-windows.
@@ -21,6 +22,7 @@ import { flags, wholeNumber } from '../flags.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import { FAULT_KINDS } from './fault.ts';
 import { PairScores, SECOND_KINDS } from './pairs.ts';
+import { RELEASED_KINDS, releaseOf } from './release.ts';
 import { KIND_TIMES, WINDOW_MS } from './requests.ts';
 import type { Simulated } from './simulate.ts';
 import { faultMs, isRight, lastReports, START_MS, simulate, USUAL_LENGTH } from './simulate.ts';
@@ -41,6 +43,7 @@ const values = flags(import.meta.url, {
   'kept-windows': { type: 'string' },
   weather: { type: 'string', default: 'calm' },
   'of-kind': { type: 'string' },
+  release: { type: 'string', default: 'none' },
   unwatched: { type: 'boolean', default: false },
   misses: { type: 'boolean', default: false },
 });
@@ -88,6 +91,7 @@ if (ofKind !== undefined && !(ofKind < KIND_TIMES.length && values.weather === '
 const length = {
   ...lengths,
   weather: weatherOf(values.weather),
+  release: releaseOf(values.release),
   ...(ofKind === undefined ? {} : { ofKind }),
 };
 if (!(length.healthyMinutes > 0 && length.faultMinutes > 0))
@@ -102,7 +106,7 @@ const pairs = new PairScores();
 const beginsMs = faultMs(length);
 const started = performance.now();
 for (let k = 0; k < systems; k++) {
-  const kinds = rotated(FAULT_KINDS, k);
+  const kinds = rotated(length.release === 'none' ? FAULT_KINDS : RELEASED_KINDS, k);
   const others = values.faults === '2' ? [rotated(SECOND_KINDS, 5 * k + 3)] : [];
   const simulated = await simulate(seed * 100_003 + k, kinds, condition, length, others);
   if (simulated !== undefined && (simulated.watched || values.unwatched)) score(k, simulated);

@@ -7,6 +7,8 @@ import type { Random } from '../../src/stats/random.ts';
 import { createRandom } from '../../src/stats/random.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import { CLASSES, partOf, randomFault } from './fault.ts';
+import type { Release } from './release.ts';
+import { releasedFault, releasedSystem } from './release.ts';
 import { WINDOW_MS } from './requests.ts';
 import type { Condition, SimulatedSystem } from './system.ts';
 import { randomSystem, under } from './system.ts';
@@ -32,6 +34,8 @@ export interface Length {
   readonly keptWindows?: number;
   /** Faults of code and errors hit only requests of this kind, lightest first (`kinds`); missing: all. */
   readonly ofKind?: number;
+  /** Whether the fault comes with a new version, in the place of the old one or beside it; missing: by itself. */
+  readonly release?: Release;
   /** What the healthy system does, before the fault and during it; missing: calm. */
   readonly weather?: Weather;
 }
@@ -108,8 +112,9 @@ export async function simulate(
   const drawn = draw(seed, kinds, condition, others);
   if (drawn === undefined) return undefined;
   const { system, random, noise } = drawn;
+  const { release = 'none' } = length;
   const faults = drawn.faults.map((fault) => ({
-    ...fault,
+    ...(release === 'none' ? fault : releasedFault(system, fault, release)),
     ...(length.ofKind === undefined ? {} : { ofKind: length.ofKind }),
   }));
   const { keptWindows } = length;
@@ -126,7 +131,8 @@ export async function simulate(
       const severity = w < (i === 0 ? healthy : both) ? 0 : severityAfter(w - (i === 0 ? healthy : both), length);
       return severity === 0 ? [] : severity === 1 ? [fault] : [partOf(fault, severity)];
     });
-    for (const batch of windowOf(sky.next(w, startMs), active, startMs, random, noise)) {
+    const now = faults.reduce((all, fault) => releasedSystem(all, fault, w - healthy, startMs), sky.next(w, startMs));
+    for (const batch of windowOf(now, active, startMs, random, noise)) {
       const meta = { origin: 'simulate', receivedMs: batch.windowStartMs + WINDOW_MS };
       for (const outcome of (await pipeline.accept(batch, meta)).outcomes) reports.push(...outcome.reports);
     }

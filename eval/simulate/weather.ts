@@ -32,10 +32,10 @@ export function weatherOf(text: string): Weather {
 /** Windows from one deploy, or change of scale, to the next: 2.5 minutes. */
 const DEPLOY_EVERY = 30;
 /** Windows between one instance of a rolling deploy and the next, old and new side by side for one. */
-const ROLL_WINDOWS = 3;
+export const ROLL_WINDOWS = 3;
 /** A process that just started takes so many times as long, less every window, for so many windows. */
-const COLD = 2.5;
-const COLD_WINDOWS = 4;
+export const COLD = 2.5;
+export const COLD_WINDOWS = 4;
 /** Instances more than designed that scaling may add. */
 const SCALE_MOST = 3;
 /** Standard deviation of the logarithm of traffic in bursts, and how much of it the next window still has. */

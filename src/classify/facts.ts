@@ -3,6 +3,7 @@ import type { Comparison } from '../model/comparison.ts';
 import type { Suspect, Walk } from '../model/walk.ts';
 import { FACTS } from './fact-catalogue.ts';
 import type { FactSheet } from './fact-sheet.ts';
+import { setFact } from './fact-sheet.ts';
 import { changeFacts, telemetryFacts } from './facts-context.ts';
 import { databaseFacts } from './facts-database.ts';
 import { edgeFacts } from './facts-edge.ts';
@@ -12,6 +13,13 @@ import { resourceFacts } from './facts-resource.ts';
 import { serviceFacts, suspectFacts } from './facts-service.ts';
 import type { Scope } from './scope.ts';
 import { scopeOf } from './scope.ts';
+
+const RATES = [
+  'edge.calls_ratio',
+  'service.traffic_ratio',
+  'service.traffic_rise_per_s',
+  'service.calls_per_caller_request_ratio',
+];
 
 export interface SuspectFacts {
   readonly scope: Scope;
@@ -35,5 +43,7 @@ export function factsOf(comparison: Comparison, walk: Walk, suspect: Suspect): S
   databaseFacts(scope, sheet);
   changeFacts(scope, sheet);
   telemetryFacts(scope, sheet);
+  // Held against as many requests as it gets now, how many more these are cannot be told.
+  if (scope.isNew) for (const name of RATES) setFact(sheet, name, null);
   return { scope, sheet };
 }

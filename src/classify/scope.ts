@@ -4,9 +4,12 @@ import type { Entity } from '../model/entity.ts';
 import { FELT_SYMPTOMS } from '../model/incident.ts';
 import { firstOnsetMs } from '../model/onset.ts';
 import type { Suspect, Walk } from '../model/walk.ts';
+import { withStandIn } from './stand-in.ts';
 
 export interface Scope {
+  /** Of an instance that is new its siblings' before stands in for its own. */
   readonly comparison: Comparison;
+  readonly isNew: boolean;
   readonly walk: Walk;
   readonly suspect: Suspect;
   readonly entity: Entity;
@@ -123,8 +126,12 @@ function symptomStart(comparison: Comparison, walk: Walk): number {
 }
 
 /** Cost: O(rows of the comparison). */
-export function scopeOf(comparison: Comparison, walk: Walk, suspect: Suspect): Scope {
+export function scopeOf(compared: Comparison, walk: Walk, suspect: Suspect): Scope {
   const { entity } = suspect;
+  const service = serviceOf(entity, suspect, compared);
+  const standIn =
+    entity.kind === 'instance' && service !== null ? withStandIn(compared, entity.name, service) : undefined;
+  const comparison = standIn ?? compared;
   const instanceNames = instancesOf(entity, suspect, comparison);
   const instances = comparison.resources.filter((r) => r.entityKind === 'instance' && instanceNames.has(r.entity));
   const machineNames = new Set([
@@ -132,10 +139,10 @@ export function scopeOf(comparison: Comparison, walk: Walk, suspect: Suspect): S
     ...comparison.topology.runsOn.filter(([i]) => instanceNames.has(i)).map(([, machine]) => machine),
     ...instances.flatMap((r) => (r.machine === undefined ? [] : [r.machine])),
   ]);
-  const service = serviceOf(entity, suspect, comparison);
   const { tcp, calls } = rowsOf(comparison, entity, service);
   return {
     comparison,
+    isNew: standIn !== undefined,
     walk,
     suspect,
     entity,

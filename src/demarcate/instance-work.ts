@@ -1,5 +1,6 @@
 /** What every instance did itself, and what its calls spent between machines, before and during an incident. */
 import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
+import { isNewcomer } from '../model/newcomer.ts';
 
 /**
  * Own time and time on the way in µs, or errors returned less errors received and errors on the way; and the requests or
@@ -39,6 +40,19 @@ export function growthOf({ before, now }: Unit): number {
   return before.count > 0 ? now.sum - (before.sum / before.count) * now.count : now.sum;
 }
 
+/** Units that were not there before are held against what those of the same services were then. */
+function withStandIns(units: readonly Unit[], windows: number): readonly Unit[] {
+  const isNew = ({ before, now }: Unit): boolean => isNewcomer(before.count, now.count, windows);
+  if (!units.some(isNew)) return units;
+  const services = ({ ends }: Unit): string => ends.map(({ service }) => service).join('\0');
+  const all = new Map<string, Amount>();
+  for (const unit of units) {
+    const { sum, count } = all.get(services(unit)) ?? { sum: 0, count: 0 };
+    all.set(services(unit), { sum: sum + unit.before.sum, count: count + unit.before.count });
+  }
+  return units.map((unit) => (isNew(unit) ? { ...unit, before: all.get(services(unit))! } : unit));
+}
+
 /** Of every instance whose machine is known, and of every pair of them on two machines. Cost: O(leaves). */
 export function observe(comparison: Comparison): Units {
   const on = new Map(comparison.topology.runsOn);
@@ -72,10 +86,20 @@ export function observe(comparison: Comparison): Units {
         });
         return { ends, before: amount('baseline'), now: amount('current') };
       });
+  const { windows } = comparison.current;
   return {
-    self: work(({ durationSumUs }) => durationSumUs),
-    originated: [...work(({ errors }) => errors), ...between(pairs, failedOnTheWay)],
-    network: between(pairs, onTheWay),
+    self: withStandIns(
+      work(({ durationSumUs }) => durationSumUs),
+      windows,
+    ),
+    originated: [
+      ...withStandIns(
+        work(({ errors }) => errors),
+        windows,
+      ),
+      ...withStandIns(between(pairs, failedOnTheWay), windows),
+    ],
+    network: withStandIns(between(pairs, onTheWay), windows),
   };
 }
 

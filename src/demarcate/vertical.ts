@@ -5,6 +5,7 @@
  */
 import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
+import { isNewcomer } from '../model/newcomer.ts';
 
 export interface InstanceShare {
   readonly instance: string;
@@ -42,7 +43,7 @@ export function instanceShares(comparison: Comparison, name: string, measure: In
   for (const leaf of leaves) {
     if (leaf.side === side) addTo(sums, leaf.calleeInstance ?? '', leaf.calleeMachine, leaf, of, false);
   }
-  return sharesOf(sums);
+  return sharesOf(sums, comparison.current.windows);
 }
 
 /**
@@ -62,7 +63,7 @@ export function ownShares(comparison: Comparison, name: string, measure: 'durati
       calls++;
     }
   }
-  return calls === 0 ? [] : sharesOf(sums);
+  return calls === 0 ? [] : sharesOf(sums, comparison.current.windows);
 }
 
 function errorsOf({ errors }: CallSums): number {
@@ -92,9 +93,17 @@ function addTo(
   sum.nowCount += current.count;
 }
 
-function sharesOf(sums: ReadonlyMap<string, Sums>): InstanceShare[] {
+/** An instance that was not there before is held against what its siblings were then. */
+function sharesOf(sums: ReadonlyMap<string, Sums>, windows: number): InstanceShare[] {
+  const all = [...sums.values()];
+  const [before, beforeCount] = [
+    all.reduce((sum, one) => sum + one.before, 0),
+    all.reduce((sum, one) => sum + one.beforeCount, 0),
+  ];
+  const ofSiblings = beforeCount > 0 ? before / beforeCount : 0;
   const growth = [...sums].map(([instance, sum]) => {
-    const usual = sum.beforeCount > 0 ? sum.before / sum.beforeCount : 0;
+    const isNew = isNewcomer(sum.beforeCount, sum.nowCount, windows);
+    const usual = isNew || sum.beforeCount === 0 ? ofSiblings : sum.before / sum.beforeCount;
     const grown = Math.max(0, sum.now - usual * sum.nowCount);
     return { instance, machine: sum.machine, calls: sum.nowCount, grown };
   });

@@ -65,7 +65,7 @@ export class DurationFamily extends Family<LevelPool> {
   /**
    * @param raw   mean or quantile of the window, µs; n requests behind it; cv2 squared coefficient of variation
    * @param load  traffic as a multiple of its baseline; NaN: unknown
-   * @param muted the entity just started: learn nothing, judge nothing
+   * @param muted the entity just started: learn nothing, raise nothing; what shows and stays began here all the same
    * @param mix   how many times as long as usual this mix of operations takes; values are judged at the usual mix
    */
   step(
@@ -82,6 +82,8 @@ export class DurationFamily extends Family<LevelPool> {
     if (muted || this.isOverruled(i)) {
       this.#carry?.clear(i);
       this.unknown(i);
+      if (muted && this.#carry === undefined && n >= this.#limits.minVolume && value > 0)
+        this.#witness(i, value, n, cv2, load);
     } else if (this.#carry !== undefined) this.#addTo(this.#carry, i, moment, value, n, cv2, load);
     else if (n >= this.#limits.minVolume && value > 0) this.#take(i, moment, value, n, cv2, load, 1);
     else this.unknown(i);
@@ -108,6 +110,13 @@ export class DurationFamily extends Family<LevelPool> {
       this.settle(i, moment);
     }
     this.pool.push(i, x, this.tracks.isSuspect(i), warm, moment.turn);
+  }
+
+  #witness(i: number, value: number, n: number, cv2: number, load: number): void {
+    this.open();
+    if (this.pool.known(i) < this.warmup) return;
+    this.#judge(i, Math.log(value), value, n, cv2, load);
+    this.tracks.witness(i, this.judged.z);
   }
 
   #judge(i: number, x: number, value: number, n: number, cv2: number, load: number): void {

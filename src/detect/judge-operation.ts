@@ -42,17 +42,24 @@ export class OperationFamily extends Family<LevelPool> {
   /**
    * @param i     number of the operation
    * @param load  traffic of its service as a multiple of its baseline; NaN: unknown
-   * @param muted the service just started: learn nothing, judge nothing
+   * @param muted the service just started: learn nothing, raise nothing; what shows and stays began here all the same
    */
   step(i: number, moment: Moment, load: number, muted: boolean): void {
     const n = this.#mix.count[i]!;
     const us = this.#mix.durationUs[i]! / n;
-    if (muted || n < this.config.minVolume || !(us > 0)) {
+    if (n < this.config.minVolume || !(us > 0)) {
       this.unknown(i);
       return;
     }
     this.open();
     const warm = this.pool.known(i) >= this.warmup;
+    if (muted) {
+      this.unknown(i);
+      if (!warm) return;
+      this.#judge(i, us, n, load);
+      this.tracks.witness(i, this.judged.z);
+      return;
+    }
     if (warm) {
       this.#judge(i, us, n, load);
       this.settle(i, moment);

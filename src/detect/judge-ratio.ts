@@ -21,6 +21,9 @@ export interface RatioLimits {
   readonly blockVolume?: number;
 }
 
+/** One event alone says nothing of how many there might have been. */
+const FEW = 2;
+
 export class RatioFamily extends Family<RatioPool> {
   readonly #limits: RatioLimits;
 
@@ -63,11 +66,14 @@ export class RatioFamily extends Family<RatioPool> {
     const dispersion = this.pool.dispersion(i);
     const ratio = k / n;
     const judged = this.judged;
-    judged.z = (k - p * n) / Math.sqrt(dispersion * p * n);
+    const spread = Math.sqrt(dispersion * p * n);
+    const z = (k - p * n) / spread;
+    // So few vary: as many as they may have been by chance say when it began.
+    judged.z = k >= FEW ? z + Math.sqrt(k) / spread : z;
     judged.baseline = this.pool.ratio(i, 0);
     judged.current = ratio;
     judged.volume = n;
-    judged.calm = ratio - p < minRise / 2 || k < minNumerator / 2 || judged.z < this.config.closeScore;
+    judged.calm = ratio - p < minRise / 2 || k < minNumerator / 2 || z < this.config.closeScore;
     judged.score = 0;
     judged.exceeds = false;
     if (k < minNumerator || ratio - p < minRise || ratio < minFactor * p) return;

@@ -125,6 +125,11 @@ export class Tracks {
     return active[i] === 1 || (bits[i]! & 7) !== 0;
   }
 
+  /** A window that nothing is decided by, of a process that just started: what shows in it may have begun there. */
+  witness(i: number, z: number): void {
+    this.#show(i, z);
+  }
+
   abnormalWindows(i: number): number {
     return this.#columns.array.abnormal[i]!;
   }

@@ -38,6 +38,15 @@ describe('when it began', () => {
     expect(onsetOf([0, 0, 3, 4, 6, 9])).toBe(2);
   });
 
+  it('may lie in windows of a process that just started, which raise nothing', () => {
+    const tracks = tracksOf([0, 0]);
+    for (const z of [1, 9, 9]) tracks.witness(0, z);
+    expect(tracks.isActive(0)).toBe(false);
+    const judged = { z: 9, score: 9, exceeds: true, calm: false, baseline: 1, current: 9, volume: 1, direction: 0 };
+    for (const w of [5, 6]) tracks.update(0, w * WINDOW_MS, WINDOW_MS, { ...judged, windows: 1 });
+    expect(tracks.read(0).onsetMs / WINDOW_MS).toBe(3);
+  });
+
   it('a spike before the fault does not move it', () => {
     expect(onsetOf([0, 0, 40, 0, 0, 0, 9, 9, 9])).toBe(6);
     expect(onsetOf([0, 0, 40, 1, 0, 9, 9])).toBe(5);

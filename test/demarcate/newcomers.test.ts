@@ -1,0 +1,68 @@
+/** Instances that were not there before: held against what their siblings were. */
+import { describe, expect, it } from 'vitest';
+import { growthOf, observe } from '../../src/demarcate/instance-work.ts';
+import { concentratedInstance, instanceShares } from '../../src/demarcate/vertical.ts';
+import type { CallLeaf, CallSums, Comparison } from '../../src/model/comparison.ts';
+import { draw } from './draw.ts';
+
+const sums = (count: number, us: number): CallSums => ({
+  count,
+  errors: 0,
+  durationSumUs: count * us,
+  durationSquareUs2: count * us * us,
+});
+
+type Instances = Readonly<Record<string, readonly [before: number, beforeUs: number, now: number, nowUs: number]>>;
+
+/** Calls into `api` by instance. */
+function withInstances(instances: Instances): Comparison {
+  const drawn = draw({ graph: 'web -> api' });
+  const calls = drawn.calls.flatMap((leaf): CallLeaf[] => {
+    if (leaf.callee !== 'api') return [leaf];
+    return Object.entries(instances).map(([calleeInstance, [before, beforeUs, now, nowUs]]) => ({
+      ...leaf,
+      calleeInstance,
+      calleeMachine: 'm1',
+      baseline: sums(before, beforeUs),
+      current: sums(now, nowUs),
+    }));
+  });
+  return { ...drawn, calls };
+}
+
+describe('a new instance', () => {
+  it('as fast as its siblings carries nothing of what one of these got slower', () => {
+    const shares = instanceShares(
+      withInstances({ 'api-1': [600, 1_000, 60, 9_000], 'api-2': [600, 1_000, 60, 1_000], 'api-3': [0, 0, 60, 1_000] }),
+      'api',
+      'duration',
+    );
+    expect(concentratedInstance(shares)?.instance).toBe('api-1');
+    expect(shares.map(({ share }) => share)).toEqual([1, 0, 0]);
+  });
+
+  it('that is slow beside old ones that are not carries it alone', () => {
+    const shares = instanceShares(
+      withInstances({ 'api-1': [600, 1_000, 60, 1_000], 'api-2': [600, 1_000, 60, 1_000], 'api-3': [0, 0, 60, 9_000] }),
+      'api',
+      'duration',
+    );
+    expect(concentratedInstance(shares)?.instance).toBe('api-3');
+  });
+
+  it('is not told from other new ones that are as slow: it is the service', () => {
+    const shares = instanceShares(
+      withInstances({ 'api-1': [600, 1_000, 0, 0], 'api-2': [0, 0, 60, 9_000], 'api-3': [0, 0, 60, 9_000] }),
+      'api',
+      'duration',
+    );
+    expect(concentratedInstance(shares)).toBeUndefined();
+    expect(shares.find(({ instance }) => instance === 'api-2')?.share).toBeCloseTo(0.5, 9);
+  });
+
+  it('has grown by what it takes more than a sibling did, not by all that it does', () => {
+    const { self } = observe(withInstances({ 'api-1': [600, 1_000, 60, 1_000], 'api-2': [0, 0, 60, 3_000] }));
+    const unit = self.find(({ ends }) => ends[0]?.instance === 'api-2')!;
+    expect(growthOf(unit)).toBeCloseTo(60 * 2_000, 6);
+  });
+});
