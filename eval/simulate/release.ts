@@ -17,8 +17,12 @@ export function releaseOf(text: string): Release {
   return release;
 }
 
-/** What a version brings: code that is slow, that fails, that asks too often. */
-export const RELEASED_KINDS: readonly FaultKind[] = ['slow_service', 'errors_service', 'more_calls'];
+/** What a version brings: code that is slow, that fails, that asks too often; a process that does not listen, or is killed. */
+const ROLLED_KINDS: readonly FaultKind[] = ['slow_service', 'errors_service', 'more_calls', 'refused'];
+
+export function releasedKinds(release: Release): readonly FaultKind[] {
+  return release === 'canary' ? [...ROLLED_KINDS, 'oom'] : ROLLED_KINDS;
+}
 
 /** The fault as the first new instance's: of one instance beside others, its truth is that instance, and it is worse. */
 export function releasedFault(system: SimulatedSystem, fault: Fault, release: Release): Fault {
@@ -26,9 +30,10 @@ export function releasedFault(system: SimulatedSystem, fault: Fault, release: Re
   const count = instances.length;
   if (release === 'rolling' || count === 1)
     return { ...fault, released: new Set(instances.map((_, k) => fresh(name, k))) };
-  const isFactor = fault.kind !== 'errors_service';
+  const isFactor = fault.kind === 'slow_service' || fault.kind === 'more_calls';
   return {
     ...fault,
+    ...(fault.instance === undefined ? {} : { instance: fresh(name, 0) }),
     size: isFactor ? Math.ceil(1 + (fault.size - 1) * count) : fault.size,
     released: new Set([fresh(name, 0)]),
     truth: { kind: 'instance', name: fresh(name, 0) },

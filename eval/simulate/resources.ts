@@ -90,10 +90,10 @@ export function resourcesOf(
 }
 
 /** A process that was killed is seen to exit and to start again. */
-export function changesOf(fault: Fault, machine: string, startMs: number): ChangeRecord[] {
+export function changesOf(fault: Fault, service: string, machine: string, startMs: number): ChangeRecord[] {
   if (fault.kind !== 'oom') return [];
   const name = fault.instance!;
-  const of = { entityKind: 'instance', entity: name, service: name.replace(/-\d+$/, ''), machine } as const;
+  const of = { entityKind: 'instance', entity: name, service, machine } as const;
   return [
     { ...of, atMs: startMs + 1_000, change: 'oom_kill' },
     { ...of, atMs: startMs + 1_001, change: 'process_exit', signal: 9 },

@@ -22,7 +22,7 @@ import { flags, wholeNumber } from '../flags.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import { FAULT_KINDS } from './fault.ts';
 import { PairScores, SECOND_KINDS } from './pairs.ts';
-import { RELEASED_KINDS, releaseOf } from './release.ts';
+import { releasedKinds, releaseOf } from './release.ts';
 import { KIND_TIMES, WINDOW_MS } from './requests.ts';
 import type { Simulated } from './simulate.ts';
 import { faultMs, isRight, lastReports, START_MS, simulate, USUAL_LENGTH } from './simulate.ts';
@@ -106,7 +106,7 @@ const pairs = new PairScores();
 const beginsMs = faultMs(length);
 const started = performance.now();
 for (let k = 0; k < systems; k++) {
-  const kinds = rotated(length.release === 'none' ? FAULT_KINDS : RELEASED_KINDS, k);
+  const kinds = rotated(length.release === 'none' ? FAULT_KINDS : releasedKinds(length.release), k);
   const others = values.faults === '2' ? [rotated(SECOND_KINDS, 5 * k + 3)] : [];
   const simulated = await simulate(seed * 100_003 + k, kinds, condition, length, others);
   if (simulated !== undefined && (simulated.watched || values.unwatched)) score(k, simulated);

@@ -52,7 +52,9 @@ export function windowOf(
       sequence: 0,
     } as const;
     const broken = faults.flatMap((fault) =>
-      system.machineOf.get(fault.instance ?? '') === collector ? changesOf(fault, collector, startMs) : [],
+      system.machineOf.get(fault.instance ?? '') === collector
+        ? changesOf(fault, system.services[fault.service]!.name, collector, startMs)
+        : [],
     );
     const changes = [...broken, ...(system.now?.changes ?? []).filter(({ machine }) => machine === collector)];
     const resources = collector === CLIENT_MACHINE ? [] : resourcesOf(observed, faults, collector, cpuUs, noise);

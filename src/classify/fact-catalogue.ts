@@ -171,6 +171,13 @@ const SERVICE: readonly FactDefinition[] = [
   text('service.top_error_operation', 'that operation'),
   number('service.error_instance_share', 'ratio', 'largest share of the error rise on one instance', 0, 1),
   number('service.cpu_per_request_ratio', 'factor', 'CPU time per request now / before', 0),
+  number(
+    'service.new_instances_share',
+    'ratio',
+    'share of its calls that go to instances that were not there before; of a suspect instance 1 or 0',
+    0,
+    1,
+  ),
 ];
 
 const OUT: readonly FactDefinition[] = [
@@ -291,6 +298,11 @@ const TELEMETRY: readonly FactDefinition[] = [
   list('telemetry.missing_probes', 'probes no collector could attach'),
   number('telemetry.coverage_ratio', 'ratio', 'windows with telemetry / windows of the incident', 0, 1),
   number('change.process_exit_signal', 'count', "signal of the suspect's last process exit", 0),
+  number(
+    'change.first_start_before_symptom_s',
+    's',
+    "time from the first start of one of the suspect's processes, from two minutes before on, to the symptom; negative: after it",
+  ),
   flag('change.process_restarted', 'a process of the suspect started after its last exit'),
 ];
 

@@ -37,6 +37,13 @@ export function changeFacts(scope: Scope, sheet: FactSheet): void {
   const exit = exits.at(-1);
   setFact(sheet, 'change.process_exit_signal', exit?.signal ?? null, exit?.atMs ?? null);
   const starts = own.filter((change) => change.change === 'process_start');
+  const first = starts.length === 0 ? null : Math.min(...starts.map(({ atMs }) => atMs));
+  setFact(
+    sheet,
+    'change.first_start_before_symptom_s',
+    first === null ? null : (scope.symptomMs - first) / 1000,
+    first,
+  );
   setFact(
     sheet,
     'change.process_restarted',

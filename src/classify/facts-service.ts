@@ -1,6 +1,7 @@
 /** Facts of the service: its shares of the ledgers, its traffic, its errors, and of the suspect itself. */
 import type { CallLeaf } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
+import { newcomersOf } from '../model/newcomer.ts';
 import type { Ledger, LedgerEntry, LedgerKind, LedgerTerm } from '../model/walk.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
@@ -48,7 +49,7 @@ function explains(ledger: Ledger): number | null {
 }
 
 export function serviceFacts(scope: Scope, sheet: FactSheet): void {
-  const { service, entity, walk } = scope;
+  const { service, entity, walk, comparison } = scope;
   const ofNode =
     (term: LedgerTerm) =>
     (entry: LedgerEntry): boolean =>
@@ -90,6 +91,13 @@ export function serviceFacts(scope: Scope, sheet: FactSheet): void {
   trafficFacts(scope, sheet, inbound);
   setFact(sheet, 'service.calls_per_caller_request_ratio', perCallerRequest(scope, inbound));
   errorFacts(scope, sheet, inbound);
+  const newcomers = service === null ? undefined : newcomersOf(comparison, service);
+  const isNew = newcomers?.names.includes(entity.name) ? 1 : 0;
+  setFact(
+    sheet,
+    'service.new_instances_share',
+    newcomers === undefined ? null : entity.kind === 'instance' ? isNew : newcomers.share,
+  );
 }
 
 function sameServices(scope: Scope, from: string | undefined, to: string | undefined): boolean {

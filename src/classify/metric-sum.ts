@@ -80,7 +80,27 @@ export function addPairs(a: Pair, b: Pair): Pair {
 
 /** Sum of one metric over several lists of metrics; unknown when none has it. */
 export function sumOf(lists: readonly (readonly MetricPair[])[], name: string): Pair {
-  return lists.reduce<Pair>((sum, metrics) => addPairs(sum, pairOf(find(metrics, name))), UNKNOWN_PAIR);
+  return total(lists.flatMap((metrics) => find(metrics, name) ?? []));
+}
+
+/**
+ * Means are of windows with a value. Whoever was there in a part of the windows only, an instance that a deploy ended or
+ * began, counts for that part: as those that were there longest do for all of theirs.
+ */
+function total(metrics: readonly MetricPair[]): Pair {
+  const most = (windows: (metric: MetricPair) => number): number => Math.max(0, ...metrics.map(windows));
+  const [before, now] = [most(({ baselineWindows }) => baselineWindows), most(({ currentWindows }) => currentWindows)];
+  return metrics.reduce<Pair>((sum, metric) => {
+    const { baseline, current, spread, onsetMs } = pairOf(metric);
+    const part = before > 0 ? metric.baselineWindows / before : 1;
+    const own = {
+      baseline: times(baseline, part),
+      current: times(current, now > 0 ? metric.currentWindows / now : 1),
+      spread: times(spread, part),
+      onsetMs,
+    };
+    return addPairs(sum, own);
+  }, UNKNOWN_PAIR);
 }
 
 /**
@@ -95,16 +115,17 @@ export function sumOfMap(
 ): Pair {
   const prefix = `${map}.`;
   let any = false;
-  let sum = UNKNOWN_PAIR;
+  const found: MetricPair[] = [];
   for (const metrics of lists) {
     for (const metric of metrics) {
       if (metric.metric !== map && !metric.metric.startsWith(prefix)) continue;
       any = true;
       if (metric.metric === map || (key !== undefined && metric.metric !== prefix + key)) continue;
-      sum = addPairs(sum, pairOf(metric));
+      found.push(metric);
     }
   }
   if (!any && !reported) return UNKNOWN_PAIR;
+  const sum = total(found);
   return { ...sum, baseline: sum.baseline ?? 0, current: sum.current ?? 0 };
 }
 

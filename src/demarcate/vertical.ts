@@ -4,6 +4,7 @@
  * its siblings, each weighted by what it contributes to the service's change.
  */
 import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
+import { isCrash } from '../model/crash.ts';
 import { compareNames } from '../model/entity.ts';
 import { isNewcomer } from '../model/newcomer.ts';
 
@@ -131,19 +132,48 @@ export function concentratedInstance(shares: readonly InstanceShare[]): Instance
   return all > 0 && first.calls / all < CLEARLY_LESS * first.share ? first : undefined;
 }
 
-/** Instances of a service that went silent or refuse: known in the baseline, no calls answered now while siblings answer. */
+/** Calls of an instance: answered before and now, and asked of it now as callers say. */
+interface Answers {
+  before: number;
+  now: number;
+  asked: number;
+}
+
+/** Calls before that make silence a sign, and the share of them that is no silence. */
+const MIN_ANSWERED = 5;
+const SILENT_SHARE = 0.1;
+
+/**
+ * Instances of a service that went silent or refuse: known in the baseline, no calls answered now. Who was stopped on purpose
+ * and is asked nothing any more is missed by nobody.
+ */
 export function silentInstances(comparison: Comparison, name: string): string[] {
-  const answered = new Map<string, { before: number; now: number }>();
+  const answers = new Map<string, Answers>();
   for (const leaf of comparison.calls) {
-    if (leaf.callee !== name || leaf.calleeInstance === undefined || leaf.side !== 'server') continue;
-    const sum = answered.get(leaf.calleeInstance) ?? { before: 0, now: 0 };
-    sum.before += leaf.baseline.count;
-    sum.now += leaf.current.count;
-    answered.set(leaf.calleeInstance, sum);
+    if (leaf.callee !== name || leaf.calleeInstance === undefined) continue;
+    const sum = answers.get(leaf.calleeInstance) ?? { before: 0, now: 0, asked: 0 };
+    answers.set(leaf.calleeInstance, sum);
+    if (leaf.side === 'client') sum.asked += leaf.current.count;
+    else {
+      sum.before += leaf.baseline.count;
+      sum.now += leaf.current.count;
+    }
   }
   const spans = comparison.baseline.windows > 0 ? comparison.current.windows / comparison.baseline.windows : 0;
-  return [...answered]
-    .filter(([, { before, now }]) => before * spans >= 5 && now < 0.1 * before * spans)
+  return [...answers]
+    .filter(([instance, { before, now, asked }]) => {
+      const usual = before * spans;
+      const isSilent = usual >= MIN_ANSWERED && now < SILENT_SHARE * usual;
+      return isSilent && (asked - now >= SILENT_SHARE * usual || !isStopped(comparison, instance));
+    })
     .map(([instance]) => instance)
     .sort(compareNames);
+}
+
+function isStopped({ changes }: Comparison, instance: string): boolean {
+  const last = changes
+    .filter(({ entity, change }) => entity === instance && (change === 'process_exit' || change === 'process_start'))
+    .sort((a, b) => a.atMs - b.atMs)
+    .at(-1);
+  return last?.change === 'process_exit' && !isCrash(last);
 }

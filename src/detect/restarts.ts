@@ -2,6 +2,7 @@
  * Restarts and deploys: a warm-up for what just started (durations and CPU, never errors), and crashes as evidence.
  * A mute is not given again before MUTE_AGAIN_WINDOWS: forking servers and crash loops are no excuse for slowness.
  */
+import { isCrash } from '../model/crash.ts';
 import { compareNames, instance } from '../model/entity.ts';
 import type { Anomaly } from '../model/incident.ts';
 import type { ChangeRecord } from '../model/records.ts';
@@ -14,8 +15,6 @@ const MUTE_AGAIN_WINDOWS = 36;
 const SERVICE_MUTE_RATIO = 0.5;
 /** Stopped instances are remembered for so long. */
 const STOPPED_WINDOWS = 720;
-/** Exit codes that say HUP, INT or TERM: a runtime that handles the signal itself. */
-const ASKED_FOR_CODES = new Set([129, 130, 143]);
 /** A crash is shown as evidence for this long. */
 const CRASH_WINDOWS = 12;
 /** Rare events have no distribution: certain when seen. */
@@ -112,15 +111,4 @@ export class Restarts {
     for (const [key, crash] of state.crashes) this.#crashes.set(key, crash);
     for (const [name, turn] of state.stopped) this.#stopped.set(name, turn);
   }
-}
-
-/** Ended by a signal other than HUP, INT or TERM (a stop that was asked for), or with an error code, or killed for memory. */
-function isCrash(change: ChangeRecord): boolean {
-  if (change.entityKind !== 'instance') return false;
-  if (change.change === 'oom_kill') return true;
-  if (change.change !== 'process_exit') return false;
-  return (
-    (change.signal !== undefined && ![0, 1, 2, 15].includes(change.signal)) ||
-    ((change.exitCode ?? 0) > 0 && !ASKED_FOR_CODES.has(change.exitCode!))
-  );
 }

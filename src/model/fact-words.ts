@@ -36,6 +36,8 @@ const WORDS: Readonly<Record<string, string>> = {
   'service.calls_share': 'share of the latency change in calling more often',
   'service.visits_share': 'share of the latency change in being called more often',
   'service.cpu_per_request_ratio': 'CPU per request against before',
+  'service.new_instances_share': 'calls that new instances get',
+  'change.first_start_before_symptom_s': 'first start of its processes before the symptom',
   'out.connect_failures_rise_per_s': 'more failed connects of its own calls',
   'out.retransmits_rise_sigma': 'rise of retransmits of its own calls',
   'out.callee_latency_ratio': 'time its callee takes against before',

@@ -1,4 +1,6 @@
-/** Who was not there before an incident: an instance of a new version, or of more that were started. */
+/** Who was not there before an incident: instances of a new version, or more of the same. */
+import type { Comparison } from './comparison.ts';
+import { compareNames } from './entity.ts';
 
 /** Fewer calls before than so many windows bring now are those of its first moments. */
 const FIRST_WINDOWS = 3;
@@ -10,4 +12,42 @@ const FIRST_WINDOWS = 3;
  */
 export function isNewcomer(before: number, now: number, windows: number): boolean {
   return now > 0 && before * windows < FIRST_WINDOWS * now;
+}
+
+export interface Newcomers {
+  /** Instances of the service that were not there before, by name. */
+  readonly names: readonly string[];
+  /** Of all instances that are called now. */
+  readonly of: number;
+  /** Share of the service's calls that they get now. */
+  readonly share: number;
+}
+
+/**
+ * As the service's own side saw it, or else its callers. Cost: O(calls).
+ *
+ * @returns undefined: its instances are not told apart, or nobody called it before, or calls it now
+ */
+export function newcomersOf({ calls, current }: Comparison, service: string): Newcomers | undefined {
+  const into = calls.filter(({ callee, calleeInstance }) => callee === service && calleeInstance !== undefined);
+  const side = into.some((leaf) => leaf.side === 'server') ? 'server' : 'client';
+  const sums = new Map<string, { before: number; now: number }>();
+  let [before, now] = [0, 0];
+  for (const leaf of into) {
+    if (leaf.side !== side) continue;
+    const sum = sums.get(leaf.calleeInstance!) ?? { before: 0, now: 0 };
+    sums.set(leaf.calleeInstance!, sum);
+    sum.before += leaf.baseline.count;
+    sum.now += leaf.current.count;
+    before += leaf.baseline.count;
+    now += leaf.current.count;
+  }
+  if (before === 0 || now === 0) return undefined;
+  const called = [...sums].filter(([, sum]) => sum.now > 0);
+  const found = called.filter(([, sum]) => isNewcomer(sum.before, sum.now, current.windows));
+  return {
+    names: found.map(([name]) => name).sort(compareNames),
+    of: called.length,
+    share: found.reduce((all, [, sum]) => all + sum.now, 0) / now,
+  };
 }

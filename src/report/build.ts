@@ -1,5 +1,6 @@
 /** Everything known of an incident becomes one report. A function of its input; its id derives from its content. */
 import { comparedOf, comparedSince } from '../model/compared.ts';
+import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey } from '../model/entity.ts';
 import { formatClock } from '../model/format.ts';
@@ -11,7 +12,7 @@ import { comparedLedgers } from './accounts.ts';
 import { blindSpots } from './blind-spots.ts';
 import { contentId, finite } from './canonical.ts';
 import { allCauses, uniqueEntities } from './causes.ts';
-import { withChanges } from './changes.ts';
+import { changesAt, withChanges } from './changes.ts';
 import { keepShown } from './kept.ts';
 import { metricUnit, withRates } from './metric-names.ts';
 import { withoutNoise } from './shown-ledgers.ts';
@@ -29,10 +30,12 @@ export function buildReport(input: ReportInput): Report {
   const { comparison, verdicts, previous } = input;
   const walk = withoutNoise(input.walk);
   const incident = withRates(input.incident, comparison.windowMs);
+  const evidenceOf = ({ sinceMs }: RankedCause): Comparison => comparedSince(comparison, input.steps ?? [], sinceMs);
   const found = allCauses(walk, verdicts, input.furtherVerdicts ?? [], incident.startMs).map((cause) =>
-    withChanges(cause, comparedSince(comparison, input.steps ?? [], cause.sinceMs)),
+    withChanges(cause, evidenceOf(cause)),
   );
   const causes = keepShown(found, previous);
+  const [first] = causes;
   const affected = affectedOf(incident);
   const what = phenomenon(incident, walk, affected, causes);
   const resolvedMs = incident.resolvedMs ?? null;
@@ -58,7 +61,7 @@ export function buildReport(input: ReportInput): Report {
     resolvedMs,
     endedMs,
     phenomenon: what,
-    summary: summary(what, walk, causes, endedMs),
+    summary: summary(what, walk, causes, endedMs, first === undefined ? [] : changesAt(first, evidenceOf(first))),
     compared: comparedOf(comparison),
     keyMetrics: keyMetrics(incident, input.reportedMs - FRESH_WINDOWS * comparison.windowMs),
     causes,

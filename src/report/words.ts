@@ -93,12 +93,17 @@ function changeWords(anomaly: Anomaly): string {
   return `${metricWords(anomaly.metric, anomaly.operation)} ${verb} from ${showMetric(finite(anomaly.baseline), unit)} to ${showMetric(finite(anomaly.current), unit)}`;
 }
 
-/** What happened to whom; what caused it, how much of it, how sure; what has another cause. */
+/**
+ * What happened to whom; what caused it, how much of it, how sure; what changed there; what has another cause.
+ *
+ * @param changed  at the first cause, most telling first
+ */
 export function summary(
   phenomenonText: string,
   walk: Walk,
   causes: readonly RankedCause[],
   endedMs: number | null,
+  changed: readonly string[] = [],
 ): string {
   const end = phenomenonText.indexOf(' Also affected:');
   const first = end < 0 ? phenomenonText : phenomenonText.slice(0, end);
@@ -108,7 +113,8 @@ export function summary(
   if (cause === undefined) return `${opening} No suspect stands out: nothing in the telemetry explains it.`;
   const accounts = accountsFor(cause, walk.ledgers);
   const share = accounts === '' ? '' : `, which accounts for ${accounts}`;
-  const further = furtherCauses(causes, walk);
+  const [change] = changed;
+  const further = [...(change === undefined ? [] : [`What changed there: ${change}.`]), ...furtherCauses(causes, walk)];
   if (cause.faultClass === 'unknown') {
     const arises = `The change arises at ${entityWords(cause.entity)}${share}, but no rule of the fault tree fits what is known of it.`;
     return [opening, arises, ...further].join(' ');

@@ -1,8 +1,9 @@
 /** Instances that were not there before: held against what their siblings were. */
 import { describe, expect, it } from 'vitest';
 import { growthOf, observe } from '../../src/demarcate/instance-work.ts';
-import { concentratedInstance, instanceShares } from '../../src/demarcate/vertical.ts';
+import { concentratedInstance, instanceShares, silentInstances } from '../../src/demarcate/vertical.ts';
 import type { CallLeaf, CallSums, Comparison } from '../../src/model/comparison.ts';
+import type { ChangeRecord } from '../../src/model/records.ts';
 import { draw } from './draw.ts';
 
 const sums = (count: number, us: number): CallSums => ({
@@ -64,5 +65,37 @@ describe('a new instance', () => {
     const { self } = observe(withInstances({ 'api-1': [600, 1_000, 60, 1_000], 'api-2': [0, 0, 60, 3_000] }));
     const unit = self.find(({ ends }) => ends[0]?.instance === 'api-2')!;
     expect(growthOf(unit)).toBeCloseTo(60 * 2_000, 6);
+  });
+});
+
+describe('an instance that answers nothing any more', () => {
+  const stop = (how: Partial<ChangeRecord>): ChangeRecord => ({
+    atMs: 1,
+    change: 'process_exit',
+    entityKind: 'instance',
+    entity: 'api-1',
+    service: 'api',
+    ...how,
+  });
+  /** api-1 is gone, api-2 goes on; callers still ask api-1 so often. */
+  const gone = (asked: number, ...changes: readonly ChangeRecord[]): Comparison => {
+    const drawn = withInstances({ 'api-1': [600, 1_000, 0, 0], 'api-2': [600, 1_000, 120, 1_000] });
+    const calls = drawn.calls.map(
+      (leaf): CallLeaf =>
+        leaf.side === 'client' && leaf.calleeInstance === 'api-1' ? { ...leaf, current: sums(asked, 200) } : leaf,
+    );
+    return { ...drawn, calls, changes };
+  };
+
+  it('is silent, unless somebody stopped it', () => {
+    expect(silentInstances(gone(0), 'api')).toEqual(['api-1']);
+    expect(silentInstances(gone(0, stop({ signal: 15 })), 'api')).toEqual([]);
+  });
+
+  it('is silent when it crashed, was started again, or is still asked', () => {
+    expect(silentInstances(gone(0, stop({ signal: 9 })), 'api')).toEqual(['api-1']);
+    const again = { ...stop({ atMs: 2 }), change: 'process_start' } as const;
+    expect(silentInstances(gone(0, stop({ signal: 15 }), again), 'api')).toEqual(['api-1']);
+    expect(silentInstances(gone(60, stop({ signal: 15 })), 'api')).toEqual(['api-1']);
   });
 });

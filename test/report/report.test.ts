@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
+import type { Entity } from '../../src/model/entity.ts';
 import { edge, service } from '../../src/model/entity.ts';
 import type { Anomaly } from '../../src/model/incident.ts';
 import type { ChangeRecord } from '../../src/model/records.ts';
@@ -274,6 +275,48 @@ describe('report', () => {
       'memory limit of orders-2 changed from none to 1 MiB, seen at 22:13:22',
     ]);
     expect(await at(suspect(service('payments-saas'), 'self', 0.9))).toEqual([]);
+  });
+
+  it('says of a new instance that it is new, and when it was started; of a crash loop nothing', async () => {
+    const of = { entityKind: 'instance', service: 'orders', machine: 'm1' } as const;
+    const started = { ...of, entity: 'orders-v2-1', atMs: START - 2_000, change: 'process_start' } as const;
+    const calls = (name: string, before: number, now: number) =>
+      call({
+        caller: 'gateway',
+        callee: 'orders',
+        side: 'server',
+        calleeInstance: name,
+        before: [before, 0, 1_000],
+        now: [now, 0, 1_000],
+      });
+    const at = async (entity: Entity, changes: readonly ChangeRecord[], old = 30) => {
+      const drawn = { ...suspect(entity, 'self', 0.9), service: 'orders' };
+      const world = {
+        ...WORLD,
+        changes,
+        calls: [calls('orders-1', 60, old), calls('orders-v2-1', 0, 10)],
+        instances: { orders: ['orders-1', 'orders-v2-1'] },
+      };
+      const { causes, summary } = buildReport(await input(world, walk([drawn])));
+      return [causes[0]!.observations.map(({ text }) => text), summary] as const;
+    };
+    const one = { kind: 'instance', name: 'orders-v2-1' } as const;
+    const isNew =
+      'orders-v2-1 is new, started at 22:13:18, 2 s before the trouble: it is held against what the other instances of orders were before';
+    const [texts, summary] = await at(one, [started]);
+    expect(texts).toEqual([isNew]);
+    expect(summary).toContain(` What changed there: ${isNew}.`);
+    expect((await at(service('orders'), [started]))[0]).toEqual([
+      '1 of 2 instances of orders are new (orders-v2-1), the first of them started at 22:13:18, 2 s before the trouble; they answer 25 % of its calls',
+    ]);
+    const again = { ...started, entity: 'orders-1' };
+    expect((await at({ kind: 'instance', name: 'orders-1' }, [again]))[0]).toEqual([
+      'orders-1 was started anew at 22:13:18, 2 s before the trouble',
+    ]);
+    const late = { ...started, atMs: START + 60_000 };
+    expect((await at(one, [late]))[0]).toEqual([]);
+    const crash = { ...again, change: 'process_exit', signal: 11 } as const;
+    expect((await at({ kind: 'instance', name: 'orders-1' }, [crash, again]))[0]).toEqual([]);
   });
 
   it('dates a cause by its own evidence, not by what those who wait for it show', async () => {
