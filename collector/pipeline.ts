@@ -129,6 +129,8 @@ export class CollectorPipeline {
         this.#changes.onProcess(frame);
         break;
       case 'listener':
+        // Whoever starts is told under its name at once, not under that of who was there before it.
+        if (frame.kind === 'opened') this.#refreshNames();
         this.#changes.onListener(frame);
         break;
       case 'tick':

@@ -6,6 +6,7 @@ import type { InstanceGroup } from './cgroup.ts';
 import { makeGroup } from './cgroup.ts';
 import type { Claim } from './claim.ts';
 import { claimLab } from './claim.ts';
+import { freshName } from './names.ts';
 import type { Placed } from './naming.ts';
 import { namingDocument, writeJsonAtomically } from './naming.ts';
 import type { Machine } from './network/namespaces.ts';
@@ -179,6 +180,28 @@ export class Lab {
       controlFile: this.#controlFile(name),
     });
     this.#writeNaming();
+  }
+
+  /**
+   * Another instance of a new version in the place of one that is stopped: same machine, address and port, a name of its own,
+   * as a scheduler would give it. As drained as the old one was.
+   *
+   * @param control  what it does from its first request on
+   * @returns its name
+   */
+  async replaceInstance(name: string, version: string, control: Control): Promise<string> {
+    const old = this.#instance(name);
+    await this.stopInstance(name);
+    const fresh = freshName(name, version);
+    const placement = { ...old.placement, name: fresh };
+    const group = this.#makeGroup(fresh, placement.cpus);
+    this.#instances.delete(name);
+    this.#instances.set(fresh, { ...old, placement, group, version, process: undefined });
+    this.control(fresh, control);
+    // A scheduler knows the name before the process runs.
+    this.#writeNaming();
+    await this.startInstance(fresh);
+    return fresh;
   }
 
   /** Takes an instance out of the load balancing (or back in): the gateway reloads, services read the new peers. */

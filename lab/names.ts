@@ -27,3 +27,8 @@ export function cgroupName(id: number): string {
 export function machineAddress(n: number): string {
   return `10.77.1.${n + 10}`;
 }
+
+/** Of an instance that takes the place of another in a new version. */
+export function freshName(instance: string, version: string): string {
+  return `${instance}-${version}`;
+}

@@ -2,12 +2,15 @@
 
 import { nearestName } from '../src/model/nearest.ts';
 import { FAULT_CLASSES } from '../src/model/verdict.ts';
+import { freshName } from './names.ts';
 import type { Problem } from './schema-check.ts';
-import type { FaultKind, FaultSpec, Scenario, Target, Topology, Truth } from './types.ts';
+import type { FaultKind, FaultSpec, Scenario, Target, Topology } from './types.ts';
 
 type Say = (path: string, message: string, mend: string) => void;
 
 /** Which keys of `target` a fault needs, and the arguments it knows. */
+const RELEASE_ARGS = ['version', 'cpuMs', 'times', 'ratio', 'status'];
+
 export const FAULT_NEEDS: Readonly<
   Record<FaultKind, { readonly target: readonly (keyof Target)[]; readonly args: readonly string[] }>
 > = {
@@ -30,6 +33,8 @@ export const FAULT_NEEDS: Readonly<
   'traffic-surge': { target: ['service'], args: ['ratePerS', 'path'] },
   'memory-leak': { target: ['instance'], args: ['kbPerRequest', 'limitMb', 'downS'] },
   'connection-limit': { target: ['store'], args: [] },
+  'bad-release': { target: ['service', 'route'], args: RELEASE_ARGS },
+  'bad-canary': { target: ['instance', 'route'], args: RELEASE_ARGS },
 };
 
 /** Names that a target or a truth may use. */
@@ -72,8 +77,11 @@ function checkTarget(path: string, target: Target, topology: Topology, say: Say)
   checkName(`${path}/route`, 'route', target.route, routes, say);
 }
 
-function checkTruth(path: string, truth: Truth, topology: Topology, say: Say): void {
-  const names = namesOf(topology);
+function checkTruth(path: string, { kind, truth, target, args }: FaultSpec, topology: Topology, say: Say): void {
+  const known = namesOf(topology);
+  const version = String(args?.version ?? 'v2');
+  const fresh = kind === 'bad-canary' ? [freshName(target.instance ?? '', version)] : [];
+  const names = { ...known, instance: [...known.instance, ...fresh] };
   for (const entity of [truth.entity, ...(truth.acceptEntities ?? [])]) {
     if (entity.kind === 'edge') {
       checkName(`${path}/entity/from`, 'service', entity.from ?? '', names.service, say);
@@ -110,13 +118,19 @@ const REACHES: readonly Reach[] = [
     known: ({ services }) => services,
   },
   {
+    kinds: ['bad-release'],
+    key: 'service',
+    needs: (kind) => `${kind} needs a service on node`,
+    known: ({ services }) => services.filter(({ runtime }) => runtime === 'node'),
+  },
+  {
     kinds: ['instance-killed'],
     key: 'instance',
     needs: () => 'only instances of services can be killed',
     known: ({ services }) => services.flatMap(({ instances }) => instances),
   },
   {
-    kinds: ['memory-leak'],
+    kinds: ['memory-leak', 'bad-canary'],
     key: 'instance',
     needs: (kind) => `${kind} needs a service on node`,
     known: ({ services }) => services.filter(({ runtime }) => runtime === 'node').flatMap(({ instances }) => instances),
@@ -169,7 +183,7 @@ export function scenarioProblems(file: string, scenario: Scenario, topology: Top
     }
     checkTarget(`${path}/target`, fault.target, topology, say);
     checkReach(`${path}/target`, fault, topology, say);
-    checkTruth(`${path}/truth`, fault.truth, topology, say);
+    checkTruth(`${path}/truth`, fault, topology, say);
   });
   scenario.events.forEach((event, i) => {
     const path = `/events/${i}`;

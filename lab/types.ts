@@ -143,6 +143,8 @@ export const FAULT_KINDS = [
   'traffic-surge',
   'memory-leak',
   'connection-limit',
+  'bad-release',
+  'bad-canary',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 

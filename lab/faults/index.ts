@@ -1,5 +1,6 @@
 /** The faults the lab can inject. A new one is one file and one line here, one in FAULT_NEEDS, one in the schema. */
 import type { FaultKind } from '../types.ts';
+import { badCanary, badRelease } from './bad-release.ts';
 import { connectionLimit } from './connection-limit.ts';
 import { connectionReset } from './connection-reset.ts';
 import { cpuThrottle } from './cpu-throttle.ts';
@@ -38,4 +39,6 @@ export const FAULTS: Readonly<Record<FaultKind, StartFault>> = {
   'traffic-surge': trafficSurge,
   'memory-leak': memoryLeak,
   'connection-limit': connectionLimit,
+  'bad-release': badRelease,
+  'bad-canary': badCanary,
 };

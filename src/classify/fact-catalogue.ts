@@ -297,6 +297,12 @@ const TELEMETRY: readonly FactDefinition[] = [
   ),
   list('telemetry.missing_probes', 'probes no collector could attach'),
   number('telemetry.coverage_ratio', 'ratio', 'windows with telemetry / windows of the incident', 0, 1),
+  number(
+    'change.crashes',
+    'count',
+    'process exits of the suspect that nobody asked for (another signal than HUP, INT, TERM; an error code) from two minutes before the symptom on',
+    0,
+  ),
   number('change.process_exit_signal', 'count', "signal of the suspect's last process exit", 0),
   number(
     'change.first_start_before_symptom_s',

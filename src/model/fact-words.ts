@@ -86,6 +86,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'telemetry.suspect_silent': 'its collector is silent',
   'telemetry.coverage_ratio': 'windows with telemetry',
   'change.process_exit_signal': 'exit signal',
+  'change.crashes': 'processes that ended without being asked to',
   'change.process_restarted': 'started again',
 };
 

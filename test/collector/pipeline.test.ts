@@ -373,6 +373,17 @@ describe('collector pipeline', () => {
     ]);
   });
 
+  it('tells who starts under the name that the naming file has by then', () => {
+    const made = pipeline();
+    const fresh = { ...NAMING.endpoints[0], instance: 'cart-1-v2' };
+    writeFileSync(join(dir, 'naming.json'), JSON.stringify({ ...NAMING, endpoints: [fresh], processes: [] }));
+    const at = { atMs: T0 + 200, pid: 900_300, netns: 2 };
+    made.frame(listener({ ...at, kind: 'opened', tuple: tuple('10.0.0.2:8080', '0.0.0.0:0') }));
+    made.advance(T0 + 20_000);
+    const told = batches.flatMap((batch) => (batch.type === 'change' ? batch.records : []));
+    expect(told.map(({ change, entity }) => [change, entity])).toEqual([['listener_opened', 'cart-1-v2']]);
+  });
+
   it('says once that the naming file broke, and keeps the names', () => {
     const made = pipeline();
     writeFileSync(join(dir, 'naming.json'), '{');

@@ -64,6 +64,7 @@ describe('scenarios and topologies of the lab', () => {
     const classes = single.flatMap(({ faults }) => faults.map(({ truth }) => truth.faultClass));
     expect(classes.sort()).toEqual([
       'application_errors',
+      'application_errors',
       'call_amplification',
       'connection_filtered',
       'connection_limit',
@@ -79,6 +80,7 @@ describe('scenarios and topologies of the lab', () => {
       'packet_loss',
       'process_crash',
       'process_hang',
+      'slow_code',
       'slow_code',
       'slow_code',
       'slow_database',
@@ -194,7 +196,7 @@ describe('what is wrong is said all at once', () => {
   });
 
   it('an unknown scenario is answered with those there are', () => {
-    expect(() => readScenario('packet-los')).toThrow(/name a file or one of connection-limit, connection-reset/);
+    expect(() => readScenario('packet-los')).toThrow(/name a file or one of bad-canary, bad-release, connection-limit/);
   });
 });
 
