@@ -1,5 +1,6 @@
 /** Sums of metrics over several edges or entities, with unknown kept apart from zero. */
 import type { MetricPair } from '../model/comparison.ts';
+import { partsOf } from '../model/metric-part.ts';
 
 /** A quantity before and now, per window. null: unknown. */
 export interface Pair {
@@ -83,23 +84,18 @@ export function sumOf(lists: readonly (readonly MetricPair[])[], name: string): 
   return total(lists.flatMap((metrics) => find(metrics, name) ?? []));
 }
 
-/**
- * Means are of windows with a value. Whoever was there in a part of the windows only, an instance that a deploy ended or
- * began, counts for that part: as those that were there longest do for all of theirs.
- */
+/** Each counts for its part of the windows. */
 function total(metrics: readonly MetricPair[]): Pair {
-  const most = (windows: (metric: MetricPair) => number): number => Math.max(0, ...metrics.map(windows));
-  const [before, now] = [most(({ baselineWindows }) => baselineWindows), most(({ currentWindows }) => currentWindows)];
-  return metrics.reduce<Pair>((sum, metric) => {
-    const { baseline, current, spread, onsetMs } = pairOf(metric);
-    const part = before > 0 ? metric.baselineWindows / before : 1;
-    const own = {
-      baseline: times(baseline, part),
-      current: times(current, now > 0 ? metric.currentWindows / now : 1),
-      spread: times(spread, part),
+  const parts = partsOf(metrics);
+  return metrics.reduce<Pair>((sum, metric, i) => {
+    const { before, now, beforeShare } = parts[i]!;
+    const { spread, onsetMs } = pairOf(metric);
+    return addPairs(sum, {
+      baseline: known(before),
+      current: known(now),
+      spread: times(spread, beforeShare),
       onsetMs,
-    };
-    return addPairs(sum, own);
+    });
   }, UNKNOWN_PAIR);
 }
 

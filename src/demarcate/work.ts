@@ -1,5 +1,7 @@
 /** Whether a service that got slow worked: computed, waited for a processor, or was stopped by its quota. Else it waited. */
 import type { Comparison, ResourceEntity } from '../model/comparison.ts';
+import { partsOf } from '../model/metric-part.ts';
+import { newcomersOf } from '../model/newcomer.ts';
 import type { SideFlows, System } from './system.ts';
 import { inbound, meanUs } from './system.ts';
 
@@ -21,15 +23,21 @@ export function worked(system: System, comparison: Comparison, name: string): bo
   if (comparison.resources.some((resource) => resource.service === name && isThrottled(comparison, resource)))
     return true;
   const seconds = comparison.windowMs / 1000;
+  const instances = comparison.resources.filter(
+    ({ entityKind, service }) => entityKind === 'instance' && service === name,
+  );
+  const fresh = new Set(newcomersOf(comparison, name)?.names);
   let before = 0;
   let now = 0;
-  for (const { service, entityKind, metrics } of comparison.resources) {
-    if (entityKind !== 'instance' || service !== name) continue;
-    for (const { metric, baselineMean, currentMean } of metrics) {
-      if (metric !== 'cpuUsedUs' && metric !== 'runQueueDelayUs') continue;
-      before += baselineMean / seconds;
-      now += currentMean / seconds;
-    }
+  for (const wanted of ['cpuUsedUs', 'runQueueDelayUs']) {
+    const found = instances.flatMap(({ entity, metrics }) =>
+      metrics.flatMap((metric) => (metric.metric === wanted ? [{ entity, metric }] : [])),
+    );
+    partsOf(found.map(({ metric }) => metric)).forEach((part, i) => {
+      // Who is new did nothing before; what others did is unknown, if nobody saw it.
+      before += (Number.isNaN(part.before) && fresh.has(found[i]!.entity) ? 0 : part.before) / seconds;
+      now += (part.now || 0) / seconds;
+    });
   }
   const perRequest = (us: number, count: number): number => (count > 0 ? us / count : 0);
   const workedUs = perRequest(now, flows.current.count) - perRequest(before, flows.baseline.count);

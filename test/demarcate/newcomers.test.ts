@@ -1,10 +1,12 @@
 /** Instances that were not there before: held against what their siblings were. */
 import { describe, expect, it } from 'vitest';
 import { growthOf, observe } from '../../src/demarcate/instance-work.ts';
+import { buildSystem } from '../../src/demarcate/system.ts';
 import { concentratedInstance, instanceShares, silentInstances } from '../../src/demarcate/vertical.ts';
+import { worked } from '../../src/demarcate/work.ts';
 import type { CallLeaf, CallSums, Comparison } from '../../src/model/comparison.ts';
 import type { ChangeRecord } from '../../src/model/records.ts';
-import { draw } from './draw.ts';
+import { draw, pair } from './draw.ts';
 
 const sums = (count: number, us: number): CallSums => ({
   count,
@@ -97,5 +99,31 @@ describe('an instance that answers nothing any more', () => {
     const again = { ...stop({ atMs: 2 }), change: 'process_start' } as const;
     expect(silentInstances(gone(0, stop({ signal: 15 }), again), 'api')).toEqual(['api-1']);
     expect(silentInstances(gone(60, stop({ signal: 15 })), 'api')).toEqual(['api-1']);
+  });
+});
+
+describe('whether a service worked', () => {
+  /** CPU of api-1 before and now, of api-2 now, µs a window; calls of both. */
+  const working = (before: number, secondIsNew: boolean): boolean => {
+    const drawn = withInstances({
+      'api-1': [600, 1_000, 60, 1_000],
+      'api-2': secondIsNew ? [0, 0, 60, 9_000] : [600, 1_000, 60, 9_000],
+    });
+    const cpu = (entity: string, was: number, is: number): Comparison['resources'][number] => ({
+      entityKind: 'instance',
+      entity,
+      service: 'api',
+      metrics: [pair('cpuUsedUs', was, is)],
+    });
+    const comparison = { ...drawn, resources: [cpu('api-1', before, before / 2), cpu('api-2', Number.NaN, 400_000)] };
+    return worked(buildSystem(comparison), comparison, 'api');
+  };
+
+  it('counts what a new instance computes, which did nothing before', () => {
+    expect(working(30_000, true)).toBe(true);
+  });
+
+  it('is not known where an instance that was there before was not watched then', () => {
+    expect(working(30_000, false)).toBe(false);
   });
 });
