@@ -1,4 +1,7 @@
-/** A fault that comes with a new version: instances are replaced one by one, and only new ones have it. Nothing is random. */
+/**
+ * A fault that comes with a new version: instances are replaced one by one, or on plain hosts restarted under their old names,
+ * and only those of the new version have it. Nothing is random.
+ */
 
 import { RcaError } from '../../src/model/errors.ts';
 import type { ChangeRecord } from '../../src/model/records.ts';
@@ -6,7 +9,7 @@ import type { Fault, FaultKind } from './fault.ts';
 import type { SimulatedSystem } from './system.ts';
 import { COLD, COLD_WINDOWS, ROLL_WINDOWS } from './weather.ts';
 
-export const RELEASES = ['none', 'rolling', 'canary'] as const;
+export const RELEASES = ['none', 'rolling', 'canary', 'restart'] as const;
 export type Release = (typeof RELEASES)[number];
 
 /** @throws RCA_BAD_INPUT */
@@ -28,6 +31,7 @@ export function releasedKinds(release: Release): readonly FaultKind[] {
 export function releasedFault(system: SimulatedSystem, fault: Fault, release: Release): Fault {
   const { name, instances } = system.services[fault.service]!;
   const count = instances.length;
+  if (release === 'restart') return { ...fault, released: new Set(instances) };
   if (release === 'rolling' || count === 1)
     return { ...fault, released: new Set(instances.map((_, k) => fresh(name, k))) };
   const isFactor = fault.kind === 'slow_service' || fault.kind === 'more_calls';
@@ -41,6 +45,14 @@ export function releasedFault(system: SimulatedSystem, fault: Fault, release: Re
 }
 
 const fresh = (name: string, k: number): string => `${name}-v2-${k + 1}`;
+
+/** Of a fault the instances that have it `w` windows after the release began: those that were restarted by then. */
+export function releasedBy(fault: Fault, w: number): Fault {
+  const { released } = fault;
+  return released === undefined
+    ? fault
+    : { ...fault, released: new Set([...released].filter((_, k) => w >= k * ROLL_WINDOWS)) };
+}
 
 /** The system `w` windows after the release began: an old instance stays for `ROLL_WINDOWS` beside the new one. */
 export function releasedSystem(
@@ -57,14 +69,16 @@ export function releasedSystem(
   const now: string[] = [];
   for (const [k, old] of instances.entries()) {
     const machine = system.machineOf.get(old)!;
-    const next = fresh(name, k);
+    const isRestarted = released.has(old);
+    const next = isRestarted ? old : fresh(name, k);
     const of = { entityKind: 'instance', service: name, machine, atMs: startMs + 500 } as const;
     const since = released.has(next) ? w - k * ROLL_WINDOWS : -1;
-    if (since < ROLL_WINDOWS) now.push(old);
+    if (isRestarted || since < ROLL_WINDOWS) now.push(old);
     else machineOf.delete(old);
-    if (since === ROLL_WINDOWS) changes.push({ ...of, entity: old, change: 'process_exit', signal: 15 });
+    if (since === (isRestarted ? 0 : ROLL_WINDOWS))
+      changes.push({ ...of, entity: old, change: 'process_exit', signal: 15 });
     if (since < 0) continue;
-    now.push(next);
+    if (!isRestarted) now.push(next);
     machineOf.set(next, machine);
     if (since === 0) changes.push({ ...of, entity: next, change: 'process_start' });
     if (since < COLD_WINDOWS) slow.set(next, 1 + (COLD - 1) * (1 - since / COLD_WINDOWS));

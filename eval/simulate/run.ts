@@ -4,7 +4,8 @@
  *     [--healthy-minutes 3] [--fault-minutes 1] [--faults 1|2] [--apart-seconds 0] [--misses] [--unwatched]
  *     [--weather calm|deploys|scaling|bursts|tides|tails|pauses|jobs|mixes|kinds|all]
  *     [--of-kind 0|1|2 (light, usual, heavy, with --weather kinds)]
- *     [--release none|rolling|canary (the fault comes with a new version: slow code, errors, too many calls)]
+ *     [--release none|rolling|canary|restart (the fault comes with a new version: slow code, errors, too many calls)]
+ *     [--after-minutes 0 (healthy again: are incidents resolved, does anything false open)]
  *     [--growing-minutes 0] [--on-seconds 0 --off-seconds 0] [--kept-windows as fit]
  * A fault is all there at once, or grows evenly for so long before the minutes that it lasts, or comes and goes. Systems of
  * 10,000 services keep 24 windows one by one; small ones half an hour, unless --kept-windows.
@@ -25,7 +26,7 @@ import { PairScores, SECOND_KINDS } from './pairs.ts';
 import { releasedKinds, releaseOf } from './release.ts';
 import { KIND_TIMES, WINDOW_MS } from './requests.ts';
 import type { Simulated } from './simulate.ts';
-import { faultMs, isRight, lastReports, START_MS, simulate, USUAL_LENGTH } from './simulate.ts';
+import { faultMs, isRight, lastReports, overMs, START_MS, simulate, USUAL_LENGTH } from './simulate.ts';
 import { conditionOf } from './system.ts';
 import { weatherOf } from './weather.ts';
 
@@ -43,6 +44,7 @@ const values = flags(import.meta.url, {
   'kept-windows': { type: 'string' },
   weather: { type: 'string', default: 'calm' },
   'of-kind': { type: 'string' },
+  'after-minutes': { type: 'string', default: '0' },
   release: { type: 'string', default: 'none' },
   unwatched: { type: 'boolean', default: false },
   misses: { type: 'boolean', default: false },
@@ -70,6 +72,7 @@ const seed = wholeNumber('seed', values.seed);
 const lengths = {
   healthyMinutes: Number(values['healthy-minutes']),
   faultMinutes: Number(values['fault-minutes']),
+  afterMinutes: Number(values['after-minutes']),
   apartSeconds: Number(values['apart-seconds']),
   growingMinutes: Number(values['growing-minutes']),
   onSeconds: Number(values['on-seconds']),
@@ -104,6 +107,11 @@ if (!['1', '2'].includes(values.faults))
   throw new RcaError('RCA_BAD_INPUT', `--faults: expected 1 or 2, found ${values.faults}`);
 const pairs = new PairScores();
 const beginsMs = faultMs(length);
+const endsMs = overMs(length);
+/** Of incidents that the fault opened: seconds until they were resolved after it was over, or that they are not. */
+const resolved: number[] = [];
+let unresolved = 0;
+let falseAfter = 0;
 const started = performance.now();
 for (let k = 0; k < systems; k++) {
   const kinds = rotated(length.release === 'none' ? FAULT_KINDS : releasedKinds(length.release), k);
@@ -117,6 +125,7 @@ if (values.faults === '2') pairs.print();
 else {
   print();
   printReliability();
+  if (length.afterMinutes > 0) printAfter();
 }
 
 function rotated(kinds: readonly FaultKind[], by: number): FaultKind[] {
@@ -135,8 +144,9 @@ function scoreOne(k: number, simulated: Simulated): void {
   const { faults, reports } = simulated;
   const fault = faults[0]!;
   const tally = tallies.get(fault.kind)!;
-  const { early, during } = lastReports(reports, beginsMs);
-  if (values.misses) for (const report of early) sayEarly(k, report);
+  const { early, during, late } = lastReports(reports, beginsMs, endsMs);
+  if (values.misses) for (const report of [...early, ...late]) sayFalse(k, report);
+  scoreAfter(k, fault, during, late);
   const causes = (during[0]?.causes ?? []).map(({ entity }) => entity);
   const right = causes.findIndex(({ kind, name }) => kind === fault.truth.kind && name === fault.truth.name);
   tally.cases++;
@@ -154,8 +164,26 @@ function scoreOne(k: number, simulated: Simulated): void {
     sayMissed(k, simulated, fault);
 }
 
+function scoreAfter(k: number, { kind, truth }: Fault, during: readonly Report[], late: readonly Report[]): void {
+  falseAfter += late.length;
+  for (const { resolvedMs } of during) {
+    if (resolvedMs === null) {
+      unresolved++;
+      if (values.misses && length.afterMinutes > 0) console.log(`system ${k}: ${kind} ${truth.name} not resolved`);
+    } else resolved.push((resolvedMs - endsMs) / 1000);
+  }
+}
+
+function printAfter(): void {
+  resolved.sort((a, b) => a - b);
+  const median = resolved.length === 0 ? 'none' : `${resolved[resolved.length >> 1]} s`;
+  console.log(
+    `after the fault: ${resolved.length} resolved (median ${median}), ${unresolved} not, ${falseAfter} false incidents`,
+  );
+}
+
 function sayMissed(k: number, { faults, watched, reports }: Simulated, { kind, truth, size }: Fault): void {
-  const { during } = lastReports(reports, beginsMs);
+  const { during } = lastReports(reports, beginsMs, endsMs);
   const others = faults
     .filter((fault) => fault.truth !== truth)
     .map((fault) => ` (with ${fault.kind} ${fault.truth.name})`);
@@ -170,7 +198,7 @@ function sayMissed(k: number, { faults, watched, reports }: Simulated, { kind, t
   );
 }
 
-function sayEarly(k: number, { openedMs, endedMs, causes, phenomenon }: Report): void {
+function sayFalse(k: number, { openedMs, endedMs, causes, phenomenon }: Report): void {
   const seconds = (openedMs - START_MS) / 1000;
   const lasted = endedMs === null ? 'on' : `${(endedMs - openedMs) / 1000} s`;
   const named = causes.slice(0, 2).map(({ entity, faultClass }) => `${entity.name} ${faultClass}`);

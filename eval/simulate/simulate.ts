@@ -8,7 +8,7 @@ import { createRandom } from '../../src/stats/random.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import { CLASSES, partOf, randomFault } from './fault.ts';
 import type { Release } from './release.ts';
-import { releasedFault, releasedSystem } from './release.ts';
+import { releasedBy, releasedFault, releasedSystem } from './release.ts';
 import { WINDOW_MS } from './requests.ts';
 import type { Condition, SimulatedSystem } from './system.ts';
 import { randomSystem, under } from './system.ts';
@@ -23,6 +23,8 @@ const MINUTE_WINDOWS = 60_000 / WINDOW_MS;
 export interface Length {
   readonly healthyMinutes: number;
   readonly faultMinutes: number;
+  /** Healthy ones again after it; missing: none. */
+  readonly afterMinutes?: number;
   /** Of two faults: from the beginning of the first, which goes on, to that of the second. */
   readonly apartSeconds?: number;
   /** Minutes in which a fault grows evenly from nothing before the minutes that it is all there; 0: sudden. */
@@ -44,6 +46,12 @@ export const USUAL_LENGTH: Length = { healthyMinutes: 3, faultMinutes: 1 };
 
 export function faultMs({ healthyMinutes }: Length): number {
   return START_MS + healthyMinutes * MINUTE_WINDOWS * WINDOW_MS;
+}
+
+/** When the last fault is over. */
+export function overMs(length: Length): number {
+  const { faultMinutes, growingMinutes = 0, apartSeconds = 0 } = length;
+  return faultMs(length) + (growingMinutes + faultMinutes) * MINUTE_WINDOWS * WINDOW_MS + apartSeconds * 1_000;
 }
 
 /** How much of a fault is there, 0 to 1, so many windows after it began. */
@@ -123,13 +131,16 @@ export async function simulate(
   const reports: Report[] = [];
   const healthy = length.healthyMinutes * MINUTE_WINDOWS;
   const both = healthy + Math.round(((length.apartSeconds ?? 0) * 1000) / WINDOW_MS);
-  const end = both + ((length.growingMinutes ?? 0) + length.faultMinutes) * MINUTE_WINDOWS;
+  const over = both + ((length.growingMinutes ?? 0) + length.faultMinutes) * MINUTE_WINDOWS;
+  const end = over + (length.afterMinutes ?? 0) * MINUTE_WINDOWS;
   const sky = new Sky(length.weather ?? 'calm', system, faults, createRandom(seed + SKY_SEED));
   for (let w = 0; w < end; w++) {
     const startMs = START_MS + w * WINDOW_MS;
     const active = faults.flatMap((fault, i) => {
-      const severity = w < (i === 0 ? healthy : both) ? 0 : severityAfter(w - (i === 0 ? healthy : both), length);
-      return severity === 0 ? [] : severity === 1 ? [fault] : [partOf(fault, severity)];
+      const severity =
+        w < (i === 0 ? healthy : both) || w >= over ? 0 : severityAfter(w - (i === 0 ? healthy : both), length);
+      const part = releasedBy(fault, w - healthy);
+      return severity === 0 ? [] : severity === 1 ? [part] : [partOf(part, severity)];
     });
     const now = faults.reduce((all, fault) => releasedSystem(all, fault, w - healthy, startMs), sky.next(w, startMs));
     for (const batch of windowOf(now, active, startMs, random, noise)) {
@@ -155,12 +166,17 @@ function isWatched({ services, machineOf, blind }: SimulatedSystem, fault: Fault
   return !machines.some((machine) => blind?.has(machine));
 }
 
-/** The last report of each incident, in the order in which they opened, before and since the fault. */
-export function lastReports(reports: readonly Report[], beginsMs: number): { early: Report[]; during: Report[] } {
+/** The last report of each incident, in the order in which they opened, before and since the fault, and since it is over. */
+export function lastReports(
+  reports: readonly Report[],
+  beginsMs: number,
+  endsMs = Number.POSITIVE_INFINITY,
+): { early: Report[]; during: Report[]; late: Report[] } {
   const last = [...new Map(reports.map((report) => [report.incidentId, report])).values()];
   return {
     early: last.filter(({ openedMs }) => openedMs < beginsMs),
-    during: last.filter(({ openedMs }) => openedMs >= beginsMs),
+    during: last.filter(({ openedMs }) => openedMs >= beginsMs && openedMs < endsMs),
+    late: last.filter(({ openedMs }) => openedMs >= endsMs),
   };
 }
 

@@ -40,7 +40,7 @@ export function edgeFacts(scope: Scope, sheet: FactSheet): void {
   setFact(sheet, 'edge.retransmit_ratio', ratio, retransmits.onsetMs);
   setFact(sheet, 'edge.retransmit_ratio_baseline', ratioBefore);
   setFact(sheet, 'edge.retransmit_ratio_delta', minus(ratio, ratioBefore), retransmits.onsetMs);
-  const sigma = totalRiseSigma(retransmits, scope.comparison.current.windows);
+  const sigma = totalRiseSigma(retransmits, scope.comparison.current.windows, scope.comparison.baseline.windows);
   setFact(sheet, 'edge.retransmits_rise_sigma', sigma, retransmits.onsetMs);
 
   dropFacts(scope, sheet, lists, segments, perSecond);

@@ -140,11 +140,19 @@ const SCATTER_FLOOR = 0.1;
 
 /**
  * Rise of a count over all windows of an incident in standard deviations: Anscombe's transform of both sums, over-dispersed
- * as the baseline's windows are. Rare counts add up: one in two windows against none is 4 sigma after a minute and a half.
+ * as the baseline's windows are. Rare counts add up: one in two windows against none is 4 sigma after a minute and a half. The
+ * longer an incident is against its baseline, the less that knows of what is usual in such a time.
+ *
+ * @param windows  of the incident
+ * @param before   of the baseline
  */
-export function totalRiseSigma({ baseline, current, spread }: Pair, windows: number): number | null {
-  if (baseline === null || current === null) return null;
+export function totalRiseSigma({ baseline, current, spread }: Pair, windows: number, before: number): number | null {
+  if (baseline === null || current === null || before <= 0) return null;
   const dispersion = Math.max(1, (spread ?? 0) ** 2 / Math.max(baseline, SCATTER_FLOOR));
-  const root = (mean: number): number => 2 * Math.sqrt(Math.max(mean, 0) * windows + 3 / 8);
-  return (root(current) - root(baseline)) / Math.sqrt(dispersion);
+  const root = (count: number): number => 2 * Math.sqrt(Math.max(count, 0) + 3 / 8);
+  const now = root(current * windows);
+  const againstKnown = now - root(baseline * windows);
+  const longer = windows / before;
+  const againstFew = (now - Math.sqrt(longer) * root(baseline * before)) / Math.sqrt(1 + longer);
+  return Math.min(againstKnown, againstFew) / Math.sqrt(dispersion);
 }

@@ -10,7 +10,7 @@ import { pathTo } from './path.ts';
 import type { CallEdge, System } from './system.ts';
 import { meanUs } from './system.ts';
 import type { InstanceMeasure } from './vertical.ts';
-import { concentratedInstance, instanceShares, ownShares, silentInstances } from './vertical.ts';
+import { CONCENTRATED_SHARE, concentratedInstance, instanceShares, ownShares, silentInstances } from './vertical.ts';
 import { worked } from './work.ts';
 
 /** Entries below this share of the change are not suspects. */
@@ -171,7 +171,12 @@ function end(
   observations: readonly Observation[],
 ): Narrowed {
   const only = silent[0];
-  if (only !== undefined && silent.length === 1 && instances.length > 1) {
+  if (
+    only !== undefined &&
+    silent.length === 1 &&
+    instances.length > 1 &&
+    isAlone(comparison, service, measure, only)
+  ) {
     return {
       entity: instanceEntity(only),
       service,
@@ -179,8 +184,14 @@ function end(
       observations: [...observations, { text: `${only} answers nothing; its siblings do` }],
     };
   }
-  if (silent.length > 0) return { entity: serviceEntity(service), service, instances: silent, observations };
+  if (silent.length > 1) return { entity: serviceEntity(service), service, instances: silent, observations };
   return narrowService(comparison, service, measure, observations);
+}
+
+/** What callers suffer is not from siblings as well, as far as they say whom they called. */
+function isAlone(comparison: Comparison, service: string, measure: InstanceMeasure, instance: string): boolean {
+  const own = instanceShares(comparison, service, measure).find((share) => share.instance === instance);
+  return own === undefined || own.share >= CONCENTRATED_SHARE;
 }
 
 /**

@@ -26,7 +26,7 @@ interface Sums {
 }
 
 /** One instance carries the change alone above this share while it has clearly less of the traffic. */
-const CONCENTRATED_SHARE = 0.75;
+export const CONCENTRATED_SHARE = 0.75;
 const CLEARLY_LESS = 0.8;
 
 export type InstanceMeasure = 'duration' | 'errors' | 'waited' | 'failed';

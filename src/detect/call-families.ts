@@ -31,6 +31,9 @@ const GAP_MIN_RATIO = 0.5;
 /** An instance that has lost its traffic, or got more, for two minutes is one of another number of siblings now. */
 const BALANCED_WINDOWS = 24;
 
+/** Errors are nobody's new normal for twelve times as long as another level: six hours. */
+const ERRORS_RELEASE = 12;
+
 export type Kind = 'service' | 'edge' | 'instance';
 
 export interface View {
@@ -78,7 +81,13 @@ export function callFamilies(config: DetectConfig, mix: OperationMix): CallFamil
         config,
       ),
       errors: new RatioFamily(
-        { ...side, metric: 'error_ratio', symptoms: ['error_rise'], ...(opens ? { opens: [0] } : {}) },
+        {
+          ...side,
+          metric: 'error_ratio',
+          symptoms: ['error_rise'],
+          ...(opens ? { opens: [0] } : {}),
+          releaseWindows: ERRORS_RELEASE * config.releaseWindows,
+        },
         config,
         errorLimits,
       ),

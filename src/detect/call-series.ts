@@ -221,12 +221,13 @@ export class CallSeries {
       const mean = sum[i]! / timed[i]!;
       const service = this.#servedBy(kind, i);
       const mix = this.#mix.factor(kind, i, service, from, expected[i]!, timed[i]!);
-      duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute, mix);
-      if (!duration.tracks.isSuspect(i)) this.#mix.learn(kind, i, service, from, expected[i]!, timed[i]!);
+      const failing = errors.tracks.isSuspect(i);
+      duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute, mix, failing);
+      if (!failing && !duration.tracks.isSuspect(i)) this.#mix.learn(kind, i, service, from, expected[i]!, timed[i]!);
       if (kind !== 'service') continue;
-      this.#sparse.duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute, mix);
+      this.#sparse.duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute, mix, failing);
       const slowMix = this.#mix.factor(kind, i, service, from, expected[i]!, timed[i]!, 'slow');
-      this.#drift.duration.step(i, moment, sum[i]! / slowMix, mute ? Number.NaN : timed[i]!);
+      this.#drift.duration.step(i, moment, sum[i]! / slowMix, mute || failing ? Number.NaN : timed[i]!);
     }
   }
 
@@ -244,7 +245,7 @@ export class CallSeries {
   /** 99th percentiles of services that have sketches. */
   #tails(moment: Moment, muted: ReadonlySet<string>): void {
     const { names, size } = this.#entities.services;
-    const { side } = this.#views.service;
+    const { side, errors } = this.#views.service;
     for (let i = 0; i < size; i++) {
       if (side[i] === 2) continue;
       const from = side[i] as 0 | 1;
@@ -257,7 +258,7 @@ export class CallSeries {
       if (Number.isNaN(p99)) this.#p99.unknown(i);
       else {
         const mute = muted.size > 0 && muted.has(`service:${names[i]}`);
-        this.#p99.step(i, moment, p99, n, 0, this.#load.service[i]!, mute);
+        this.#p99.step(i, moment, p99, n, 0, this.#load.service[i]!, mute, 1, errors.tracks.isSuspect(i));
       }
     }
   }

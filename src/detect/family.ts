@@ -152,9 +152,13 @@ export abstract class Family<P extends Baseline = Baseline> {
     if (this.tracks.isActive(i) && this.tracks.abnormalWindows(i) >= this.releaseWindows) {
       this.pool.rebase(i);
       this.tracks.end(i);
+      this.released(i);
       for (const family of this.#coarser) if (!family.tracks.isActive(i)) family.relearn(i);
     }
   }
+
+  /** The abnormal level that was judged last is the new normal. */
+  protected released(_i: number): void {}
 
   /** What is judged is usual at this time. */
   protected pardon(): void {

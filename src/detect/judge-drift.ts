@@ -11,6 +11,7 @@ import { DriftPool, MIN_WINDOWS, MINUTE_WINDOWS } from './drift-pool.ts';
 import type { FamilySpec, FamilyState, Moment } from './family.ts';
 import { Family } from './family.ts';
 import { SPREAD_FLOOR } from './judge-duration.ts';
+import type { RateFamily } from './judge-rate.ts';
 import { loadAllowance } from './load-allowance.ts';
 
 /** Slow changes are many (mixes, times of day): a factor of two, where 1.5 does for sudden ones. */
@@ -93,10 +94,16 @@ export abstract class DriftFamily extends Family<DriftPool> {
   /** Judges `pool.latest` by `pool.reference` into `judged`. */
   protected abstract judge(i: number, minute: number, moment: Moment): void;
 
+  /** What is judged is what there was before something that is over now. */
+  protected isFormer(_i: number): boolean {
+    return false;
+  }
+
   /** What both of the last two days, or weeks, showed at this time. */
   #excuse(i: number, atMs: number): void {
     const { exceeds, current } = this.judged;
-    if (exceeds && this.finer.some(({ rhythm }) => rhythm?.recurs(i, atMs, current))) this.pardon();
+    if (exceeds && (this.isFormer(i) || this.finer.some(({ rhythm }) => rhythm?.recurs(i, atMs, current))))
+      this.pardon();
   }
 
   override grownSinceMs(i: number): number {
@@ -209,6 +216,17 @@ export class RateDrift extends DriftFamily {
   protected override readonly falls = true;
   /** Fewer people are a usual level, sooner than slowness is. */
   protected override readonly releaseWindows = this.config.releaseWindows;
+  readonly #rates: readonly RateFamily[];
+
+  /** @param rates  judge the same in shorter stretches */
+  constructor(spec: FamilySpec, config: DetectConfig, rates: readonly RateFamily[]) {
+    super(spec, config, rates);
+    this.#rates = rates;
+  }
+
+  protected override isFormer(i: number): boolean {
+    return this.#rates.some((rate) => rate.isFormer(i, this.judged.current));
+  }
 
   protected judge(): void {
     const { numerator, denominator } = this.pool.latest;

@@ -67,6 +67,7 @@ export class DurationFamily extends Family<LevelPool> {
    * @param load  traffic as a multiple of its baseline; NaN: unknown
    * @param muted the entity just started: learn nothing, raise nothing; what shows and stays began here all the same
    * @param mix   how many times as long as usual this mix of operations takes; values are judged at the usual mix
+   * @param failing its requests fail more than usual: who fails at once is fast, which is no level to learn
    */
   step(
     i: number,
@@ -77,6 +78,7 @@ export class DurationFamily extends Family<LevelPool> {
     load: number,
     muted: boolean,
     mix: number = 1,
+    failing = false,
   ): void {
     const value = raw / mix;
     if (muted || this.isOverruled(i)) {
@@ -84,23 +86,41 @@ export class DurationFamily extends Family<LevelPool> {
       this.unknown(i);
       if (muted && this.#carry === undefined && n >= this.#limits.minVolume && value > 0)
         this.#witness(i, value, n, cv2, load);
-    } else if (this.#carry !== undefined) this.#addTo(this.#carry, i, moment, value, n, cv2, load);
-    else if (n >= this.#limits.minVolume && value > 0) this.#take(i, moment, value, n, cv2, load, 1);
+    } else if (this.#carry !== undefined) this.#addTo(this.#carry, i, moment, value, n, cv2, load, failing);
+    else if (n >= this.#limits.minVolume && value > 0) this.#take(i, moment, value, n, cv2, load, 1, failing);
     else this.unknown(i);
   }
 
   /** A window that is a block by itself is left to the finer family. */
-  #addTo(carry: DurationCarry, i: number, moment: Moment, mean: number, n: number, cv2: number, load: number): void {
+  #addTo(
+    carry: DurationCarry,
+    i: number,
+    moment: Moment,
+    mean: number,
+    n: number,
+    cv2: number,
+    load: number,
+    failing: boolean,
+  ): void {
     if (carry.isBlock(n, cv2 * n)) {
       carry.clear(i);
       this.unknown(i);
     } else if (carry.add(i, mean, n, cv2, load)) {
       const { meanUs, count, cv2: spread, load: traffic, windows } = carry.taken;
-      this.#take(i, moment, meanUs, count, spread, traffic, windows);
+      this.#take(i, moment, meanUs, count, spread, traffic, windows, failing);
     } else this.unknown(i);
   }
 
-  #take(i: number, moment: Moment, value: number, n: number, cv2: number, load: number, windows: number): void {
+  #take(
+    i: number,
+    moment: Moment,
+    value: number,
+    n: number,
+    cv2: number,
+    load: number,
+    windows: number,
+    failing: boolean,
+  ): void {
     this.open();
     this.judged.windows = windows;
     const x = Math.log(value);
@@ -109,7 +129,7 @@ export class DurationFamily extends Family<LevelPool> {
       this.#judge(i, x, value, n, cv2, load);
       this.settle(i, moment);
     }
-    this.pool.push(i, x, this.tracks.isSuspect(i), warm, moment.turn);
+    this.pool.push(i, x, failing || this.tracks.isSuspect(i), warm, moment.turn);
   }
 
   #witness(i: number, value: number, n: number, cv2: number, load: number): void {

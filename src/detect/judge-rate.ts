@@ -1,6 +1,7 @@
 /**
  * Request counts: negative binomial around the median of healthy windows. A fall is abnormal when it is sudden and
  * well below everything seen in the last half hour; a rise is noted, never opens an incident and is learned as it comes.
+ * That a sudden rise ends, within hours, is no fall: the level before it is remembered.
  */
 import { logNegativeBinomialLower, logNegativeBinomialUpper, scoreOfLogP } from '../stats/tails.ts';
 import type { ColumnsState } from './columns.ts';
@@ -26,12 +27,22 @@ const SUDDEN = 0.6;
 const SUDDEN_FROM = 3;
 const SUDDEN_TO = 6;
 const MIN_RISE = 1.5;
+/** The level before a sudden rise is remembered for four hours of windows of 5 s after the rise was last seen. */
+const FORMER_WINDOWS = 2_880;
 
 /** Blocks of this many windows, half a minute, tell of services with few requests. */
 const BLOCK_WINDOWS = 6;
 
 const BLOCK_SPECS = { sum: { type: Float64Array }, windows: { type: Uint8Array } } as const;
-const SPECS = { marks: { type: Float32Array, width: MARKS }, marked: { type: Uint16Array } } as const;
+const SPECS = {
+  marks: { type: Float32Array, width: MARKS },
+  marked: { type: Uint16Array },
+  /** Level before a sudden rise, and the windows for which it is still remembered; 0: there was none. */
+  former: { type: Float32Array },
+  remembered: { type: Uint16Array },
+  /** Windows for which the level that a fall left is taken for no level to come back to. */
+  fallen: { type: Uint16Array },
+} as const;
 
 export class RateFamily extends Family<LevelPool> {
   readonly #marks = new Columns(SPECS);
@@ -96,7 +107,9 @@ export class RateFamily extends Family<LevelPool> {
     const warm = this.pool.known(i) >= this.warmup;
     if (warm) {
       this.#judge(i, count);
+      const level = this.pool.median[i]!;
       this.settle(i, moment);
+      this.#remember(i, level);
     }
     const falling = this.tracks.isSuspect(i) && this.judged.direction === 1;
     this.pool.push(i, count, falling, warm, moment.turn);
@@ -108,6 +121,8 @@ export class RateFamily extends Family<LevelPool> {
     this.pool.reset(i);
     this.tracks.end(i);
     this.#marks.array.marked[i] = 0;
+    this.#marks.array.remembered[i] = 0;
+    this.#marks.array.fallen[i] = 0;
     this.rhythm?.forget(i);
     this.#clear(i);
   }
@@ -124,9 +139,37 @@ export class RateFamily extends Family<LevelPool> {
     marked[i] = marked[i]! + 1;
   }
 
+  /** What a loss of traffic left is its level now; that traffic comes back is no surge that may end again. */
+  protected override released(i: number): void {
+    const { remembered, fallen } = this.#marks.array;
+    if (this.judged.direction === 0) return;
+    remembered[i] = 0;
+    fallen[i] = FORMER_WINDOWS;
+  }
+
+  #remember(i: number, level: number): void {
+    const { former, remembered, fallen } = this.#marks.array;
+    if (fallen[i]! > 0) {
+      fallen[i] = fallen[i]! - 1;
+      return;
+    }
+    if (this.tracks.isActive(i) && this.judged.direction === 0 && this.judged.exceeds) {
+      former[i] = remembered[i]! > 0 ? Math.min(former[i]!, level) : level;
+      remembered[i] = FORMER_WINDOWS;
+    } else if (remembered[i]! > 0) remembered[i] = remembered[i]! - 1;
+  }
+
+  /** So many requests a window are what there was before a sudden rise. */
+  isFormer(i: number, count: number): boolean {
+    const { former, remembered } = this.#marks.array;
+    if (i >= this.#marks.size || remembered[i] === 0) return false;
+    return count * this.#windows > (1 - this.config.minTrafficDrop) * former[i]!;
+  }
+
   #lowMark(i: number): number {
-    const { marks, marked } = this.#marks.array;
+    const { marks, marked, former, remembered } = this.#marks.array;
     let low = this.pool.median[i]!;
+    if (remembered[i]! > 0) low = Math.min(low, former[i]!);
     for (let k = 0; k < Math.min(MARKS, marked[i]!); k++) low = Math.min(low, marks[i * MARKS + k]!);
     return low;
   }

@@ -10,6 +10,7 @@ import type { FactValue } from '../../src/model/verdict.ts';
 import type { Suspect } from '../../src/model/walk.ts';
 import type { World } from './fixtures.ts';
 import {
+  BASELINE_WINDOWS,
   CURRENT_WINDOWS,
   call,
   comparison,
@@ -81,8 +82,9 @@ describe('numbers by hand', () => {
     expect(get('edge.retransmit_ratio')).toBeCloseTo(60 / 2_000, 9);
     expect(get('edge.retransmit_ratio_delta')).toBeCloseTo(58 / 2_000, 9);
     // 60 and 2 a window; the baseline scatters four times as much as Poisson: 8 instead of 2.
-    const [now, before] = [60 * CURRENT_WINDOWS + 3 / 8, 2 * CURRENT_WINDOWS + 3 / 8];
-    const sigma = (2 * (Math.sqrt(now) - Math.sqrt(before))) / Math.sqrt(4);
+    const [now, before] = [60 * CURRENT_WINDOWS + 3 / 8, 2 * BASELINE_WINDOWS + 3 / 8];
+    // Six windows against sixty that tell what is usual.
+    const sigma = (2 * (Math.sqrt(now) - Math.sqrt(0.1 * before))) / Math.sqrt(4 * 1.1);
     expect(get('edge.retransmits_rise_sigma')).toBeCloseTo(sigma, 9);
   });
 

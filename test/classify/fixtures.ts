@@ -14,7 +14,7 @@ import type { ChangeRecord, HealthRecord } from '../../src/model/records.ts';
 import type { LedgerEntry, LedgerTerm, Suspect, Walk } from '../../src/model/walk.ts';
 
 export const START = 1_700_000_000_000;
-const BASELINE_WINDOWS = 60;
+export const BASELINE_WINDOWS = 60;
 export const CURRENT_WINDOWS = 6;
 
 export function pair(metric: string, baseline: number, current: number, more: Partial<MetricPair> = {}): MetricPair {

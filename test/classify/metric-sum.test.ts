@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sumOf, sumOfMap } from '../../src/classify/metric-sum.ts';
+import { pairOf, sumOf, sumOfMap, totalRiseSigma } from '../../src/classify/metric-sum.ts';
 import { pair } from './fixtures.ts';
 
 describe('a sum over rows', () => {
@@ -14,5 +14,19 @@ describe('a sum over rows', () => {
     const long = [pair('drops.NO_SOCKET', 0, 1, { currentWindows: 6 })];
     expect(sumOfMap([brief, long], 'drops', 'NO_SOCKET', true).current).toBeCloseTo(2, 9);
     expect(sumOf([brief], 'segmentsOut').current).toBeNull();
+  });
+});
+
+describe('a rise over all windows', () => {
+  it('of a long incident says less where its baseline was short', () => {
+    const rare = pairOf(pair('retransmits', 1 / 30, 0.1, { baselineSpread: 0 }));
+    expect(totalRiseSigma(rare, 480, 4_800)).toBeGreaterThan(5);
+    expect(totalRiseSigma(rare, 480, 30)).toBeLessThan(2);
+    expect(totalRiseSigma(rare, 480, 0)).toBeNull();
+  });
+
+  it('needs as many counts as ever where the baseline had none', () => {
+    const none = pairOf(pair('retransmits', 0, 0.25, { baselineSpread: 0 }));
+    expect(totalRiseSigma(none, 16, 60)).toBeCloseTo(2 * (Math.sqrt(4 + 3 / 8) - Math.sqrt(3 / 8)), 9);
   });
 });

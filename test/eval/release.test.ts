@@ -14,7 +14,7 @@ const SYSTEMS: Readonly<Record<string, number>> = {
   oom: 4,
 };
 
-describe.each(['rolling', 'canary'] as const)('a %s release', (release) => {
+describe.each(['rolling', 'canary', 'restart'] as const)('a %s release', (release) => {
   it.each(releasedKinds(release))('%s: is one incident with the right cause', async (kind) => {
     const length = { healthyMinutes: 3, faultMinutes: 2, release };
     const { faults, reports } = (await simulate(SEED + SYSTEMS[kind]!, [kind], 'none', length))!;
