@@ -219,20 +219,14 @@ export class CallSeries {
       const mute = muted.size > 0 && muted.has(`${kind}:${names[i]}`);
       const cv2 = kind === 'service' ? this.#spread(i, from) : DEFAULT_CV2;
       const mean = sum[i]! / timed[i]!;
-      const service = this.#servedBy(kind, i);
-      const mix = this.#mix.factor(kind, i, service, from, expected[i]!, timed[i]!);
+      const mix = this.#mix.factor(kind, i, expected[i]!, timed[i]!);
       duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute, mix);
-      if (!duration.tracks.isSuspect(i)) this.#mix.learn(kind, i, service, from, expected[i]!, timed[i]!);
+      if (!duration.tracks.isSuspect(i)) this.#mix.learn(kind, i, expected[i]!, timed[i]!);
       if (kind !== 'service') continue;
       this.#sparse.duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute, mix);
-      const slowMix = this.#mix.factor(kind, i, service, from, expected[i]!, timed[i]!, 'slow');
+      const slowMix = this.#mix.factor(kind, i, expected[i]!, timed[i]!, 'slow');
       this.#drift.duration.step(i, moment, sum[i]! / slowMix, mute ? Number.NaN : timed[i]!);
     }
-  }
-
-  /** Whose operations entity i answers, or asks for. */
-  #servedBy(kind: Kind, i: number): number {
-    return kind === 'service' ? i : kind === 'edge' ? this.#sums.calleeOfEdge(i) : this.#sums.serviceOfInstance(i);
   }
 
   /** Squared coefficient of variation of a service's durations, from its sketch where there is one. */
@@ -250,7 +244,7 @@ export class CallSeries {
       const from = side[i] as 0 | 1;
       const { timed, expected } = this.#sums.services[from];
       const n = timed[i]!;
-      const mix = this.#mix.factor('service', i, i, from, expected[i]!, n);
+      const mix = this.#mix.factor('service', i, expected[i]!, n);
       // Of another mix of operations the tail is another one.
       const isUsualMix = mix < P99_MOST_MIX && mix > 1 / P99_MOST_MIX;
       const p99 = n >= P99_VOLUME && isUsualMix ? this.#sums.buckets[from].quantile(i, 0.99) : Number.NaN;

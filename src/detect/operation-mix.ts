@@ -61,6 +61,8 @@ export class OperationMix {
   };
   /** By operation: what a request of it is expected to take, µs; 0: nothing is known of its service. */
   expectedUs = new Float64Array(64);
+  /** The same in means of its service's usual mix, so that a service that gets slower as a whole changes nothing; 1: not known. */
+  expected = new Float64Array(64);
   /** By operation: requests of this window whose duration is known, and their durations. */
   count = new Float64Array(64);
   durationUs = new Float64Array(64);
@@ -85,6 +87,7 @@ export class OperationMix {
     this.#operations.array.owner[number] = owner;
     this.#owners.array.operations[owner] = this.#owners.array.operations[owner]! + 1;
     this.expectedUs[number] = toParts(this.#owners.array.meanUs[owner]!);
+    this.expected[number] = 1;
     return number;
   }
 
@@ -92,6 +95,7 @@ export class OperationMix {
     this.#operations.ensure(operations);
     this.#owners.ensure(owners);
     this.expectedUs = withRoom(this.expectedUs, operations);
+    this.expected = withRoom(this.expected, operations);
     this.count = withRoom(this.count, operations);
     this.durationUs = withRoom(this.durationUs, operations);
     this.#sum = withRoom(this.#sum, owners);
@@ -124,38 +128,22 @@ export class OperationMix {
   }
 
   /**
-   * @param service  that entity i of a kind belongs to: an edge's callee
-   * @param expectedUs  sum of `expectedUs` over the entity's `n` requests of this window
+   * @param expected  sum of `expected` over the `n` requests of entity i of a kind in this window, of whichever services
+   * @param span  "usual" is the mix of ten minutes, or of two hours
    * @returns how many times as long as usual these requests would take if each operation took what it usually does; 1
    *   where the usual mix is not known
-   * @param span  "usual" is the mix of ten minutes, or of two hours
    */
-  factor(
-    kind: Kind,
-    i: number,
-    service: number,
-    side: 0 | 1,
-    expectedUs: number,
-    n: number,
-    span: 'usual' | 'slow' = 'usual',
-  ): number {
+  factor(kind: Kind, i: number, expected: number, n: number, span: 'usual' | 'slow' = 'usual'): number {
     const { size, array } = this.#usual[kind];
-    if (i >= size || array.windows[i]! < MIN_WINDOWS) return 1;
-    const ratio = this.#ratio(service, side, expectedUs, n);
-    const factor = ratio / array[span][i]!;
+    if (i >= size || array.windows[i]! < MIN_WINDOWS || !(n > 0)) return 1;
+    const factor = expected / n / array[span][i]!;
     return Number.isNaN(factor) ? 1 : Math.min(MOST_FACTOR, Math.max(1 / MOST_FACTOR, factor));
   }
 
-  /** To the mean of its service's usual mix, so that a service that gets slower as a whole changes nothing. */
-  #ratio(service: number, side: 0 | 1, expectedUs: number, n: number): number {
-    const mean = this.#owners.array.meanUs[2 * service + side];
-    return mean !== undefined && mean > 0 && n > 0 ? expectedUs / n / mean : Number.NaN;
-  }
-
   /** Entity i's mix of this window is usual. */
-  learn(kind: Kind, i: number, service: number, side: 0 | 1, expectedUs: number, n: number): void {
-    const ratio = this.#ratio(service, side, expectedUs, n);
-    if (Number.isNaN(ratio)) return;
+  learn(kind: Kind, i: number, expected: number, n: number): void {
+    if (!(n > 0)) return;
+    const ratio = expected / n;
     const columns = this.#usual[kind];
     columns.ensure(i + 1);
     const { usual, slow, windows } = columns.array;
@@ -194,10 +182,12 @@ export class OperationMix {
   #expect(): void {
     const { owner, count, durationUs } = this.#operations.array;
     const { meanUs } = this.#owners.array;
-    for (let number = 0; number < this.size; number++)
-      this.expectedUs[number] = toParts(
-        (durationUs[number]! + PRIOR_REQUESTS * meanUs[owner[number]!]!) / (count[number]! + PRIOR_REQUESTS),
-      );
+    for (let number = 0; number < this.size; number++) {
+      const mean = meanUs[owner[number]!]!;
+      const us = (durationUs[number]! + PRIOR_REQUESTS * mean) / (count[number]! + PRIOR_REQUESTS);
+      this.expectedUs[number] = toParts(us);
+      this.expected[number] = mean > 0 ? toParts(us / mean, 65_536) : 1;
+    }
   }
 
   /** Entity i of a kind is gone for good. */
@@ -229,7 +219,7 @@ export class OperationMix {
   }
 }
 
-/** To 1 / 1024: sums of such numbers are exact, and so the same in whatever order rows come. */
-function toParts(value: number): number {
-  return Math.round(value * 1_024) / 1_024;
+/** To so many parts of 1: sums of such numbers are exact, and so the same in whatever order rows come. */
+function toParts(value: number, parts: number = 1_024): number {
+  return Math.round(value * parts) / parts;
 }

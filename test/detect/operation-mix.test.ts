@@ -18,13 +18,13 @@ class Shop {
     let expected = 0;
     counts.forEach((n, k) => {
       const number = mix.operation(0, 1, `op${k}`);
-      expected += n * mix.expectedUs[number]!;
+      expected += n * mix.expected[number]!;
       mix.count[number] = n;
       mix.durationUs[number] = n * this.usUs[k]!;
     });
     const n = counts.reduce((sum, count) => sum + count, 0);
-    const factor = mix.factor('service', 0, 0, 1, expected, n);
-    if (isUsual) mix.learn('service', 0, 0, 1, expected, n);
+    const factor = mix.factor('service', 0, expected, n);
+    if (isUsual) mix.learn('service', 0, expected, n);
     mix.end(() => isUsual);
     return factor;
   }
@@ -66,8 +66,8 @@ describe('the mix of operations', () => {
     const plain = new Shop([1_000]);
     plain.windows(100, [50]);
     expect(plain.window([500], false)).toBeCloseTo(1, 4);
-    expect(plain.mix.factor('service', 7, 7, 1, 1_000, 10)).toBe(1);
-    expect(plain.mix.factor('service', 0, 0, 1, 0, 0)).toBe(1);
+    expect(plain.mix.factor('service', 7, 1_000, 10)).toBe(1);
+    expect(plain.mix.factor('service', 0, 0, 0)).toBe(1);
   });
 
   it('takes a new operation for a usual one: whether it is slow is not known', () => {
