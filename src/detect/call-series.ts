@@ -8,6 +8,7 @@ import type { Entities } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
 import type { MixState } from './operation-mix.ts';
 import { OperationMix } from './operation-mix.ts';
+import type { PresenceState } from './presence.ts';
 import type { Restarts } from './restarts.ts';
 import type { RhythmRows } from './rhythm.ts';
 
@@ -22,7 +23,7 @@ export interface CallSeriesState {
   readonly mix: MixState;
   readonly families: readonly FamilyState[];
   readonly sides: readonly (readonly number[])[];
-  readonly reporters: readonly (readonly (readonly string[])[])[];
+  readonly reporters: readonly PresenceState[];
 }
 
 /** By metric and name of service: what is remembered for longer than the log that is read again. */
@@ -110,8 +111,10 @@ export class CallSeries {
       const view = this.#views[kind];
       const preferred = kind === 'edge' ? 0 : 1;
       this.#see(view, entity, side, preferred);
-      if (collector !== '' && view.side[entity] === side) view.presence.add(entity, collector);
+      if (collector !== '' && view.side[entity] === side && view.presence.add(entity, collector))
+        this.#relearn(kind, entity);
     });
+    this.#sums.forget(gone, window);
     const { services, edges, instances } = this.#entities;
     for (const [kind, size] of [
       ['service', services.size],
@@ -121,12 +124,7 @@ export class CallSeries {
       const view = this.#views[kind];
       cover(view, size);
       for (const family of [view.rate, view.errors, view.duration]) family.ensure(size);
-      for (const entity of view.presence.forget(gone)) {
-        view.rate.relearn(entity);
-        if (kind !== 'service') continue;
-        this.#sparse.rate.relearn(entity);
-        this.#drift.rate.relearn(entity);
-      }
+      for (const entity of view.presence.forget(gone)) this.#relearn(kind, entity);
     }
     for (const family of [this.#p99, ...Object.values(this.#sparse), ...Object.values(this.#drift)])
       family.ensure(services.size);
@@ -141,6 +139,12 @@ export class CallSeries {
     const { tracks } = this.#views.service.duration;
     this.#mix.end((service) => !tracks.isSuspect(service));
     this.#gaps(moment);
+  }
+
+  /** Who counts an entity's requests changed: what was learned of them no longer compares. */
+  #relearn(kind: Kind, entity: number): void {
+    const slow = kind === 'service' ? [this.#sparse.rate, this.#drift.rate] : [];
+    for (const family of [this.#views[kind].rate, ...slow]) family.relearn(entity);
   }
 
   /** Blocks go to who is seen from the side they were made of: in the first window after a restart it may be the other. */

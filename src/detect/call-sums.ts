@@ -196,6 +196,16 @@ export class CallSums {
     }
   }
 
+  /** Collectors that are no longer waited for: what they report again is news. */
+  forget(gone: ReadonlySet<string>, { callDirectory, names }: ClosedWindow): void {
+    if (gone.size === 0) return;
+    const reporter = this.#reporter;
+    for (const id of callDirectory.since(0)) {
+      const by = reporter[id]!;
+      if (by !== 0 && by !== MANY_COLLECTORS && gone.has(names.name(by))) reporter[id] = 0;
+    }
+  }
+
   #sketch({ histograms }: ClosedWindow): void {
     for (const side of [0, 1] as const) {
       this.buckets[side].take(histograms, side, this.#entities.services.size, this.#serviceOf);
