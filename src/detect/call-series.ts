@@ -267,7 +267,11 @@ export class CallSeries {
     this.#operation.ensure(this.#mix.size);
     for (let i = 0; i < this.#mix.size; i++) {
       const service = this.#mix.serviceOf(i);
-      if (!this.#mix.isOneOfSeveral(i, side[service]!)) continue;
+      if (!this.#mix.isOneOfSeveral(i, side[service]!)) {
+        // Its service is seen from the other side now.
+        this.#operation.unknown(i);
+        continue;
+      }
       const mute = muted.size > 0 && muted.has(`service:${names[service]}`);
       this.#operation.step(i, moment, this.#load.service[service]!, mute);
     }
