@@ -3,7 +3,7 @@ import { createDetector } from '../../src/detect/index.ts';
 import { createIngest } from '../../src/ingest/index.ts';
 import type { AnyBatch, CallRecord, ResourceRecord } from '../../src/model/records.ts';
 import { createRandom, normal, poisson } from '../../src/stats/random.ts';
-import { shop, T0, WINDOW_MS } from '../ingest/shop.ts';
+import { SHOP, shop, T0, WINDOW_MS } from '../ingest/shop.ts';
 
 const at = (window: number): number => T0 + window * WINDOW_MS;
 
@@ -63,5 +63,23 @@ describe('what nobody sees any more', () => {
     const { seen, left } = run(shop({ windows: 100, resources }));
     expect(seen).toContain('cart-1 queue');
     expect(left).toEqual([]);
+  });
+});
+
+describe('what topology states once', () => {
+  it('connects anomalies after a restart as well', () => {
+    const other = [
+      { caller: 'cron', callee: 'billing', rps: 40, meanUs: 8_000, networkUs: 200 },
+      { caller: 'billing', callee: 'ledger', rps: 40, meanUs: 3_000, networkUs: 200 },
+    ];
+    const span = { fromMs: at(60), toMs: at(75) };
+    const effects = ['cart', 'ledger'].map((callee) => ({ callee, slower: 6, ...span }));
+    const batches = shop({ windows: 80, edges: [...SHOP, ...other], effects });
+    const stated = { relation: 'calls', from: 'cart', to: 'ledger' };
+    const topology = { ...batches[0], type: 'topology', records: [stated] } as unknown as AnyBatch;
+    const opened = (cut?: number): number =>
+      run([topology, ...batches], cut).events.filter((kind) => kind === 'opened').length;
+    expect(opened()).toBe(1);
+    expect(opened(40)).toBe(1);
   });
 });
