@@ -17,7 +17,7 @@ const P99_MOST_MIX = 1.25;
 /** Spread of request durations where no sketch says it: twice the mean, typical of web services. */
 const DEFAULT_CV2 = 4;
 /** Instances that were stopped on purpose. */
-type Stopped = Restarts['stopped'];
+type Stops = Pick<Restarts, 'stopped' | 'answered'>;
 
 export interface CallSeriesState {
   readonly mix: MixState;
@@ -99,13 +99,14 @@ export class CallSeries {
 
   /**
    * @param missing collectors whose silence makes counts unknown; gone those that are no longer waited for
-   * @param restarts instances (by name) and services that just started, and instances that were stopped
+   * @param muted instances and services (`kind:name`) that just started
    */
   step(
     window: ClosedWindow,
     moment: Moment,
     { missing, gone }: { readonly missing: ReadonlySet<string>; readonly gone: ReadonlySet<string> },
-    { muted, stopped }: { readonly muted: ReadonlySet<string>; readonly stopped: Stopped },
+    muted: ReadonlySet<string>,
+    stops: Stops,
   ): void {
     this.#sums.take(window, (kind, entity, side, collector) => {
       const view = this.#views[kind];
@@ -133,7 +134,7 @@ export class CallSeries {
       for (const { rhythm } of this.#daily()) rhythm?.adopt(this.#adopted, services.names[this.#adopted]!);
     this.#adoptBlocks(moment.windowMs);
     // Family by family, not entity by entity: a family's columns stay in the cache.
-    for (const kind of ['service', 'edge', 'instance'] as const) this.#golden(kind, moment, missing, muted, stopped);
+    for (const kind of ['service', 'edge', 'instance'] as const) this.#golden(kind, moment, missing, muted, stops);
     this.#tails(moment, muted);
     this.#operations(moment, muted);
     const { tracks } = this.#views.service.duration;
@@ -180,13 +181,7 @@ export class CallSeries {
   }
 
   /** Rate, errors and mean duration of every entity of a kind, from its side. */
-  #golden(
-    kind: Kind,
-    moment: Moment,
-    missing: ReadonlySet<string>,
-    muted: ReadonlySet<string>,
-    stopped: Stopped,
-  ): void {
+  #golden(kind: Kind, moment: Moment, missing: ReadonlySet<string>, muted: ReadonlySet<string>, stops: Stops): void {
     const { rate, errors, duration, presence, side } = this.#views[kind];
     const sums = kind === 'service' ? this.#sums.services : kind === 'edge' ? this.#sums.edges : this.#sums.instances;
     const { size } = kind === 'edge' ? this.#entities.edges : this.#entities.table(kind);
@@ -199,7 +194,9 @@ export class CallSeries {
       // Before the rate learns this window.
       load[i] = rate.load(i, count);
       const complete = presence.isComplete(i, missing);
-      if (kind === 'instance' && count === 0 && stopped.size > 0 && stopped.has(names[i]!)) rate.relearn(i);
+      const isStopped = kind === 'instance' && stops.stopped.size > 0 && stops.stopped.has(names[i]!);
+      if (isStopped && count > 0 && side[i] === 1) stops.answered(names[i]!, moment.turn);
+      if (isStopped && count === 0) rate.relearn(i);
       else if (complete) rate.step(i, moment, count);
       else rate.unknown(i);
       if (kind !== 'service') continue;

@@ -183,8 +183,8 @@ class EnvironmentDetector {
     for (const collector of present) this.#lastSeen.set(collector, this.#turn);
     const missing = missingCollectors(this.#lastSeen, present, window.incomplete, 'call');
     const muted = this.#restarts.step(window.changes, moment);
-    const restarts = { muted, stopped: this.#restarts.stopped };
-    this.#calls.step(window, moment, { missing, gone: takeGone(this.#lastSeen, this.#turn) }, restarts);
+    const collectors = { missing, gone: takeGone(this.#lastSeen, this.#turn) };
+    this.#calls.step(window, moment, collectors, muted, this.#restarts);
     this.#tcp.step(window, moment);
     this.#resources.step(window, moment, muted);
     this.#graph.learn(window);
