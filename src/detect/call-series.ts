@@ -305,6 +305,10 @@ export class CallSeries {
     if (i < side.length) side[i] = 2;
   }
 
+  sweep(window: ClosedWindow): void {
+    for (const i of this.#sums.forgetOperations(window)) this.#operation.vacate(i);
+  }
+
   exportPast(): Past {
     const { names } = this.#entities.services;
     return {

@@ -206,6 +206,22 @@ export class CallSums {
     }
   }
 
+  /** Forgets operations that no leaf names any more, of services that have very many. @returns their numbers */
+  forgetOperations({ callDirectory, names }: ClosedWindow): readonly number[] {
+    if (!this.#mix.hasMany) return [];
+    const { services } = this.#entities;
+    const { keys, width } = callDirectory;
+    const named = new Set<string>();
+    for (const id of callDirectory.since(0)) {
+      const at = id * width;
+      const service = services.find(names.name(keys[at + KEY_CALLEE]!));
+      const side = keys[at + KEY_SIDE] === 1 ? 1 : 0;
+      if (service !== undefined) named.add(`${2 * service + side}\0${names.name(keys[at + KEY_OPERATION]!)}`);
+    }
+    this.#operationOf.clear();
+    return this.#mix.forget((service, side, name) => named.has(`${2 * service + side}\0${name}`));
+  }
+
   #sketch({ histograms }: ClosedWindow): void {
     for (const side of [0, 1] as const) {
       this.buckets[side].take(histograms, side, this.#entities.services.size, this.#serviceOf);

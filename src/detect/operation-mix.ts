@@ -4,6 +4,8 @@
  * window's requests would have at these, as a multiple of what it usually is, is the factor that durations are divided by.
  * Learned windows are forgotten as 1 / 120; an operation keeps what it had while nobody asks for it.
  *
+ * A service with very many operations (names made of what users type) forgets those that no leaf names any more.
+ *
  * Memory: 60 bytes an operation of a service and side, 12 an entity. Cost: O(rows) and O(operations) a window.
  */
 import type { ColumnsState } from './columns.ts';
@@ -17,6 +19,8 @@ const PRIOR_REQUESTS = 20;
 const MOST_TIMES = 4;
 /** Windows of an entity before its usual mix is known. */
 const MIN_WINDOWS = 12;
+/** With more operations than this a service and side forgets those that nobody asked for in hours; else a nightly report stays known. */
+const MOST_KEPT = 1_000;
 /** What the mix explains at most, up and down. */
 const MOST_FACTOR = 4;
 
@@ -42,7 +46,8 @@ type Kind = 'service' | 'edge' | 'instance';
 const KINDS = ['service', 'edge', 'instance'] as const;
 
 export interface MixState {
-  readonly names: readonly string[];
+  /** By number `owner\0operation`; '': nobody's. */
+  readonly keys: readonly string[];
   readonly operations: ColumnsState;
   readonly owners: ColumnsState;
   readonly usual: readonly ColumnsState[];
@@ -51,7 +56,10 @@ export interface MixState {
 export class OperationMix {
   /** `owner\0operation` -> number. */
   readonly #numbers = new Map<string, number>();
-  readonly #names: string[] = [];
+  /** The other way round; '': nobody's. */
+  readonly #keys: string[] = [];
+  /** Numbers of those that are gone, the largest first. */
+  readonly #free: number[] = [];
   readonly #operations = new Columns(OPERATION_SPECS);
   readonly #owners = new Columns(OWNER_SPECS);
   readonly #usual: Readonly<Record<Kind, Columns<keyof typeof USUAL_SPECS>>> = {
@@ -70,8 +78,9 @@ export class OperationMix {
   #sum = new Float64Array(64);
   #weight = new Float64Array(64);
 
+  /** Numbers are below it. */
   get size(): number {
-    return this.#numbers.size;
+    return this.#keys.length;
   }
 
   /** Number of an operation of a service on one side: 1 server, 0 client. */
@@ -80,9 +89,9 @@ export class OperationMix {
     const key = `${owner}\0${name}`;
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
-    const number = this.#numbers.size;
+    const number = this.#free.pop() ?? this.size;
     this.#numbers.set(key, number);
-    this.#names.push(name);
+    this.#keys[number] = key;
     this.#ensure(number + 1, owner + 1);
     this.#operations.array.owner[number] = owner;
     this.#owners.array.operations[owner] = this.#owners.array.operations[owner]! + 1;
@@ -107,7 +116,8 @@ export class OperationMix {
   }
 
   nameOf(operation: number): string {
-    return this.#names[operation] ?? '';
+    const key = this.#keys[operation] ?? '';
+    return key.slice(key.indexOf('\0') + 1);
   }
 
   /** Requests of an operation in a usual window. */
@@ -119,6 +129,35 @@ export class OperationMix {
   isOneOfSeveral(operation: number, side: number): boolean {
     const owner = this.#operations.array.owner[operation]!;
     return (owner & 1) === side && this.#owners.array.operations[owner]! > 1;
+  }
+
+  /** Whether a service has so many that some may be forgotten. */
+  get hasMany(): boolean {
+    return this.#owners.array.operations.some((count) => count > MOST_KEPT);
+  }
+
+  /**
+   * Forgets operations of services that have very many of them; their numbers go to others.
+   * @param isNamed  whether a leaf names one
+   * @returns their numbers
+   */
+  forget(isNamed: (service: number, side: 0 | 1, name: string) => boolean): number[] {
+    const { owner } = this.#operations.array;
+    const operations = this.#owners.array.operations;
+    const gone = Array.from(this.#keys.keys()).filter((number) => {
+      const of = owner[number]!;
+      if (this.#keys[number] === '' || !(operations[of]! > MOST_KEPT)) return false;
+      return !isNamed(of >> 1, (of & 1) as 0 | 1, this.nameOf(number));
+    });
+    for (const number of gone) {
+      operations[owner[number]!] = operations[owner[number]!]! - 1;
+      this.#numbers.delete(this.#keys[number]!);
+      this.#keys[number] = '';
+      this.#operations.clear(number);
+      this.#free.push(number);
+    }
+    this.#free.sort((a, b) => b - a);
+    return gone;
   }
 
   /** Before the rows of a window are summed into `count` and `durationUs`. */
@@ -197,7 +236,7 @@ export class OperationMix {
 
   save(): MixState {
     return {
-      names: [...this.#numbers.keys()],
+      keys: [...this.#keys],
       operations: this.#operations.save(),
       owners: this.#owners.save(),
       usual: KINDS.map((kind) => this.#usual[kind].save()),
@@ -205,9 +244,10 @@ export class OperationMix {
   }
 
   restore(state: MixState): void {
-    state.names.forEach((name, number) => {
-      this.#numbers.set(name, number);
-      this.#names.push(name.slice(name.indexOf('\0') + 1));
+    state.keys.forEach((key, number) => {
+      this.#keys.push(key);
+      if (key === '') this.#free.unshift(number);
+      else this.#numbers.set(key, number);
     });
     this.#operations.load(state.operations);
     this.#owners.load(state.owners);

@@ -93,6 +93,30 @@ describe('the mix of operations', () => {
     expect(shop.window([90, 10], false)).toBeCloseTo(2.7, 0);
   });
 
+  it('forgets operations that no leaf names, of services that have very many', () => {
+    const mix = new OperationMix();
+    for (let k = 0; k < 1_200; k++) mix.operation(3, 1, `op${k}`);
+    for (let k = 0; k < 900; k++) mix.operation(4, 1, `op${k}`);
+    expect(mix.hasMany).toBe(true);
+    const gone = mix.forget((service, side, name) => service === 3 && side === 1 && Number(name.slice(2)) >= 500);
+    expect(gone).toEqual(Array.from({ length: 500 }, (_, k) => k));
+    expect(mix.hasMany).toBe(false);
+    expect([mix.nameOf(7), mix.nameOf(700), mix.nameOf(1_207)]).toEqual(['', 'op700', 'op7']);
+    const restored = new OperationMix();
+    restored.restore(JSON.parse(JSON.stringify(mix.save())));
+    for (const each of [mix, restored]) {
+      expect([each.operation(3, 1, 'op700'), each.operation(4, 1, 'op7')]).toEqual([700, 1_207]);
+      expect([each.operation(5, 0, 'new'), each.operation(5, 0, 'newer')]).toEqual([0, 1]);
+      expect([each.nameOf(0), each.serviceOf(0), each.isOneOfSeveral(0, 0), each.size]).toEqual([
+        'new',
+        5,
+        true,
+        2_100,
+      ]);
+    }
+    expect(restored.save()).toEqual(mix.save());
+  });
+
   it('is the same after a restart', () => {
     const shop = new Shop([1_000, 20_000, 500]);
     shop.windows(100, [80, 5, 15]);
