@@ -77,6 +77,7 @@ export class OperationMix {
   /** By owner, scratch. */
   #sum = new Float64Array(64);
   #weight = new Float64Array(64);
+  #asked = new Float64Array(64);
 
   /** Numbers are below it. */
   get size(): number {
@@ -109,6 +110,7 @@ export class OperationMix {
     this.durationUs = withRoom(this.durationUs, operations);
     this.#sum = withRoom(this.#sum, owners);
     this.#weight = withRoom(this.#weight, owners);
+    this.#asked = withRoom(this.#asked, owners);
   }
 
   serviceOf(operation: number): number {
@@ -198,10 +200,14 @@ export class OperationMix {
     const owners = this.#owners.size;
     const sum = this.#sum.fill(0, 0, owners);
     const weight = this.#weight.fill(0, 0, owners);
+    const asked = this.#asked.fill(0, 0, owners);
+    for (let number = 0; number < this.size; number++)
+      asked[owner[number]!] = asked[owner[number]!]! + this.count[number]!;
     for (let number = 0; number < this.size; number++) {
       const of = owner[number]!;
       const n = this.count[number]!;
-      if (isUsual(of >> 1)) {
+      // A night without requests says nothing of the mix.
+      if (asked[of]! > 0 && isUsual(of >> 1)) {
         share[number] = share[number]! * (1 - SLOW) + n;
         if (n > 0) {
           const most =

@@ -93,6 +93,17 @@ describe('the mix of operations', () => {
     expect(shop.window([90, 10], false)).toBeCloseTo(2.7, 0);
   });
 
+  it('is what it was after a night in which nobody asked for anything', () => {
+    const shop = new Shop(Array.from({ length: 10 }, () => 50_000));
+    const counts = Array.from({ length: 10 }, (_, k) => 20 + k);
+    shop.windows(300, counts);
+    const usual = shop.mix.usualCount(4);
+    const idle = counts.map(() => 0);
+    shop.windows(3_000, idle);
+    expect(shop.mix.usualCount(4)).toBe(usual);
+    expect(shop.window(counts, false)).toBeCloseTo(1, 1);
+  });
+
   it('forgets operations that no leaf names, of services that have very many', () => {
     const mix = new OperationMix();
     for (let k = 0; k < 1_200; k++) mix.operation(3, 1, `op${k}`);
