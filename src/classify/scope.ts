@@ -1,6 +1,7 @@
 /** What belongs to a suspect: its edges, calls, instances and machines (see fact-catalogue.ts). */
 import type { CallLeaf, Comparison, ResourceEntity, TcpEdge } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
+import type { Anomaly } from '../model/incident.ts';
 import { FELT_SYMPTOMS } from '../model/incident.ts';
 import { firstOnsetMs } from '../model/onset.ts';
 import type { Suspect, Walk } from '../model/walk.ts';
@@ -117,11 +118,14 @@ function serviceOf(entity: Entity, suspect: Suspect, comparison: Comparison): st
 function symptomStart(comparison: Comparison, walk: Walk): number {
   const { kind, name } = walk.symptom;
   const { anomalies } = comparison;
-  const own = anomalies.filter((a) => a.entity.kind === kind && a.entity.name === name);
-  // A service that only its ways show. Resources that were busy before are no symptom.
+  const isOwn = ({ entity }: Anomaly): boolean => entity.kind === kind && entity.name === name;
+  // Resources that were busy before are no symptom, nor are requests that were more.
   const felt = anomalies.filter(({ symptom }) => FELT_SYMPTOMS.includes(symptom));
+  // Of a service that only its ways show.
   const ways = felt.filter(({ entity: { from, to } }) => from === name || to === name);
-  const onsetMs = firstOnsetMs([own, ways, felt, anomalies].find(({ length }) => length > 0) ?? []);
+  const onsetMs = firstOnsetMs(
+    [felt.filter(isOwn), ways, anomalies.filter(isOwn), felt, anomalies].find(({ length }) => length > 0) ?? [],
+  );
   return Number.isFinite(onsetMs) ? onsetMs : comparison.current.fromMs;
 }
 

@@ -8,6 +8,7 @@ import type { Entities } from './entities.ts';
 import type { Family, FamilyState, Moment } from './family.ts';
 import type { MixState } from './operation-mix.ts';
 import { OperationMix } from './operation-mix.ts';
+import type { PresenceState } from './presence.ts';
 import type { Restarts } from './restarts.ts';
 import type { RhythmRows } from './rhythm.ts';
 
@@ -16,13 +17,13 @@ const P99_MOST_MIX = 1.25;
 /** Spread of request durations where no sketch says it: twice the mean, typical of web services. */
 const DEFAULT_CV2 = 4;
 /** Instances that were stopped on purpose. */
-type Stopped = Restarts['stopped'];
+type Stops = Pick<Restarts, 'stopped' | 'answered'>;
 
 export interface CallSeriesState {
   readonly mix: MixState;
   readonly families: readonly FamilyState[];
   readonly sides: readonly (readonly number[])[];
-  readonly reporters: readonly (readonly (readonly string[])[])[];
+  readonly reporters: readonly PresenceState[];
 }
 
 /** By metric and name of service: what is remembered for longer than the log that is read again. */
@@ -98,20 +99,23 @@ export class CallSeries {
 
   /**
    * @param missing collectors whose silence makes counts unknown; gone those that are no longer waited for
-   * @param restarts instances (by name) and services that just started, and instances that were stopped
+   * @param muted instances and services (`kind:name`) that just started
    */
   step(
     window: ClosedWindow,
     moment: Moment,
     { missing, gone }: { readonly missing: ReadonlySet<string>; readonly gone: ReadonlySet<string> },
-    { muted, stopped }: { readonly muted: ReadonlySet<string>; readonly stopped: Stopped },
+    muted: ReadonlySet<string>,
+    stops: Stops,
   ): void {
     this.#sums.take(window, (kind, entity, side, collector) => {
       const view = this.#views[kind];
       const preferred = kind === 'edge' ? 0 : 1;
       this.#see(view, entity, side, preferred);
-      if (collector !== '' && view.side[entity] === side) view.presence.add(entity, collector);
+      if (collector !== '' && view.side[entity] === side && view.presence.add(entity, collector))
+        this.#relearn(kind, entity);
     });
+    this.#sums.forget(gone, window);
     const { services, edges, instances } = this.#entities;
     for (const [kind, size] of [
       ['service', services.size],
@@ -121,12 +125,7 @@ export class CallSeries {
       const view = this.#views[kind];
       cover(view, size);
       for (const family of [view.rate, view.errors, view.duration]) family.ensure(size);
-      for (const entity of view.presence.forget(gone)) {
-        view.rate.relearn(entity);
-        if (kind !== 'service') continue;
-        this.#sparse.rate.relearn(entity);
-        this.#drift.rate.relearn(entity);
-      }
+      for (const entity of view.presence.forget(gone)) this.#relearn(kind, entity);
     }
     for (const family of [this.#p99, ...Object.values(this.#sparse), ...Object.values(this.#drift)])
       family.ensure(services.size);
@@ -135,12 +134,18 @@ export class CallSeries {
       for (const { rhythm } of this.#daily()) rhythm?.adopt(this.#adopted, services.names[this.#adopted]!);
     this.#adoptBlocks(moment.windowMs);
     // Family by family, not entity by entity: a family's columns stay in the cache.
-    for (const kind of ['service', 'edge', 'instance'] as const) this.#golden(kind, moment, missing, muted, stopped);
+    for (const kind of ['service', 'edge', 'instance'] as const) this.#golden(kind, moment, missing, muted, stops);
     this.#tails(moment, muted);
     this.#operations(moment, muted);
     const { tracks } = this.#views.service.duration;
     this.#mix.end((service) => !tracks.isSuspect(service));
     this.#gaps(moment);
+  }
+
+  /** Who counts an entity's requests changed: what was learned of them no longer compares. */
+  #relearn(kind: Kind, entity: number): void {
+    const slow = kind === 'service' ? [this.#sparse.rate, this.#drift.rate] : [];
+    for (const family of [this.#views[kind].rate, ...slow]) family.relearn(entity);
   }
 
   /** Blocks go to who is seen from the side they were made of: in the first window after a restart it may be the other. */
@@ -176,13 +181,7 @@ export class CallSeries {
   }
 
   /** Rate, errors and mean duration of every entity of a kind, from its side. */
-  #golden(
-    kind: Kind,
-    moment: Moment,
-    missing: ReadonlySet<string>,
-    muted: ReadonlySet<string>,
-    stopped: Stopped,
-  ): void {
+  #golden(kind: Kind, moment: Moment, missing: ReadonlySet<string>, muted: ReadonlySet<string>, stops: Stops): void {
     const { rate, errors, duration, presence, side } = this.#views[kind];
     const sums = kind === 'service' ? this.#sums.services : kind === 'edge' ? this.#sums.edges : this.#sums.instances;
     const { size } = kind === 'edge' ? this.#entities.edges : this.#entities.table(kind);
@@ -195,7 +194,9 @@ export class CallSeries {
       // Before the rate learns this window.
       load[i] = rate.load(i, count);
       const complete = presence.isComplete(i, missing);
-      if (kind === 'instance' && count === 0 && stopped.size > 0 && stopped.has(names[i]!)) rate.relearn(i);
+      const isStopped = kind === 'instance' && stops.stopped.size > 0 && stops.stopped.has(names[i]!);
+      if (isStopped && count > 0 && side[i] === 1) stops.answered(names[i]!, moment.turn);
+      if (isStopped && count === 0) rate.relearn(i);
       else if (complete) rate.step(i, moment, count);
       else rate.unknown(i);
       if (kind !== 'service') continue;
@@ -219,21 +220,15 @@ export class CallSeries {
       const mute = muted.size > 0 && muted.has(`${kind}:${names[i]}`);
       const cv2 = kind === 'service' ? this.#spread(i, from) : DEFAULT_CV2;
       const mean = sum[i]! / timed[i]!;
-      const service = this.#servedBy(kind, i);
-      const mix = this.#mix.factor(kind, i, service, from, expected[i]!, timed[i]!);
+      const mix = this.#mix.factor(kind, i, expected[i]!, timed[i]!);
       const failing = errors.tracks.isSuspect(i);
       duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute, mix, failing);
-      if (!failing && !duration.tracks.isSuspect(i)) this.#mix.learn(kind, i, service, from, expected[i]!, timed[i]!);
+      if (!failing && !duration.tracks.isSuspect(i)) this.#mix.learn(kind, i, expected[i]!, timed[i]!);
       if (kind !== 'service') continue;
       this.#sparse.duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute, mix, failing);
-      const slowMix = this.#mix.factor(kind, i, service, from, expected[i]!, timed[i]!, 'slow');
+      const slowMix = this.#mix.factor(kind, i, expected[i]!, timed[i]!, 'slow');
       this.#drift.duration.step(i, moment, sum[i]! / slowMix, mute || failing ? Number.NaN : timed[i]!);
     }
-  }
-
-  /** Whose operations entity i answers, or asks for. */
-  #servedBy(kind: Kind, i: number): number {
-    return kind === 'service' ? i : kind === 'edge' ? this.#sums.calleeOfEdge(i) : this.#sums.serviceOfInstance(i);
   }
 
   /** Squared coefficient of variation of a service's durations, from its sketch where there is one. */
@@ -251,7 +246,7 @@ export class CallSeries {
       const from = side[i] as 0 | 1;
       const { timed, expected } = this.#sums.services[from];
       const n = timed[i]!;
-      const mix = this.#mix.factor('service', i, i, from, expected[i]!, n);
+      const mix = this.#mix.factor('service', i, expected[i]!, n);
       // Of another mix of operations the tail is another one.
       const isUsualMix = mix < P99_MOST_MIX && mix > 1 / P99_MOST_MIX;
       const p99 = n >= P99_VOLUME && isUsualMix ? this.#sums.buckets[from].quantile(i, 0.99) : Number.NaN;
@@ -270,7 +265,11 @@ export class CallSeries {
     this.#operation.ensure(this.#mix.size);
     for (let i = 0; i < this.#mix.size; i++) {
       const service = this.#mix.serviceOf(i);
-      if (!this.#mix.isOneOfSeveral(i, side[service]!)) continue;
+      if (!this.#mix.isOneOfSeveral(i, side[service]!)) {
+        // Its service is seen from the other side now.
+        this.#operation.unknown(i);
+        continue;
+      }
       const mute = muted.size > 0 && muted.has(`service:${names[service]}`);
       this.#operation.step(i, moment, this.#load.service[service]!, mute);
     }
@@ -305,6 +304,10 @@ export class CallSeries {
     presence.clear(i);
     this.#mix.vacate(kind, i);
     if (i < side.length) side[i] = 2;
+  }
+
+  sweep(window: ClosedWindow): void {
+    for (const i of this.#sums.forgetOperations(window)) this.#operation.vacate(i);
   }
 
   exportPast(): Past {

@@ -23,7 +23,7 @@ export class Sums {
   duration = new Float64Array(64);
   /** Requests whose duration is known. */
   timed = new Float64Array(64);
-  /** What these would take if each operation took what it usually does, µs. */
+  /** What these would take if each operation took what it usually does, in means of its service's usual mix. */
   expected = new Float64Array(64);
 
   reset(size: number): void {
@@ -78,9 +78,6 @@ export class CallSums {
   #leaves = new Int32Array(0);
   /** Id of the collector it was told with; 0: no window had the leaf. */
   #reporter = new Uint32Array(0);
-  /** Whose operations an edge asks for, and an instance answers: number of a service. */
-  #serviceOfEdge = new Int32Array(0);
-  #serviceOfInstance = new Int32Array(0);
   /** Service, side and name id of an operation -> its number. */
   readonly #operationOf = new Map<number, number>();
   /** Name id of a callee -> its service + 1. */
@@ -105,7 +102,7 @@ export class CallSums {
     const reporter = this.#reporter;
     const mix = this.#mix;
     mix.begin();
-    const { expectedUs, count: asked, durationUs: took } = mix;
+    const { expected: usual, count: asked, durationUs: took } = mix;
     for (let r = 0; r < rows; r++) {
       const id = leaf[r]!;
       const at = id * LEAF;
@@ -114,7 +111,7 @@ export class CallSums {
       const failed = errors[r]!;
       const duration = durationSumUs[r]!;
       const operation = leaves[at + LEAF_OPERATION]!;
-      const expected = n * expectedUs[operation]!;
+      const expected = n * usual[operation]!;
       if (!Number.isNaN(duration)) {
         asked[operation] = asked[operation]! + n;
         took[operation] = took[operation]! + duration;
@@ -171,8 +168,6 @@ export class CallSums {
     this.#leaves[to] = resolve.service(callee);
     this.#leaves[to + LEAF_EDGE] = resolve.edge(caller, callee);
     this.#leaves[to + LEAF_INSTANCE] = resolve.instance(instance, callee, keys[at + KEY_CALLEE_MACHINE]!);
-    this.#serviceOfEdge = noted(this.#serviceOfEdge, this.#leaves[to + LEAF_EDGE]!, this.#leaves[to]!);
-    this.#serviceOfInstance = noted(this.#serviceOfInstance, this.#leaves[to + LEAF_INSTANCE]!, this.#leaves[to]!);
     const side = keys[at + KEY_SIDE] === 1 ? 1 : 0;
     this.#leaves[to + LEAF_SIDE] = side;
     this.#leaves[to + LEAF_OPERATION] = this.#operation(this.#leaves[to]!, side, keys[at + KEY_OPERATION]!, resolve);
@@ -201,12 +196,30 @@ export class CallSums {
     }
   }
 
-  calleeOfEdge(i: number): number {
-    return this.#serviceOfEdge[i] ?? 0;
+  /** Collectors that are no longer waited for: what they report again is news. */
+  forget(gone: ReadonlySet<string>, { callDirectory, names }: ClosedWindow): void {
+    if (gone.size === 0) return;
+    const reporter = this.#reporter;
+    for (const id of callDirectory.since(0)) {
+      const by = reporter[id]!;
+      if (by !== 0 && by !== MANY_COLLECTORS && gone.has(names.name(by))) reporter[id] = 0;
+    }
   }
 
-  serviceOfInstance(i: number): number {
-    return this.#serviceOfInstance[i] ?? 0;
+  /** Forgets operations that no leaf names any more, of services that have very many. @returns their numbers */
+  forgetOperations({ callDirectory, names }: ClosedWindow): readonly number[] {
+    if (!this.#mix.hasMany) return [];
+    const { services } = this.#entities;
+    const { keys, width } = callDirectory;
+    const named = new Set<string>();
+    for (const id of callDirectory.since(0)) {
+      const at = id * width;
+      const service = services.find(names.name(keys[at + KEY_CALLEE]!));
+      const side = keys[at + KEY_SIDE] === 1 ? 1 : 0;
+      if (service !== undefined) named.add(`${2 * service + side}\0${names.name(keys[at + KEY_OPERATION]!)}`);
+    }
+    this.#operationOf.clear();
+    return this.#mix.forget((service, side, name) => named.has(`${2 * service + side}\0${name}`));
   }
 
   #sketch({ histograms }: ClosedWindow): void {
@@ -214,11 +227,4 @@ export class CallSums {
       this.buckets[side].take(histograms, side, this.#entities.services.size, this.#serviceOf);
     }
   }
-}
-
-function noted(column: Int32Array<ArrayBuffer>, i: number, value: number): Int32Array<ArrayBuffer> {
-  if (i < 0) return column;
-  const next = withRoom(column, i + 1);
-  next[i] = value;
-  return next;
 }

@@ -16,6 +16,9 @@ export const OUTSIDE: ReadonlySet<string> = new Set(['external', 'unknown', ''])
 /** Share of a machine's instances that must be abnormal at once to be one matter. */
 const MOST = 0.5;
 
+/** By caller. */
+export type StatedCalls = readonly (readonly [string, readonly string[]])[];
+
 export class CallGraph {
   /** Calls that topology records state. */
   readonly #stated = new Map<string, Set<string>>();
@@ -43,6 +46,14 @@ export class CallGraph {
     const callees = this.#stated.get(from);
     if (callees === undefined) this.#stated.set(from, new Set([to]));
     else callees.add(to);
+  }
+
+  save(): StatedCalls {
+    return [...this.#stated].map(([from, to]) => [from, [...to]] as const);
+  }
+
+  restore(stated: StatedCalls): void {
+    for (const [from, to] of stated) this.#stated.set(from, new Set(to));
   }
 
   /** Takes in the edges that are new since it was last asked. */

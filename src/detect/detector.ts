@@ -9,6 +9,7 @@ import type { CallSeriesState, Past } from './call-series.ts';
 import { CallSeries } from './call-series.ts';
 import type { DetectConfig } from './config.ts';
 import { DEFAULT_DETECT_CONFIG } from './config.ts';
+import type { StatedCalls } from './connect.ts';
 import { CallGraph, OUTSIDE } from './connect.ts';
 import type { EntitiesState } from './entities.ts';
 import { Entities } from './entities.ts';
@@ -39,6 +40,7 @@ interface EnvironmentState {
   readonly lastMs: number;
   readonly lastSeen: readonly (readonly [string, number])[];
   readonly entities: EntitiesState;
+  readonly stated: StatedCalls;
   readonly calls: CallSeriesState;
   readonly tcp: readonly FamilyState[];
   readonly resources: ResourceState;
@@ -181,8 +183,8 @@ class EnvironmentDetector {
     for (const collector of present) this.#lastSeen.set(collector, this.#turn);
     const missing = missingCollectors(this.#lastSeen, present, window.incomplete, 'call');
     const muted = this.#restarts.step(window.changes, moment);
-    const restarts = { muted, stopped: this.#restarts.stopped };
-    this.#calls.step(window, moment, { missing, gone: takeGone(this.#lastSeen, this.#turn) }, restarts);
+    const collectors = { missing, gone: takeGone(this.#lastSeen, this.#turn) };
+    this.#calls.step(window, moment, collectors, muted, this.#restarts);
     this.#tcp.step(window, moment);
     this.#resources.step(window, moment, muted);
     this.#graph.learn(window);
@@ -261,6 +263,7 @@ class EnvironmentDetector {
       lastMs: this.#lastMs,
       lastSeen: [...this.#lastSeen],
       entities: this.#entities.save(),
+      stated: this.#graph.save(),
       calls: this.#calls.save(),
       tcp: this.#tcp.save(),
       resources: this.#resources.save(),
@@ -276,6 +279,7 @@ class EnvironmentDetector {
     this.#lastMs = state.lastMs;
     for (const [collector, turn] of state.lastSeen) this.#lastSeen.set(collector, turn);
     this.#entities.load(state.entities);
+    this.#graph.restore(state.stated);
     this.#calls.restore(state.calls);
     this.#tcp.restore(state.tcp);
     this.#resources.restore(state.resources);

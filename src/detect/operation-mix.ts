@@ -4,6 +4,8 @@
  * window's requests would have at these, as a multiple of what it usually is, is the factor that durations are divided by.
  * Learned windows are forgotten as 1 / 120; an operation keeps what it had while nobody asks for it.
  *
+ * A service with very many operations (names made of what users type) forgets those that no leaf names any more.
+ *
  * Memory: 60 bytes an operation of a service and side, 12 an entity. Cost: O(rows) and O(operations) a window.
  */
 import type { ColumnsState } from './columns.ts';
@@ -17,6 +19,8 @@ const PRIOR_REQUESTS = 20;
 const MOST_TIMES = 4;
 /** Windows of an entity before its usual mix is known. */
 const MIN_WINDOWS = 12;
+/** With more operations than this a service and side forgets those that nobody asked for in hours; else a nightly report stays known. */
+const MOST_KEPT = 1_000;
 /** What the mix explains at most, up and down. */
 const MOST_FACTOR = 4;
 
@@ -42,7 +46,8 @@ type Kind = 'service' | 'edge' | 'instance';
 const KINDS = ['service', 'edge', 'instance'] as const;
 
 export interface MixState {
-  readonly names: readonly string[];
+  /** By number `owner\0operation`; '': nobody's. */
+  readonly keys: readonly string[];
   readonly operations: ColumnsState;
   readonly owners: ColumnsState;
   readonly usual: readonly ColumnsState[];
@@ -51,7 +56,10 @@ export interface MixState {
 export class OperationMix {
   /** `owner\0operation` -> number. */
   readonly #numbers = new Map<string, number>();
-  readonly #names: string[] = [];
+  /** The other way round; '': nobody's. */
+  readonly #keys: string[] = [];
+  /** Numbers of those that are gone, the largest first. */
+  readonly #free: number[] = [];
   readonly #operations = new Columns(OPERATION_SPECS);
   readonly #owners = new Columns(OWNER_SPECS);
   readonly #usual: Readonly<Record<Kind, Columns<keyof typeof USUAL_SPECS>>> = {
@@ -61,15 +69,19 @@ export class OperationMix {
   };
   /** By operation: what a request of it is expected to take, µs; 0: nothing is known of its service. */
   expectedUs = new Float64Array(64);
+  /** The same in means of its service's usual mix, so that a service that gets slower as a whole changes nothing; 1: not known. */
+  expected = new Float64Array(64);
   /** By operation: requests of this window whose duration is known, and their durations. */
   count = new Float64Array(64);
   durationUs = new Float64Array(64);
   /** By owner, scratch. */
   #sum = new Float64Array(64);
   #weight = new Float64Array(64);
+  #asked = new Float64Array(64);
 
+  /** Numbers are below it. */
   get size(): number {
-    return this.#numbers.size;
+    return this.#keys.length;
   }
 
   /** Number of an operation of a service on one side: 1 server, 0 client. */
@@ -78,13 +90,14 @@ export class OperationMix {
     const key = `${owner}\0${name}`;
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
-    const number = this.#numbers.size;
+    const number = this.#free.pop() ?? this.size;
     this.#numbers.set(key, number);
-    this.#names.push(name);
+    this.#keys[number] = key;
     this.#ensure(number + 1, owner + 1);
     this.#operations.array.owner[number] = owner;
     this.#owners.array.operations[owner] = this.#owners.array.operations[owner]! + 1;
     this.expectedUs[number] = toParts(this.#owners.array.meanUs[owner]!);
+    this.expected[number] = 1;
     return number;
   }
 
@@ -92,10 +105,12 @@ export class OperationMix {
     this.#operations.ensure(operations);
     this.#owners.ensure(owners);
     this.expectedUs = withRoom(this.expectedUs, operations);
+    this.expected = withRoom(this.expected, operations);
     this.count = withRoom(this.count, operations);
     this.durationUs = withRoom(this.durationUs, operations);
     this.#sum = withRoom(this.#sum, owners);
     this.#weight = withRoom(this.#weight, owners);
+    this.#asked = withRoom(this.#asked, owners);
   }
 
   serviceOf(operation: number): number {
@@ -103,7 +118,8 @@ export class OperationMix {
   }
 
   nameOf(operation: number): string {
-    return this.#names[operation] ?? '';
+    const key = this.#keys[operation] ?? '';
+    return key.slice(key.indexOf('\0') + 1);
   }
 
   /** Requests of an operation in a usual window. */
@@ -117,6 +133,35 @@ export class OperationMix {
     return (owner & 1) === side && this.#owners.array.operations[owner]! > 1;
   }
 
+  /** Whether a service has so many that some may be forgotten. */
+  get hasMany(): boolean {
+    return this.#owners.array.operations.some((count) => count > MOST_KEPT);
+  }
+
+  /**
+   * Forgets operations of services that have very many of them; their numbers go to others.
+   * @param isNamed  whether a leaf names one
+   * @returns their numbers
+   */
+  forget(isNamed: (service: number, side: 0 | 1, name: string) => boolean): number[] {
+    const { owner } = this.#operations.array;
+    const operations = this.#owners.array.operations;
+    const gone = Array.from(this.#keys.keys()).filter((number) => {
+      const of = owner[number]!;
+      if (this.#keys[number] === '' || !(operations[of]! > MOST_KEPT)) return false;
+      return !isNamed(of >> 1, (of & 1) as 0 | 1, this.nameOf(number));
+    });
+    for (const number of gone) {
+      operations[owner[number]!] = operations[owner[number]!]! - 1;
+      this.#numbers.delete(this.#keys[number]!);
+      this.#keys[number] = '';
+      this.#operations.clear(number);
+      this.#free.push(number);
+    }
+    this.#free.sort((a, b) => b - a);
+    return gone;
+  }
+
   /** Before the rows of a window are summed into `count` and `durationUs`. */
   begin(): void {
     this.count.fill(0, 0, this.size);
@@ -124,38 +169,22 @@ export class OperationMix {
   }
 
   /**
-   * @param service  that entity i of a kind belongs to: an edge's callee
-   * @param expectedUs  sum of `expectedUs` over the entity's `n` requests of this window
+   * @param expected  sum of `expected` over the `n` requests of entity i of a kind in this window, of whichever services
+   * @param span  "usual" is the mix of ten minutes, or of two hours
    * @returns how many times as long as usual these requests would take if each operation took what it usually does; 1
    *   where the usual mix is not known
-   * @param span  "usual" is the mix of ten minutes, or of two hours
    */
-  factor(
-    kind: Kind,
-    i: number,
-    service: number,
-    side: 0 | 1,
-    expectedUs: number,
-    n: number,
-    span: 'usual' | 'slow' = 'usual',
-  ): number {
+  factor(kind: Kind, i: number, expected: number, n: number, span: 'usual' | 'slow' = 'usual'): number {
     const { size, array } = this.#usual[kind];
-    if (i >= size || array.windows[i]! < MIN_WINDOWS) return 1;
-    const ratio = this.#ratio(service, side, expectedUs, n);
-    const factor = ratio / array[span][i]!;
+    if (i >= size || array.windows[i]! < MIN_WINDOWS || !(n > 0)) return 1;
+    const factor = expected / n / array[span][i]!;
     return Number.isNaN(factor) ? 1 : Math.min(MOST_FACTOR, Math.max(1 / MOST_FACTOR, factor));
   }
 
-  /** To the mean of its service's usual mix, so that a service that gets slower as a whole changes nothing. */
-  #ratio(service: number, side: 0 | 1, expectedUs: number, n: number): number {
-    const mean = this.#owners.array.meanUs[2 * service + side];
-    return mean !== undefined && mean > 0 && n > 0 ? expectedUs / n / mean : Number.NaN;
-  }
-
   /** Entity i's mix of this window is usual. */
-  learn(kind: Kind, i: number, service: number, side: 0 | 1, expectedUs: number, n: number): void {
-    const ratio = this.#ratio(service, side, expectedUs, n);
-    if (Number.isNaN(ratio)) return;
+  learn(kind: Kind, i: number, expected: number, n: number): void {
+    if (!(n > 0)) return;
+    const ratio = expected / n;
     const columns = this.#usual[kind];
     columns.ensure(i + 1);
     const { usual, slow, windows } = columns.array;
@@ -171,10 +200,14 @@ export class OperationMix {
     const owners = this.#owners.size;
     const sum = this.#sum.fill(0, 0, owners);
     const weight = this.#weight.fill(0, 0, owners);
+    const asked = this.#asked.fill(0, 0, owners);
+    for (let number = 0; number < this.size; number++)
+      asked[owner[number]!] = asked[owner[number]!]! + this.count[number]!;
     for (let number = 0; number < this.size; number++) {
       const of = owner[number]!;
       const n = this.count[number]!;
-      if (isUsual(of >> 1)) {
+      // A night without requests says nothing of the mix.
+      if (asked[of]! > 0 && isUsual(of >> 1)) {
         share[number] = share[number]! * (1 - SLOW) + n;
         if (n > 0) {
           const most =
@@ -194,10 +227,12 @@ export class OperationMix {
   #expect(): void {
     const { owner, count, durationUs } = this.#operations.array;
     const { meanUs } = this.#owners.array;
-    for (let number = 0; number < this.size; number++)
-      this.expectedUs[number] = toParts(
-        (durationUs[number]! + PRIOR_REQUESTS * meanUs[owner[number]!]!) / (count[number]! + PRIOR_REQUESTS),
-      );
+    for (let number = 0; number < this.size; number++) {
+      const mean = meanUs[owner[number]!]!;
+      const us = (durationUs[number]! + PRIOR_REQUESTS * mean) / (count[number]! + PRIOR_REQUESTS);
+      this.expectedUs[number] = toParts(us);
+      this.expected[number] = mean > 0 ? toParts(us / mean, 65_536) : 1;
+    }
   }
 
   /** Entity i of a kind is gone for good. */
@@ -207,7 +242,7 @@ export class OperationMix {
 
   save(): MixState {
     return {
-      names: [...this.#numbers.keys()],
+      keys: [...this.#keys],
       operations: this.#operations.save(),
       owners: this.#owners.save(),
       usual: KINDS.map((kind) => this.#usual[kind].save()),
@@ -215,9 +250,10 @@ export class OperationMix {
   }
 
   restore(state: MixState): void {
-    state.names.forEach((name, number) => {
-      this.#numbers.set(name, number);
-      this.#names.push(name.slice(name.indexOf('\0') + 1));
+    state.keys.forEach((key, number) => {
+      this.#keys.push(key);
+      if (key === '') this.#free.unshift(number);
+      else this.#numbers.set(key, number);
     });
     this.#operations.load(state.operations);
     this.#owners.load(state.owners);
@@ -229,7 +265,7 @@ export class OperationMix {
   }
 }
 
-/** To 1 / 1024: sums of such numbers are exact, and so the same in whatever order rows come. */
-function toParts(value: number): number {
-  return Math.round(value * 1_024) / 1_024;
+/** To so many parts of 1: sums of such numbers are exact, and so the same in whatever order rows come. */
+function toParts(value: number, parts: number = 1_024): number {
+  return Math.round(value * parts) / parts;
 }

@@ -10,6 +10,12 @@ const FORGET_WINDOWS = 12;
 /** Reporters kept beside each other; most entities have no more. */
 const BESIDE = 2;
 
+export interface PresenceState {
+  /** By entity. */
+  readonly reporters: readonly (readonly string[])[];
+  readonly lost: readonly number[];
+}
+
 export class Presence {
   /** Collectors by number. */
   readonly #collectors: string[] = [];
@@ -18,9 +24,17 @@ export class Presence {
   #beside = new Uint32Array(64 * BESIDE);
   /** Entity -> the rest. */
   readonly #more = new Map<number, number[]>();
+  /** Entities all of whose reporters were forgotten: nobody counts them. */
+  readonly #lost = new Set<number>();
   #size = 0;
 
-  add(entity: number, collector: string): void {
+  /** @returns true: nobody counted it any more; what was learned meanwhile is no traffic */
+  add(entity: number, collector: string): boolean {
+    this.#put(entity, collector);
+    return this.#lost.delete(entity);
+  }
+
+  #put(entity: number, collector: string): void {
     this.#cover(entity + 1);
     const number = this.#number(collector);
     for (let at = entity * BESIDE; at < (entity + 1) * BESIDE; at++) {
@@ -65,6 +79,7 @@ export class Presence {
   clear(entity: number): void {
     this.#beside.fill(0, entity * BESIDE, (entity + 1) * BESIDE);
     this.#more.delete(entity);
+    this.#lost.delete(entity);
   }
 
   /** True when nothing of the entity can be missing from the window. */
@@ -81,22 +96,26 @@ export class Presence {
       const list = this.#of(entity);
       if (!list.some((collector) => gone.has(collector))) continue;
       this.clear(entity);
-      for (const collector of list) if (!gone.has(collector)) this.add(entity, collector);
+      const left = list.filter((collector) => !gone.has(collector));
+      for (const collector of left) this.#put(entity, collector);
+      if (left.length === 0) this.#lost.add(entity);
       hit.push(entity);
     }
     return hit;
   }
 
-  save(): readonly (readonly string[])[] {
-    return Array.from({ length: this.#size }, (_, entity) => this.#of(entity));
+  save(): PresenceState {
+    const reporters = Array.from({ length: this.#size }, (_, entity) => this.#of(entity));
+    return { reporters, lost: [...this.#lost].sort((a, b) => a - b) };
   }
 
-  load(reporters: readonly (readonly string[])[]): void {
+  load({ reporters, lost }: PresenceState): void {
     this.#cover(reporters.length);
     reporters.forEach((list, entity) => {
       this.clear(entity);
-      for (const collector of list) this.add(entity, collector);
+      for (const collector of list) this.#put(entity, collector);
     });
+    for (const entity of lost) this.#lost.add(entity);
   }
 }
 

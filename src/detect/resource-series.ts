@@ -216,12 +216,15 @@ export class ResourceSeries {
     const fields = this.#gather(window);
     const windowUs = window.windowMs * 1000;
     for (const kind of ['instance', 'machine'] as const) {
-      const { gauges: specs, counts } = this.#kinds[kind];
+      const { gauges: specs, counts, extra } = this.#kinds[kind];
       const table = this.#entities.table(kind);
       for (const family of allOf(this.#kinds[kind])) {
         family.ensure(table.size);
         for (const i of [...family.tracks.live]) if (!fields[kind].has(i)) family.unknown(i);
       }
+      for (const [name, family] of extra)
+        for (const i of [...family.tracks.live])
+          if (fields[kind].has(i) && fields[kind].get(i)![name] === undefined) family.unknown(i);
       this.#last[kind].ensure(table.size);
       for (const [i, values] of fields[kind]) {
         this.#last[kind].array.turn[i] = moment.turn;

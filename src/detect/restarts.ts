@@ -15,6 +15,8 @@ const MUTE_AGAIN_WINDOWS = 36;
 const SERVICE_MUTE_RATIO = 0.5;
 /** Stopped instances are remembered for so long. */
 const STOPPED_WINDOWS = 720;
+/** Answers later than this are those of a process that goes on, not the last ones of the one that ended. */
+const LAST_ANSWERS_WINDOWS = 2;
 /** A crash is shown as evidence for this long. */
 const CRASH_WINDOWS = 12;
 /** Rare events have no distribution: certain when seen. */
@@ -68,6 +70,11 @@ export class Restarts {
   /** Instances that were stopped on purpose and have not started again: that nobody calls them is no news. */
   get stopped(): { has(instance: string): boolean; readonly size: number } {
     return this.#stopped;
+  }
+
+  /** An instance answers: what stopped was not all of it (a process that handed over to the next, one of several). */
+  answered(instance: string, turn: number): void {
+    if (turn - (this.#stopped.get(instance) ?? turn) > LAST_ANSWERS_WINDOWS) this.#stopped.delete(instance);
   }
 
   #mute(key: string, turn: number): void {

@@ -21,6 +21,8 @@ export interface Tenant {
   /** Whether entity i had records of its own since a turn. */
   isSeenSince?(kind: Kind, i: number, turn: number): boolean;
   vacate(kind: Kind, i: number): void;
+  /** Gives up what no leaf names any more, of kinds of its own. */
+  sweep?(window: ClosedWindow): void;
 }
 
 export class Vanished {
@@ -47,6 +49,7 @@ export class Vanished {
       for (const i of gone) for (const tenant of this.#tenants) tenant.vacate(kind, i);
       this.#entities.forget(kind, gone);
     }
+    for (const tenant of this.#tenants) tenant.sweep?.(window);
     this.#entities.forgetPlaces((name) => named.has(name));
   }
 

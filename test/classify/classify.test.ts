@@ -121,6 +121,18 @@ describe('packet loss', () => {
     );
     expect((await verdict({ calls: slowEdge, tcp: [at], anomalies: [busy] }, who)).faultClass).not.toBe('packet_loss');
   });
+
+  it('is not late for requests that were more before: these are no symptom of who got slow', async () => {
+    const at = tcp('gateway', 'orders', 'client', healthyTcp([pair('retransmits', 0.2, 45, { onsetMs: START })]));
+    const gateway = { kind: 'service', name: 'gateway' } as const;
+    const more = anomaly(gateway, 'request_rate_per_s', 'traffic_rise', 10, 18, START - 120_000);
+    const who = suspect(toOrders, 'network', 0.9);
+    for (const entity of [gateway, toOrders]) {
+      const slow = anomaly(entity, 'duration_mean_us', 'latency_rise', 10_000, 80_000);
+      const v = await verdict({ calls: slowEdge, tcp: [at], anomalies: [more, slow] }, who);
+      expect(v.faultClass).toBe('packet_loss');
+    }
+  });
 });
 
 describe('connections', () => {

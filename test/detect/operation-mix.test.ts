@@ -18,13 +18,13 @@ class Shop {
     let expected = 0;
     counts.forEach((n, k) => {
       const number = mix.operation(0, 1, `op${k}`);
-      expected += n * mix.expectedUs[number]!;
+      expected += n * mix.expected[number]!;
       mix.count[number] = n;
       mix.durationUs[number] = n * this.usUs[k]!;
     });
     const n = counts.reduce((sum, count) => sum + count, 0);
-    const factor = mix.factor('service', 0, 0, 1, expected, n);
-    if (isUsual) mix.learn('service', 0, 0, 1, expected, n);
+    const factor = mix.factor('service', 0, expected, n);
+    if (isUsual) mix.learn('service', 0, expected, n);
     mix.end(() => isUsual);
     return factor;
   }
@@ -66,8 +66,8 @@ describe('the mix of operations', () => {
     const plain = new Shop([1_000]);
     plain.windows(100, [50]);
     expect(plain.window([500], false)).toBeCloseTo(1, 4);
-    expect(plain.mix.factor('service', 7, 7, 1, 1_000, 10)).toBe(1);
-    expect(plain.mix.factor('service', 0, 0, 1, 0, 0)).toBe(1);
+    expect(plain.mix.factor('service', 7, 1_000, 10)).toBe(1);
+    expect(plain.mix.factor('service', 0, 0, 0)).toBe(1);
   });
 
   it('takes a new operation for a usual one: whether it is slow is not known', () => {
@@ -91,6 +91,41 @@ describe('the mix of operations', () => {
     shop.windows(2_000, [100, 0]);
     expect(shop.window([50, 50], false)).toBe(4);
     expect(shop.window([90, 10], false)).toBeCloseTo(2.7, 0);
+  });
+
+  it('is what it was after a night in which nobody asked for anything', () => {
+    const shop = new Shop(Array.from({ length: 10 }, () => 50_000));
+    const counts = Array.from({ length: 10 }, (_, k) => 20 + k);
+    shop.windows(300, counts);
+    const usual = shop.mix.usualCount(4);
+    const idle = counts.map(() => 0);
+    shop.windows(3_000, idle);
+    expect(shop.mix.usualCount(4)).toBe(usual);
+    expect(shop.window(counts, false)).toBeCloseTo(1, 1);
+  });
+
+  it('forgets operations that no leaf names, of services that have very many', () => {
+    const mix = new OperationMix();
+    for (let k = 0; k < 1_200; k++) mix.operation(3, 1, `op${k}`);
+    for (let k = 0; k < 900; k++) mix.operation(4, 1, `op${k}`);
+    expect(mix.hasMany).toBe(true);
+    const gone = mix.forget((service, side, name) => service === 3 && side === 1 && Number(name.slice(2)) >= 500);
+    expect(gone).toEqual(Array.from({ length: 500 }, (_, k) => k));
+    expect(mix.hasMany).toBe(false);
+    expect([mix.nameOf(7), mix.nameOf(700), mix.nameOf(1_207)]).toEqual(['', 'op700', 'op7']);
+    const restored = new OperationMix();
+    restored.restore(JSON.parse(JSON.stringify(mix.save())));
+    for (const each of [mix, restored]) {
+      expect([each.operation(3, 1, 'op700'), each.operation(4, 1, 'op7')]).toEqual([700, 1_207]);
+      expect([each.operation(5, 0, 'new'), each.operation(5, 0, 'newer')]).toEqual([0, 1]);
+      expect([each.nameOf(0), each.serviceOf(0), each.isOneOfSeveral(0, 0), each.size]).toEqual([
+        'new',
+        5,
+        true,
+        2_100,
+      ]);
+    }
+    expect(restored.save()).toEqual(mix.save());
   });
 
   it('is the same after a restart', () => {
