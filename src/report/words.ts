@@ -47,7 +47,8 @@ export function phenomenon(
   const said = new Set(telling.map(({ symptom }) => KIND[symptom]));
   const explained = toldLedgers(causes, walk.ledgers);
   const left = walk.ledgers.filter(
-    (ledger, i) => !said.has(ledger.kind) && (explained.includes(ledger) || (telling.length === 0 && i === 0)),
+    (ledger, i) =>
+      !said.has(ledger.kind) && (explained.includes(ledger) || (telling.length === 0 && i === 0 && isWorse(ledger))),
   );
   const changes = [
     ...telling.map((a) => changeWords(a)),
@@ -63,6 +64,11 @@ export function phenomenon(
   const grew = telling.length > 0 && telling.every(({ grownMs }) => grownMs !== undefined);
   const since = `${grew ? 'little by little ' : ''}since ${formatTime(incident.startMs)}`;
   return `${entityWords(at)}: ${what}, ${since}.${reach}`;
+}
+
+/** Faster, or with fewer errors, is nobody's symptom: then only a way to somebody is abnormal. */
+function isWorse({ kind, change }: Ledger): boolean {
+  return kind === 'traffic' || change > 0;
 }
 
 /** The change a ledger explains: what the symptom's service shows where it raised no alarm of its own. */

@@ -319,6 +319,21 @@ describe('report', () => {
     expect((await at({ kind: 'instance', name: 'orders-1' }, [crash, again]))[0]).toEqual([]);
   });
 
+  it('says which way got slow, not that the service it leads from got faster', async () => {
+    const way = edge('gateway', 'orders');
+    const base = await input(WORLD, walk([suspect(way, 'network', 0.9)]));
+    const [ledger] = base.walk.ledgers;
+    const faster = { ...ledger!, change: -3_000, baseline: 24_000, current: 21_000, entries: [] };
+    const slow = anomaly(way, 'duration_mean_us', 'latency_rise', 9_270, 15_800);
+    const report = buildReport({
+      ...base,
+      walk: { ...base.walk, ledgers: [faster], suspects: [] },
+      verdicts: [],
+      incident: { ...base.incident, anomalies: [slow] },
+    });
+    expect(report.phenomenon).toContain('gateway: gateway → orders mean latency rose from 9.27 ms to 15.8 ms, since');
+  });
+
   it('dates a cause by its own evidence, not by what those who wait for it show', async () => {
     const since = async (own: number, ofWaiting: number, evidence?: number): Promise<number | null | undefined> => {
       const db = { ...suspect(service('db'), 'self', 0.8), onsetMs: START + own };
