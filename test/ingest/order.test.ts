@@ -1,0 +1,48 @@
+/** What a window, a comparison and a report say depends on neither the order of batches nor on what is open meanwhile. */
+import { describe, expect, it } from 'vitest';
+import { ChurningSystem } from '../../bench/churn/system.ts';
+import { createRuleSet } from '../../src/classify/index.ts';
+import { BUILT_IN_RULES } from '../../src/engine/create.ts';
+import type { IngestConfig } from '../../src/ingest/index.ts';
+import type { AnyBatch } from '../../src/model/records.ts';
+import { createPipeline } from '../../src/pipeline.ts';
+import { createRandom, shuffled } from '../../src/stats/random.ts';
+import { T0, WINDOW_MS } from './shop.ts';
+
+/** A minute in detail, 16 minutes of sums behind it. */
+const SHORT = { detailWindows: 12, detailWindowsMax: 12, minuteBlocks: 1, forgetEveryWindows: 12 };
+const START = T0 - (T0 % 960_000);
+
+async function reports(input: readonly AnyBatch[], ingest: Partial<IngestConfig>): Promise<string[]> {
+  const pipeline = createPipeline({
+    rules: createRuleSet(BUILT_IN_RULES),
+    configHash: 'test',
+    ingest: { ...ingest, latenessMs: 15_000 },
+  });
+  const outcomes = [];
+  for (const batch of input) outcomes.push(...(await pipeline.accept(batch)).outcomes);
+  outcomes.push(...(await pipeline.flush()));
+  return outcomes.flatMap(({ reports: told }) => told.map((report) => JSON.stringify(report)));
+}
+
+describe('reports', () => {
+  it.each([1, 2, 3])(
+    'are the same when one batch closes several windows and little is kept singly (seed %i)',
+    async (seed) => {
+      const system = new ChurningSystem(
+        { services: 5, instances: 10, callees: 2, perMachine: 4, addresses: false },
+        seed,
+      );
+      const batches = Array.from({ length: 200 }, (_, w) => {
+        system.slow = w >= 150 && w < 186 ? 2 : undefined;
+        return system.window(START + w * WINDOW_MS);
+      }).flat();
+      const expected = await reports(batches, SHORT);
+      expect(expected.length).toBeGreaterThan(1);
+      const random = createRandom(seed);
+      const mixed: AnyBatch[] = [];
+      for (let i = 0; i < batches.length; i += 12) mixed.push(...shuffled(batches.slice(i, i + 12), random));
+      expect(await reports(mixed, SHORT)).toEqual(expected);
+    },
+  );
+});
