@@ -65,9 +65,7 @@ export function forget(
     reportAgain(identities, goneCalls, open);
   }
   forgetEdges(identities, goneCalls, goneEdges);
-  resources.forget(fromMs, (id) =>
-    open.map((window) => window.resource(id)).find((identity) => identity !== undefined),
-  );
+  resources.forget(fromMs, (id) => open.some((window) => window.hasResource(id)));
   forgetNames(identities, kept, open);
 }
 

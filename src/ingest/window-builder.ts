@@ -10,7 +10,7 @@ import type { Identities } from './identities.ts';
 import { renamedCalls, renamedRelations, renamedTcp } from './renamed.ts';
 import { renamedHistograms } from './renamed-histograms.ts';
 import { ResourceBuilder } from './resource-builder.ts';
-import { identityOf, isSame } from './resource-identities.ts';
+import { identityOf, isSame, merged } from './resource-identities.ts';
 import { CallerShares } from './shared-callers.ts';
 import { TcpBuilder } from './tcp-builder.ts';
 
@@ -22,8 +22,8 @@ export class WindowBuilder {
   readonly #calls: CallBuilder;
   readonly #tcp: TcpBuilder;
   readonly #resources: ResourceBuilder;
-  /** Entities that are not where they were first reported. */
-  readonly #moved = new Map<number, ResourceIdentity>();
+  /** Number of an entity -> what this window says of it. */
+  readonly #whose = new Map<number, ResourceIdentity>();
   readonly #topology = new Set<string>();
   readonly #changes: ChangeRecord[] = [];
   readonly #health: CollectorHealth[] = [];
@@ -57,10 +57,17 @@ export class WindowBuilder {
 
   addResource(record: ResourceRecord, collector: string): void {
     const { resources } = this.#identities;
-    const id = resources.id(record, collector);
+    const id = resources.id(record);
     this.#resources.add(record, id);
-    if (!isSame(resources.list[id]!, record, collector) && !this.#moved.has(id))
-      this.#moved.set(id, identityOf(record, collector));
+    const known = this.#whose.get(id);
+    // Mostly it is as in the windows before, and one object serves them all.
+    const before = known ?? resources.list[id]!;
+    if (isSame(before, record, collector)) {
+      if (known === undefined) this.#whose.set(id, before);
+      return;
+    }
+    const own = identityOf(record, collector);
+    this.#whose.set(id, known === undefined ? own : merged(known, own));
   }
 
   addTopology(record: TopologyRecord): void {
@@ -101,9 +108,9 @@ export class WindowBuilder {
     this.#calls.reportAgain(again);
   }
 
-  /** What the window knows of an entity that was forgotten but for it; undefined: it does not have it. */
-  resource(id: number): ResourceIdentity | undefined {
-    return this.#resources.has(id) ? (this.#moved.get(id) ?? this.#identities.resources.list[id]) : undefined;
+  /** Whether it has an entity of that number. */
+  hasResource(id: number): boolean {
+    return this.#whose.has(id);
   }
 
   #named({ calls, histograms, tcp }: Tables): Tables {
@@ -137,7 +144,7 @@ export class WindowBuilder {
       calls.touch(table.calls.leaf, table.calls.rows, startMs);
       tcp.touch(table.tcp.leaf, table.tcp.rows, startMs);
     }
-    this.#identities.resources.touch(resources.entity, resources.rows, startMs);
+    this.#identities.resources.touch(this.#whose, startMs);
     return {
       environment: this.#environment,
       startMs,

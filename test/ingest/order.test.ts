@@ -4,6 +4,7 @@ import { ChurningSystem } from '../../bench/churn/system.ts';
 import { createRuleSet } from '../../src/classify/index.ts';
 import { BUILT_IN_RULES } from '../../src/engine/create.ts';
 import type { IngestConfig } from '../../src/ingest/index.ts';
+import { createIngest } from '../../src/ingest/index.ts';
 import type { AnyBatch } from '../../src/model/records.ts';
 import { createPipeline } from '../../src/pipeline.ts';
 import { createRandom, shuffled } from '../../src/stats/random.ts';
@@ -45,4 +46,54 @@ describe('reports', () => {
       expect(await reports(mixed, SHORT)).toEqual(expected);
     },
   );
+});
+
+describe('whom resources are of', () => {
+  const reading = (w: number, machine: string, collector: string, cpuUsedUs = 1e6): AnyBatch =>
+    ({
+      ...{ schemaVersion: 1, environment: 'e', collector, windowMs: WINDOW_MS, sequence: 0 },
+      type: 'resource',
+      windowStartMs: START + w * WINDOW_MS,
+      records: [{ entityKind: 'instance', entity: 'db-0', service: 'db', machine, cpuUsedUs }],
+    }) as unknown as AnyBatch;
+  /** Where each window has the instance. */
+  const machines = (batches: readonly AnyBatch[]): (string | undefined)[] => {
+    const ingest = createIngest();
+    const found: (string | undefined)[] = [];
+    const look = (): void => {
+      for (let window = ingest.next(); window !== undefined; window = ingest.next())
+        found.push(window.resources.entities[window.resources.entity[0]!]!.machine);
+    };
+    for (const batch of batches) {
+      ingest.take(batch);
+      look();
+    }
+    ingest.finish();
+    look();
+    return found;
+  };
+  const moves = [0, 1, 2, 3].map((w) => (w < 2 ? reading(w, 'm1', 'c1') : reading(w, 'm2', 'c2')));
+
+  it('follows an instance to another machine', () => {
+    expect(machines(moves)).toEqual(['m1', 'm1', 'm2', 'm2']);
+    const ingest = createIngest();
+    for (const batch of moves) ingest.push(batch);
+    ingest.flush();
+    const { resources } = ingest.compare('e', START + 3 * WINDOW_MS, START + 3 * WINDOW_MS);
+    expect(resources.map(({ machine }) => machine)).toEqual(['m2']);
+  });
+
+  it('is the same in any order, also where two collectors say different things', () => {
+    const back = [...moves, reading(4, 'm1', 'c1'), reading(4, 'm3', 'c3'), reading(5, 'm1', 'c1')];
+    const expected = machines(back);
+    expect(expected).toEqual(['m1', 'm1', 'm2', 'm2', 'm1', 'm1']);
+    for (let seed = 1; seed <= 20; seed++) {
+      const random = createRandom(seed);
+      const order = back
+        .map((batch) => ({ batch, at: batch.windowStartMs + random() * 9_000 }))
+        .sort((a, b) => a.at - b.at)
+        .map(({ batch }) => batch);
+      expect(machines(order)).toEqual(expected);
+    }
+  });
 });
