@@ -52,7 +52,7 @@ export class WindowBuilder {
   }
 
   addTcp(batch: TcpColumns): void {
-    this.#tcp.add(batch, this.#identities.dictionaries.ids(batch), this.#identities.names.id(batch.collector));
+    this.#tcp.add(batch, this.#identities.dictionaries.ids(batch));
   }
 
   addResource(record: ResourceRecord, collector: string): void {
@@ -103,11 +103,6 @@ export class WindowBuilder {
     this.#tcp.holdNames(used);
   }
 
-  /** @param again  call leaf -> 1: this window has it again after it was forgotten */
-  reportAgain(again: Uint8Array): void {
-    this.#calls.reportAgain(again);
-  }
-
   /** Whether it has an entity of that number. */
   hasResource(id: number): boolean {
     return this.#whose.has(id);
@@ -134,6 +129,7 @@ export class WindowBuilder {
   close(accounts: Accounts): ClosedWindow {
     const { names, calls, tcp, expected, joins } = this.#identities;
     const { startMs } = this;
+    this.#calls.report();
     const tables = { calls: this.#calls.table(), histograms: this.#calls.histograms(startMs), tcp: this.#tcp.table() };
     expected.calls = roomy(tables.calls.rows);
     expected.tcp = roomy(tables.tcp.rows);

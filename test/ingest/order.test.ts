@@ -6,6 +6,7 @@ import { BUILT_IN_RULES } from '../../src/engine/create.ts';
 import type { IngestConfig } from '../../src/ingest/index.ts';
 import { createIngest } from '../../src/ingest/index.ts';
 import type { AnyBatch } from '../../src/model/records.ts';
+import { MANY_COLLECTORS } from '../../src/model/window.ts';
 import { createPipeline } from '../../src/pipeline.ts';
 import { createRandom, shuffled } from '../../src/stats/random.ts';
 import { T0, WINDOW_MS } from './shop.ts';
@@ -95,5 +96,119 @@ describe('whom resources are of', () => {
         .map(({ batch }) => batch);
       expect(machines(order)).toEqual(expected);
     }
+  });
+});
+
+describe('who reports a leaf', () => {
+  const call = (w: number, callee: string, collector: string): AnyBatch =>
+    ({
+      ...{ schemaVersion: 1, environment: 'e', collector, windowMs: WINDOW_MS, sequence: 0 },
+      type: 'call',
+      windowStartMs: START + w * WINDOW_MS,
+      records: [
+        {
+          ...{ caller: 'a', callee, calleeInstance: `${callee}-1`, side: 'server', protocol: 'http' },
+          ...{ operation: 'GET /', status: '200', count: 10, errors: 0, durationSumUs: 100 },
+        },
+      ],
+    }) as unknown as AnyBatch;
+  /** By window: callee and who reports it. */
+  const reporters = (batches: readonly AnyBatch[]): string[] => {
+    const ingest = createIngest(SHORT);
+    const found: string[] = [];
+    const look = (): void => {
+      for (let window = ingest.next(); window !== undefined; window = ingest.next()) {
+        const { names, callDirectory, calls, startMs } = window;
+        const { keys, width, collector } = callDirectory;
+        const leaves = [...calls.leaf].map((leaf) => {
+          const by = collector[leaf] === MANY_COLLECTORS ? 'several' : names.name(collector[leaf]!);
+          return `${names.name(keys[leaf * width + 1]!)} by ${by}`;
+        });
+        found.push(`${(startMs - START) / WINDOW_MS}: ${leaves.sort().join(', ')}`);
+      }
+    };
+    for (const batch of batches) {
+      ingest.take(batch);
+      look();
+    }
+    ingest.finish();
+    look();
+    return found;
+  };
+
+  it('is what closed windows say', () => {
+    const batches = [call(0, 'b', 'c1'), call(1, 'b', 'c2'), call(2, 'b', 'c1')];
+    for (const order of [batches, [batches[1]!, batches[0]!, batches[2]!]])
+      expect(reporters(order)).toEqual(['0: b by c1', '1: b by several', '2: b by several']);
+  });
+
+  it('are both of two that bring it back in one window just before it would be forgotten', () => {
+    const batches = [
+      ...Array.from({ length: 12 }, (_, w) => call(w, 'old', 'c2')),
+      ...Array.from({ length: 260 }, (_, w) => call(w, 'other', 'c1')),
+    ].sort((one, other) => one.windowStartMs - other.windowStartMs);
+    const told = (w: number, early: number): string | undefined => {
+      const input = [...batches];
+      const at = input.findIndex(({ windowStartMs }) => windowStartMs === START + w * WINDOW_MS);
+      input.splice(at - early, 0, call(w, 'old', 'c2'), call(w, 'old', 'c3'));
+      return reporters(input).find((text) => text.startsWith(`${w}: `));
+    };
+    for (const early of [0, 1, 2]) {
+      const late = Array.from({ length: 50 }, (_, k) => told(200 + k, early));
+      expect(new Set(late.map((text) => text?.replace(/^\d+: /, '')))).toEqual(
+        new Set(['old by several, other by c1']),
+      );
+    }
+  });
+});
+
+describe('who was behind an address', () => {
+  const header = (w: number, collector: string, type: string) => ({
+    ...{ schemaVersion: 1, environment: 'e', collector, windowMs: WINDOW_MS, sequence: 0 },
+    ...{ type, windowStartMs: START + w * WINDOW_MS },
+  });
+  const client = { caller: 'a', callerInstance: 'a-1', callee: '10.0.0.2:8080', side: 'client' };
+  const server = { caller: '10.0.0.1', callee: 'b', calleeInstance: 'b-1', side: 'server' };
+  const told = (w: number): AnyBatch[] =>
+    [client, server].map((ends, i) => {
+      const records = [{ ...ends, calleePort: 8080, segmentsOut: 4, clientEndpoints: ['10.0.0.1:20000'] }];
+      return { ...header(w, `c${i}`, 'tcp'), records } as unknown as AnyBatch;
+    });
+  const call = (w: number, ends: object, collector: string): AnyBatch => {
+    const what = { protocol: 'http', operation: 'GET /', status: '200', count: 10, errors: 0, durationSumUs: 100 };
+    return { ...header(w, collector, 'call'), records: [{ ...ends, ...what }] } as unknown as AnyBatch;
+  };
+
+  it('is remembered by what closed windows have, not by what an open one brought back', () => {
+    const quiet = Array.from({ length: 260 }, (_, w) => call(w, { ...server, caller: 'x' }, 'c9'));
+    const batches = [
+      ...Array.from({ length: 12 }, (_, w) => [...told(w), call(w, client, 'c0')]).flat(),
+      ...quiet,
+    ].sort((one, other) => one.windowStartMs - other.windowStartMs);
+    const callee = (w: number, early: number): string => {
+      const input = [...batches];
+      const at = input.findIndex(({ windowStartMs }) => windowStartMs === START + w * WINDOW_MS);
+      input.splice(at - early, 0, call(w, client, 'c0'));
+      const ingest = createIngest(SHORT);
+      let found = '';
+      const look = (): void => {
+        for (let window = ingest.next(); window !== undefined; window = ingest.next()) {
+          if (window.startMs !== START + w * WINDOW_MS) continue;
+          const { names, callDirectory, calls } = window;
+          found = [...calls.leaf]
+            .map((leaf) => names.name(callDirectory.keys[leaf * callDirectory.width + 1]!))
+            .filter((name) => name !== 'b')
+            .join();
+        }
+      };
+      for (const batch of input) {
+        ingest.take(batch);
+        look();
+      }
+      ingest.finish();
+      look();
+      return found;
+    };
+    for (let w = 200; w < 250; w++) expect([w, callee(w, 1), callee(w, 0)]).toEqual([w, callee(w, -1), callee(w, -1)]);
   });
 });
