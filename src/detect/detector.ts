@@ -9,6 +9,7 @@ import type { CallSeriesState, Past } from './call-series.ts';
 import { CallSeries } from './call-series.ts';
 import type { DetectConfig } from './config.ts';
 import { DEFAULT_DETECT_CONFIG } from './config.ts';
+import type { StatedCalls } from './connect.ts';
 import { CallGraph, OUTSIDE } from './connect.ts';
 import type { EntitiesState } from './entities.ts';
 import { Entities } from './entities.ts';
@@ -29,7 +30,7 @@ export function createDetector(config: Partial<DetectConfig> = {}): Detector {
   return new WindowDetector({ ...DEFAULT_DETECT_CONFIG, ...config });
 }
 
-const SNAPSHOT_VERSION = 11;
+const SNAPSHOT_VERSION = 12;
 const PAST_VERSION = 3;
 /** Two minutes of 5 s windows: longer than any rolling restart keeps one edge busy. */
 const ABSORBED_WINDOWS = 24;
@@ -39,6 +40,7 @@ interface EnvironmentState {
   readonly lastMs: number;
   readonly lastSeen: readonly (readonly [string, number])[];
   readonly entities: EntitiesState;
+  readonly stated: StatedCalls;
   readonly calls: CallSeriesState;
   readonly tcp: readonly FamilyState[];
   readonly resources: ResourceState;
@@ -261,6 +263,7 @@ class EnvironmentDetector {
       lastMs: this.#lastMs,
       lastSeen: [...this.#lastSeen],
       entities: this.#entities.save(),
+      stated: this.#graph.save(),
       calls: this.#calls.save(),
       tcp: this.#tcp.save(),
       resources: this.#resources.save(),
@@ -276,6 +279,7 @@ class EnvironmentDetector {
     this.#lastMs = state.lastMs;
     for (const [collector, turn] of state.lastSeen) this.#lastSeen.set(collector, turn);
     this.#entities.load(state.entities);
+    this.#graph.restore(state.stated);
     this.#calls.restore(state.calls);
     this.#tcp.restore(state.tcp);
     this.#resources.restore(state.resources);
