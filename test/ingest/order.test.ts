@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ChurningSystem } from '../../bench/churn/system.ts';
 import { createRuleSet } from '../../src/classify/index.ts';
+import { createDetector } from '../../src/detect/index.ts';
 import { BUILT_IN_RULES } from '../../src/engine/create.ts';
 import type { IngestConfig } from '../../src/ingest/index.ts';
 import { createIngest } from '../../src/ingest/index.ts';
@@ -211,4 +212,43 @@ describe('who was behind an address', () => {
     };
     for (let w = 200; w < 250; w++) expect([w, callee(w, 1), callee(w, 0)]).toEqual([w, callee(w, -1), callee(w, -1)]);
   });
+});
+
+describe('who vanished', () => {
+  const call = (w: number, calleeInstance: string, collector: string): AnyBatch => {
+    const ends = { caller: 'a', callee: 'b', calleeInstance, side: 'server', protocol: 'http' };
+    const what = { operation: 'GET /', status: '200', count: 50, errors: 0, durationSumUs: 5e5 };
+    return {
+      ...{ schemaVersion: 1, environment: 'e', collector, windowMs: WINDOW_MS, sequence: 0 },
+      ...{ type: 'call', windowStartMs: START + w * WINDOW_MS, records: [{ ...ends, ...what }] },
+    } as unknown as AnyBatch;
+  };
+
+  it.each([720, 721, 722, 723])(
+    'is told by closed windows, not by what an open one brought back (window %i)',
+    (back) => {
+      const batches = Array.from({ length: back + 6 }, (_, w) => [
+        ...(w < 200 ? [call(w, 'b-2', 'c2')] : []),
+        call(w, 'b-1', 'c1'),
+      ]).flat();
+      const stateAfter = (early: number): string => {
+        const input = [...batches];
+        const at = input.findIndex(({ windowStartMs }) => windowStartMs === START + back * WINDOW_MS);
+        input.splice(at - early, 0, call(back, 'b-2', 'c2'));
+        const ingest = createIngest(SHORT);
+        const detector = createDetector();
+        const look = (): void => {
+          for (let window = ingest.next(); window !== undefined; window = ingest.next()) detector.step(window);
+        };
+        for (const batch of input) {
+          ingest.take(batch);
+          look();
+        }
+        ingest.finish();
+        look();
+        return Buffer.from(detector.snapshot()).toString('base64');
+      };
+      expect(stateAfter(2) === stateAfter(-1)).toBe(true);
+    },
+  );
 });
