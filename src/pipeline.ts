@@ -12,7 +12,7 @@ import type { Walked } from './engine/evidence.ts';
 import { evidenceOf, walkThrough } from './engine/evidence.ts';
 import type { Unconfirmed } from './engine/report-policy.ts';
 import { isDue, isForgotten, isProvisional, isUrgent, judgeNews, lastAbnormalMs } from './engine/report-policy.ts';
-import type { BatchMeta, DecodedBatch, Ingest, IngestConfig, PushResult } from './ingest/index.ts';
+import type { BatchMeta, DecodedBatch, Ingest, IngestConfig, TakeResult } from './ingest/index.ts';
 import { createIngest } from './ingest/index.ts';
 import { compareNames } from './model/entity.ts';
 import type { Incident, IncidentEvent } from './model/incident.ts';
@@ -45,7 +45,7 @@ export interface Pipeline {
   accept(
     batch: DecodedBatch,
     meta?: BatchMeta,
-  ): Promise<{ readonly push: PushResult; readonly outcomes: readonly WindowOutcome[] }>;
+  ): Promise<{ readonly push: TakeResult; readonly outcomes: readonly WindowOutcome[] }>;
   /** Closes every open window: the end of a recording. */
   flush(): Promise<readonly WindowOutcome[]>;
   readonly ingest: Ingest;
@@ -119,9 +119,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     return { environment, windowStartMs: startMs, collectors, incomplete, events, reports, incidents };
   }
 
-  async function steps(windows: readonly ClosedWindow[]): Promise<WindowOutcome[]> {
+  /** One by one: a comparison must know nothing of windows that are due as well. */
+  async function steps(): Promise<WindowOutcome[]> {
     const outcomes: WindowOutcome[] = [];
-    for (const window of windows) outcomes.push(await step(window));
+    for (let window = ingest.next(); window !== undefined; window = ingest.next()) outcomes.push(await step(window));
     return outcomes;
   }
 
@@ -129,9 +130,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     ingest,
     detector,
     async accept(batch, meta) {
-      const push = ingest.push(batch, meta);
-      return { push, outcomes: await steps(push.closed) };
+      const push = ingest.take(batch, meta);
+      return { push, outcomes: await steps() };
     },
-    flush: () => steps(ingest.flush()),
+    flush() {
+      ingest.finish();
+      return steps();
+    },
   };
 }

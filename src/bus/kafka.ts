@@ -6,8 +6,9 @@ import { readFileSync } from 'node:fs';
 import type { Admin, Consumer, Kafka as KafkaClient, KafkaConfig, Producer } from 'kafkajs';
 import kafkajs from 'kafkajs';
 import { RcaError } from '../model/errors.ts';
-import type { Bus, BusMessage, BusPosition, OutgoingMessage, SubscribeOptions, Subscription } from './bus.ts';
+import type { Bus, BusPosition, OutgoingMessage, SubscribeOptions, Subscription } from './bus.ts';
 import { lz4Codec, snappyCodec, zstdCodec } from './kafka-codecs.ts';
+import { toBusMessage } from './kafka-message.ts';
 import { PartitionMerge } from './merge.ts';
 import { isCompacted } from './topics.ts';
 
@@ -250,7 +251,7 @@ class KafkaSubscription implements Subscription {
         const wanted = this.#next.get(key);
         const messages = batch.messages
           .filter((message) => wanted === undefined || BigInt(message.offset) >= BigInt(wanted))
-          .map((message) => toBusMessage(batch.topic, batch.partition, message));
+          .map((message) => toBusMessage(batch.topic, batch.partition, message, Date.now()));
         if (!isRunning() || isStale() || this.#stopped) return;
         const alive = setInterval(() => void heartbeat().catch(() => undefined), HEARTBEAT_MS);
         this.#busy++;
@@ -311,31 +312,6 @@ class KafkaSubscription implements Subscription {
     if (this.#options.onError === undefined) console.error(`rootwalk: Kafka subscription ended: ${error.message}`);
     else this.#options.onError(error);
   }
-}
-
-interface KafkaMessage {
-  readonly offset: string;
-  readonly timestamp: string;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers?: Readonly<Record<string, unknown>>;
-}
-
-function toBusMessage(topic: string, partition: number, message: KafkaMessage): BusMessage {
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(message.headers ?? {})) {
-    const first: unknown = Array.isArray(value) ? value[0] : value;
-    if (first !== undefined && first !== null) headers[name.toLowerCase()] = String(first);
-  }
-  return {
-    topic,
-    partition,
-    offset: message.offset,
-    timestampMs: Number(message.timestamp),
-    key: message.key?.toString('utf8') ?? null,
-    value: message.value ?? new Uint8Array(0),
-    headers,
-  };
 }
 
 function split(messages: readonly OutgoingMessage[]): OutgoingMessage[][] {

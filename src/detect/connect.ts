@@ -15,13 +15,15 @@ export const OUTSIDE: ReadonlySet<string> = new Set(['external', 'unknown', ''])
 
 /** Share of a machine's instances that must be abnormal at once to be one matter. */
 const MOST = 0.5;
+/** A stated call is believed this long after it was last confirmed, as by a comparison. */
+const STATED_MS = 3_600_000;
 
-/** By caller. */
-export type StatedCalls = readonly (readonly [string, readonly string[]])[];
+/** Calls that topology records state: caller, callee, window that confirmed it last. */
+export type StatedCalls = readonly (readonly [from: string, to: string, lastMs: number])[];
 
 export class CallGraph {
-  /** Calls that topology records state. */
-  readonly #stated = new Map<string, Set<string>>();
+  /** Caller -> callee -> last window that stated it. */
+  readonly #stated = new Map<string, Map<string, number>>();
   readonly #entities: Entities;
   /** Edges by caller: the first of each end, and the next one of the same; + 1, 0: none. */
   #first = new Int32Array(0);
@@ -35,25 +37,30 @@ export class CallGraph {
   /** Learns relations the window states. */
   learn(window: ClosedWindow): void {
     for (const [relation, from, to] of window.topology) {
-      if (relation === 'calls') this.#add(from, to);
+      if (relation === 'calls') this.#add(from, to, window.startMs);
       else if (relation === 'part_of') this.#entities.place(from, to, undefined);
       else if (relation === 'runs_on') this.#entities.place(from, undefined, to);
     }
+    for (const [from, callees] of this.#stated) {
+      for (const [to, lastMs] of callees) if (lastMs < window.startMs - STATED_MS) callees.delete(to);
+      if (callees.size === 0) this.#stated.delete(from);
+    }
   }
 
-  #add(from: string, to: string): void {
+  #add(from: string, to: string, atMs: number): void {
     if (OUTSIDE.has(from) || from === to) return;
     const callees = this.#stated.get(from);
-    if (callees === undefined) this.#stated.set(from, new Set([to]));
-    else callees.add(to);
+    if (callees === undefined) this.#stated.set(from, new Map([[to, atMs]]));
+    else callees.set(to, atMs);
   }
 
+  /** What it does not know from entities. */
   save(): StatedCalls {
-    return [...this.#stated].map(([from, to]) => [from, [...to]] as const);
+    return [...this.#stated].flatMap(([from, callees]) => [...callees].map(([to, atMs]) => [from, to, atMs] as const));
   }
 
   restore(stated: StatedCalls): void {
-    for (const [from, to] of stated) this.#stated.set(from, new Set(to));
+    for (const [from, to, atMs] of stated) this.#add(from, to, atMs);
   }
 
   /** Takes in the edges that are new since it was last asked. */
@@ -70,7 +77,7 @@ export class CallGraph {
 
   /** Whom a service calls, in no particular order. */
   #callees(service: string): Set<string> {
-    const out = new Set(this.#stated.get(service));
+    const out = new Set(this.#stated.get(service)?.keys());
     const { edges } = this.#entities;
     const from = edges.ends.find(service);
     if (from === undefined || OUTSIDE.has(service)) return out;

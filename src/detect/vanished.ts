@@ -75,7 +75,10 @@ function namesOf({ callDirectory, tcpDirectory, names }: ClosedWindow): Set<stri
   return named;
 }
 
-/** A leaf that was freed has a key of zeros: the empty name. */
-function mark({ keys, width, size }: LeafDirectory, isNamed: Uint8Array): void {
-  for (let id = 0; id < size; id++) for (const place of PLACES) isNamed[keys[id * width + place]!] = 1;
+/** A leaf that was freed was seen by none; one that only an open window has names nobody yet. */
+function mark({ keys, width, size, seen }: LeafDirectory, isNamed: Uint8Array): void {
+  for (let id = 0; id < size; id++) {
+    if (seen[id] === 0) continue;
+    for (const place of PLACES) isNamed[keys[id * width + place]!] = 1;
+  }
 }

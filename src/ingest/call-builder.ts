@@ -15,6 +15,7 @@ import {
   KEY_SIDE,
   KEY_STATUS,
   KEY_TAGS,
+  MANY_COLLECTORS,
 } from '../model/window.ts';
 import { edgeKey } from './edge-key.ts';
 import { Doubles, exact, RowIndex, Words } from './growable.ts';
@@ -31,14 +32,15 @@ export class CallBuilder {
   readonly #errors: Doubles;
   readonly #duration: Doubles;
   readonly #sketches: SketchLog;
-  /** Collector of a batch, and how many rows there were after it. */
-  readonly #batches = new Words(64);
+  /** Who reports the row; MANY_COLLECTORS: several do. */
+  readonly #collector: Words;
 
   /** @param rows expected rows, from the window before */
   constructor(identities: Identities, rows: number) {
     this.#identities = identities;
     this.#rowOf = new RowIndex(identities.calls.size + 64);
     this.#leaf = new Words(rows);
+    this.#collector = new Words(rows);
     this.#count = new Doubles(rows);
     this.#errors = new Doubles(rows);
     this.#duration = new Doubles(rows);
@@ -49,17 +51,16 @@ export class CallBuilder {
   add(batch: CallColumns, ids: Uint32Array, collector: number): void {
     const { rows, count, errors, durationSumUs, histogramStart, histogramZeroCount } = batch;
     // Room for every row to be a new one.
-    for (const column of [this.#leaf, this.#count, this.#errors, this.#duration]) column.reserve(rows);
+    for (const column of [this.#leaf, this.#collector, this.#count, this.#errors, this.#duration]) column.reserve(rows);
     for (let r = 0; r < rows; r++) {
-      const leaf = this.#leafOf(batch, ids, collector, r);
-      this.#sum(leaf, count[r]!, errors[r]!, exact(durationSumUs[r]!));
+      const leaf = this.#leafOf(batch, ids, r);
+      this.#sum(leaf, collector, count[r]!, errors[r]!, exact(durationSumUs[r]!));
       if (histogramStart[r + 1]! > histogramStart[r]! || histogramZeroCount[r]! > 0) {
         this.#sketches.add(this.#edgeOf(leaf), batch, r);
       }
     }
-    for (const column of [this.#count, this.#errors, this.#duration]) column.length = this.#leaf.length;
-    this.#batches.push(collector);
-    this.#batches.push(this.#leaf.length);
+    for (const column of [this.#collector, this.#count, this.#errors, this.#duration])
+      column.length = this.#leaf.length;
   }
 
   /** Marks the leaves and edges that the window has. */
@@ -68,22 +69,21 @@ export class CallBuilder {
     this.#sketches.hold(edges);
   }
 
-  /** Says of some leaves again who reported them first in this window. @param again  id -> 1 */
-  reportAgain(again: Uint8Array): void {
-    for (let b = 0, r = 0; b < this.#batches.length; b += 2) {
-      for (const end = this.#batches.data[b + 1]!; r < end; r++) {
-        const leaf = this.#leaf.data[r]!;
-        if (again[leaf] === 1) this.#identities.calls.reportAgain(leaf, this.#batches.data[b]!);
-      }
-    }
+  /** Tells who reports the leaves; when the window is closed, so that it is the same in any order of batches. */
+  report(): void {
+    const { calls } = this.#identities;
+    for (let r = 0; r < this.#leaf.length; r++) calls.report(this.#leaf.data[r]!, this.#collector.data[r]!);
   }
 
   /** Marks the names of the collectors. */
   holdNames(used: Uint8Array): void {
-    for (let b = 0; b < this.#batches.length; b += 2) used[this.#batches.data[b]!] = 1;
+    for (let r = 0; r < this.#leaf.length; r++) {
+      const collector = this.#collector.data[r]!;
+      if (collector !== MANY_COLLECTORS) used[collector] = 1;
+    }
   }
 
-  #leafOf(batch: CallColumns, ids: Uint32Array, collector: number, r: number): number {
+  #leafOf(batch: CallColumns, ids: Uint32Array, r: number): number {
     key[KEY_CALLER] = ids[batch.caller[r]!]!;
     key[KEY_CALLEE] = ids[batch.callee[r]!]!;
     key[KEY_CALLER_INSTANCE] = ids[batch.callerInstance[r]!]!;
@@ -96,21 +96,23 @@ export class CallBuilder {
     key[KEY_STATUS] = ids[batch.status[r]!]!;
     key[KEY_ERROR_TYPE] = ids[batch.errorType[r]!]!;
     key[KEY_TAGS] = ids[batch.tags[r]!]!;
-    return this.#identities.calls.intern(key, collector);
+    return this.#identities.calls.intern(key);
   }
 
-  #sum(leaf: number, count: number, errors: number, durationSumUs: number): void {
+  #sum(leaf: number, collector: number, count: number, errors: number, durationSumUs: number): void {
     const row = this.#rowOf.get(leaf);
     if (row < 0) {
       const next = this.#leaf.length;
       this.#rowOf.set(leaf, next);
       this.#leaf.data[next] = leaf;
       this.#leaf.length = next + 1;
+      this.#collector.data[next] = collector;
       this.#count.data[next] = count;
       this.#errors.data[next] = errors;
       this.#duration.data[next] = durationSumUs;
       return;
     }
+    if (this.#collector.data[row] !== collector) this.#collector.data[row] = MANY_COLLECTORS;
     this.#count.data[row] = this.#count.data[row]! + count;
     this.#errors.data[row] = this.#errors.data[row]! + errors;
     this.#duration.data[row] = this.#duration.data[row]! + durationSumUs;
@@ -120,7 +122,7 @@ export class CallBuilder {
     const { calls, edges, edgeOf } = this.#identities;
     const known = edgeOf.get(leaf);
     if (known >= 0) return known;
-    const edge = edges.intern(edgeKey(calls, leaf), 1);
+    const edge = edges.intern(edgeKey(calls, leaf));
     edgeOf.set(leaf, edge);
     return edge;
   }

@@ -27,7 +27,7 @@ export class StretchSums {
 
   constructor(identities: Identities, { leaves }: Slots, { baseline, baselineBlocks }: Selection) {
     this.#identities = identities;
-    this.#edgeOf = Uint32Array.from(leaves, (leaf) => this.#edges.intern(edgeKey(identities.calls, leaf), 0));
+    this.#edgeOf = Uint32Array.from(leaves, (leaf) => this.#edges.intern(edgeKey(identities.calls, leaf)));
     this.#all = baseline.length + baselineBlocks.reduce((sum, block) => sum + block.windows, 0);
     this.#count = new Float64Array(this.#edges.size * STRETCHES);
     this.#errors = new Float64Array(this.#edges.size * STRETCHES);

@@ -52,9 +52,8 @@ export class Directory implements LeafDirectory {
   }
 
   /** Id of the key (its first `width` numbers), made when new. Cost: O(width). */
-  intern(key: Uint32Array, collector: number): number {
+  intern(key: Uint32Array): number {
     const id = this.#find(key);
-    if (this.collector[id] !== collector) this.#report(id, collector);
     const previous = this.#previous;
     if (previous >= 0 && this.#next[previous] !== id) {
       this.#other[previous] = this.#next[previous]!;
@@ -64,9 +63,10 @@ export class Directory implements LeafDirectory {
     return id;
   }
 
-  /** Who reported a leaf that an open window brought back: before that, nobody did. */
-  reportAgain(id: number, collector: number): void {
-    if (this.collector[id] !== collector) this.#report(id, collector);
+  /** A closed window has the leaf from this collector; 0: it is not told. */
+  report(id: number, collector: number): void {
+    const known = this.collector[id]!;
+    if (known !== collector && collector !== 0) this.collector[id] = known === 0 ? collector : MANY_COLLECTORS;
   }
 
   /** A closed window had these leaves. Cost: O(rows). */
@@ -124,6 +124,7 @@ export class Directory implements LeafDirectory {
     this.#order.length = kept;
     for (const id of again) {
       this.seen[id] = 0;
+      this.collector[id] = 0;
       this.#enter(id);
     }
     for (const id of freed) {
@@ -154,10 +155,6 @@ export class Directory implements LeafDirectory {
   #enter(id: number): void {
     this.#born[id] = this.made++;
     this.#order.push(id);
-  }
-
-  #report(id: number, collector: number): void {
-    this.collector[id] = this.collector[id] === 0 ? collector : MANY_COLLECTORS;
   }
 
   #find(key: Uint32Array): number {

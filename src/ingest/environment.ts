@@ -36,8 +36,10 @@ export class Environment {
   #moved = false;
   /** Which of the times to forget was the last one. */
   #forgotten = Number.NaN;
-  /** Windows that start before this are closed. */
+  /** Windows that start before this take nothing any more: they are closed, or due. */
   #closedBeforeMs = -Infinity;
+  /** Starts of the windows that are due, oldest first. */
+  #due: number[] = [];
 
   constructor(name: string, windowMs: number, config: IngestConfig) {
     this.name = name;
@@ -66,9 +68,14 @@ export class Environment {
     return 'accepted';
   }
 
-  /** Closes what the watermark has passed, oldest first. */
-  advance(): readonly ClosedWindow[] {
-    if (!this.#moved) return NONE;
+  /** Start of the oldest window that is due; undefined: none is. */
+  get dueMs(): number | undefined {
+    return this.#due[0];
+  }
+
+  /** What the watermark has passed is due. */
+  advance(): void {
+    if (!this.#moved) return;
     this.#moved = false;
     let newest = -Infinity;
     for (const end of this.#sources.values()) if (end > newest) newest = end;
@@ -78,32 +85,37 @@ export class Environment {
       if (newest - end > this.#config.idleTimeoutMs) this.#sources.delete(source);
       else if (end < watermark) watermark = end;
     }
-    return this.#closeBefore(Math.floor((watermark - this.#config.latenessMs) / this.windowMs) * this.windowMs);
+    this.#dueBefore(Math.floor((watermark - this.#config.latenessMs) / this.windowMs) * this.windowMs);
   }
 
-  flush(): readonly ClosedWindow[] {
+  /** Every window is due. */
+  finish(): void {
     let last = -Infinity;
     for (const startMs of this.#open.keys()) if (startMs > last) last = startMs;
-    return this.#closeBefore(last + this.windowMs);
+    this.#dueBefore(last + this.windowMs);
   }
 
-  /** Closes every window that starts before `beforeMs`. */
-  #closeBefore(beforeMs: number): readonly ClosedWindow[] {
-    if (!(beforeMs > this.#closedBeforeMs)) return NONE;
+  #dueBefore(beforeMs: number): void {
+    if (!(beforeMs > this.#closedBeforeMs)) return;
     this.#closedBeforeMs = beforeMs;
-    const due = [...this.#open.keys()].filter((startMs) => startMs < beforeMs).sort((a, b) => a - b);
-    const closed: ClosedWindow[] = [];
-    for (const startMs of due) {
-      this.#forgetBefore(startMs, due[0]!);
-      const window = this.#open.get(startMs)!.close(this.#accounts);
-      this.#open.delete(startMs);
-      this.store.add(window);
-      closed.push(window);
-      for (const collector of window.collectors) this.#accountedMs.set(collector, startMs);
-    }
+    this.#due = [...this.#open.keys()].filter((startMs) => startMs < beforeMs).sort((a, b) => a - b);
     const horizon = beforeMs - REMEMBERED_WINDOWS * this.windowMs;
     for (const startMs of this.#seen.keys()) if (startMs < horizon) this.#seen.delete(startMs);
-    return closed;
+  }
+
+  /**
+   * Closes the oldest window that is due. What is kept is then as of it, though later ones are due as well.
+   * @param shownMs  windows from here on nobody has looked at yet; absent: all that were closed before
+   */
+  next(shownMs?: number): ClosedWindow | undefined {
+    const startMs = this.#due.shift();
+    if (startMs === undefined) return undefined;
+    this.#forgetBefore(startMs, shownMs ?? startMs);
+    const window = this.#open.get(startMs)!.close(this.#accounts);
+    this.#open.delete(startMs);
+    this.store.add(window);
+    for (const collector of window.collectors) this.#accountedMs.set(collector, startMs);
+    return window;
   }
 
   /**
@@ -145,8 +157,6 @@ export class Environment {
     addRecords(window, batch);
   }
 }
-
-const NONE: readonly ClosedWindow[] = [];
 
 function addRecords(window: WindowBuilder, batch: AnyBatch): void {
   switch (batch.type) {

@@ -19,7 +19,7 @@ import {
   KEY_TAGS,
   MANY_COLLECTORS,
 } from '../model/window.ts';
-import type { Forgotten } from './directory.ts';
+import type { Directory, Forgotten } from './directory.ts';
 import type { Identities } from './identities.ts';
 import type { KeptWindow } from './kept-window.ts';
 import type { WindowBuilder } from './window-builder.ts';
@@ -58,28 +58,12 @@ export function forget(
   const goneEdges = edges.forget(fromMs, held.edges);
   const goneCalls = calls.forget(fromMs, held.calls);
   const goneTcp = tcp.forget(fromMs, held.tcp);
-  if (goneEdges !== undefined) identities.namedEdges.forget(goneEdges.gone);
-  if (goneTcp !== undefined) identities.namedTcp.forget(goneTcp.gone);
-  if (goneCalls !== undefined) {
-    identities.namedCalls.forget(goneCalls.gone);
-    reportAgain(identities, goneCalls, open);
-  }
+  if (goneEdges !== undefined) identities.namedEdges.forget(goneEdges);
+  if (goneTcp !== undefined) identities.namedTcp.forget(goneTcp);
+  if (goneCalls !== undefined) identities.namedCalls.forget(goneCalls);
   forgetEdges(identities, goneCalls, goneEdges);
-  resources.forget(fromMs, (id) =>
-    open.map((window) => window.resource(id)).find((identity) => identity !== undefined),
-  );
+  resources.forget(fromMs, (id) => open.some((window) => window.hasResource(id)));
   forgetNames(identities, kept, open);
-}
-
-/** Of leaves that an open window brought back, only what it knows of their collectors counts. */
-function reportAgain({ calls }: Identities, { again }: Forgotten, open: readonly WindowBuilder[]): void {
-  if (again.length === 0) return;
-  const isAgain = new Uint8Array(calls.size);
-  for (const id of again) {
-    isAgain[id] = 1;
-    calls.collector[id] = 0;
-  }
-  for (const window of open) window.reportAgain(isAgain);
 }
 
 /** No leaf leads to an edge that is gone, and none that is gone to an edge. */
@@ -94,12 +78,16 @@ function forgetEdges({ calls, edgeOf }: Identities, leaves: Forgotten | undefine
 function forgetNames(identities: Identities, kept: readonly KeptWindow[], open: readonly WindowBuilder[]): void {
   const { names, calls, tcp, edges, metrics, joins, dictionaries } = identities;
   const used = new Uint8Array(names.size);
-  useKeys(calls, CALL_NAMES, used);
-  useKeys(tcp, END_NAMES, used);
-  useKeys(edges, EDGE_NAMES, used);
-  // An address is remembered as long as a leaf has it; then the names of who was behind it count too.
+  const useAll = (leavesOf: (directory: Directory) => Uint32Array): void => {
+    useKeys(calls, leavesOf(calls), CALL_NAMES, used);
+    useKeys(tcp, leavesOf(tcp), END_NAMES, used);
+    useKeys(edges, leavesOf(edges), EDGE_NAMES, used);
+  };
+  // An address is remembered as long as a leaf of a closed window has it; then the names of who was behind it count too.
+  useAll((directory) => directory.seenSince(0));
   joins.forget(used);
-  for (const directory of [calls, tcp]) useCollectors(directory, used);
+  useAll((directory) => directory.since(0));
+  useCollectors(calls, used);
   for (const metric of metrics.values()) used[metric] = 1;
   for (const { tcp: counters } of kept) {
     for (const reason of counters.dropReason) used[reason] = 1;
@@ -111,9 +99,13 @@ function forgetNames(identities: Identities, kept: readonly KeptWindow[], open: 
 }
 
 /** Marks the names at some places of the keys. */
-function useKeys(directory: LeafDirectory, places: readonly number[], used: Uint8Array): void {
-  const { keys, width } = directory;
-  for (const id of directory.since(0)) for (const at of places) used[keys[id * width + at]!] = 1;
+function useKeys(
+  { keys, width }: LeafDirectory,
+  leaves: Uint32Array,
+  places: readonly number[],
+  used: Uint8Array,
+): void {
+  for (const id of leaves) for (const at of places) used[keys[id * width + at]!] = 1;
 }
 
 function useCollectors(directory: LeafDirectory, used: Uint8Array): void {

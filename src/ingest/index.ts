@@ -12,4 +12,5 @@ export type {
   IngestCounters,
   PushResult,
   RejectReason,
+  TakeResult,
 } from './types.ts';

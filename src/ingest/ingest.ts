@@ -14,6 +14,7 @@ import type {
   IngestCounters,
   PushResult,
   RejectReason,
+  TakeResult,
 } from './types.ts';
 
 /** Collectors whose clocks are told of; machines come and go, and the first ones known are forgotten. */
@@ -27,6 +28,8 @@ export function createIngest(config: Partial<IngestConfig> = {}): Ingest {
 class WindowedIngest implements Ingest {
   readonly #config: IngestConfig;
   readonly #environments = new Map<string, Environment>();
+  /** Those that have windows that are due. */
+  readonly #due: Environment[] = [];
   readonly #skew = new Map<string, number>();
   #batches = 0;
   #records = 0;
@@ -40,12 +43,17 @@ class WindowedIngest implements Ingest {
     this.#config = config;
   }
 
-  push(batch: DecodedBatch, meta: BatchMeta = {}): PushResult {
+  push(batch: DecodedBatch, meta?: BatchMeta): PushResult {
+    const taken = this.take(batch, meta);
+    return { ...taken, closed: this.#all() };
+  }
+
+  take(batch: DecodedBatch, meta: BatchMeta = {}): TakeResult {
     const problem = this.#problem(batch, meta);
     if (problem !== undefined) {
       this.#rejectedBatches++;
       const origin = meta.origin === undefined ? '' : ` (${meta.origin})`;
-      return { closed: [], outcome: 'rejected', reason: problem.reason, message: `${problem.message}${origin}` };
+      return { outcome: 'rejected', reason: problem.reason, message: `${problem.message}${origin}` };
     }
     this.#noteSkew(batch, meta);
     const environment = this.#environment(batch);
@@ -54,25 +62,57 @@ class WindowedIngest implements Ingest {
     if (outcome === 'late') {
       this.#lateBatches++;
       this.#lateRecords += rows;
-      return { closed: [], outcome };
+      return { outcome };
     }
     if (outcome === 'duplicate') {
       this.#duplicateBatches++;
-      return { closed: [], outcome };
+      return { outcome };
     }
     this.#batches++;
     this.#records += rows;
-    const closed = environment.advance();
-    this.#windowsClosed += closed.length;
-    return { closed, outcome };
+    environment.advance();
+    this.#note(environment);
+    return { outcome };
+  }
+
+  next(): ClosedWindow | undefined {
+    return this.#next();
+  }
+
+  finish(environment?: string): void {
+    for (const name of environment === undefined ? this.environments() : [environment]) {
+      const found = this.#environments.get(name);
+      found?.finish();
+      if (found !== undefined) this.#note(found);
+    }
   }
 
   flush(environment?: string): readonly ClosedWindow[] {
+    this.finish(environment);
+    return this.#all();
+  }
+
+  #note(environment: Environment): void {
+    if (environment.dueMs !== undefined && !this.#due.includes(environment)) this.#due.push(environment);
+  }
+
+  /** @param shownMs  windows of the environment from here on nobody has looked at yet */
+  #next(shownMs?: number): ClosedWindow | undefined {
+    const [environment] = this.#due;
+    if (environment === undefined) return undefined;
+    const window = environment.next(shownMs);
+    if (environment.dueMs === undefined) this.#due.shift();
+    this.#windowsClosed++;
+    return window;
+  }
+
+  /** All that are due, at once. */
+  #all(): readonly ClosedWindow[] {
     const closed: ClosedWindow[] = [];
-    for (const name of environment === undefined ? this.environments() : [environment]) {
-      closed.push(...(this.#environments.get(name)?.flush() ?? []));
+    for (let [first] = this.#due; first !== undefined; [first] = this.#due) {
+      const shownMs = first.dueMs;
+      while (this.#due[0] === first) closed.push(this.#next(shownMs)!);
     }
-    this.#windowsClosed += closed.length;
     return closed;
   }
 

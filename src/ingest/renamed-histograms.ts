@@ -22,7 +22,7 @@ export function renamedHistograms(
     key[0] = caller;
     key[1] = callee;
     key[2] = side;
-    return directory.intern(key, 1);
+    return directory.intern(key);
   };
   const placing = new Placing(table.rows);
   for (let row = 0; row < table.rows; row++) {

@@ -1,5 +1,5 @@
 /** Leaves and edges with names in the place of addresses. */
-import type { Directory } from './directory.ts';
+import type { Directory, Forgotten } from './directory.ts';
 import { RowIndex } from './growable.ts';
 import type { Joins } from './joins.ts';
 
@@ -34,8 +34,9 @@ export class RenamedIds {
     return found;
   }
 
-  /** @param gone  id -> 1: the directory forgot it. Cost: O(ids). */
-  forget(gone: Uint8Array): void {
+  /** What the directory forgot, and what is new again, is asked for again. Cost: O(ids). */
+  forget({ gone, again }: Forgotten): void {
+    for (const id of again) this.#known.set(id, -1);
     for (let id = 0; id < gone.length; id++) {
       const known = this.#known.get(id);
       if (known >= 0 && (gone[id] === 1 || gone[known] === 1)) this.#known.set(id, -1);
@@ -43,8 +44,8 @@ export class RenamedIds {
   }
 
   #find(id: number): number {
-    const { keys, width, collector } = this.directory;
+    const { keys, width } = this.directory;
     this.#key.set(keys.subarray(id * width, (id + 1) * width));
-    return this.#rename(this.#key) ? this.directory.intern(this.#key, collector[id]!) : id;
+    return this.#rename(this.#key) ? this.directory.intern(this.#key) : id;
   }
 }

@@ -27,17 +27,20 @@ function placesOf(
     const isOpen = directory.keys[at + KEY_SIDE] === 1 && directory.keys[at + KEY_CALLER_INSTANCE] === 0;
     const parts = isOpen ? partsOf(directory.keys, at) : [];
     if (id !== leaf[row] || parts.length > 0) placing.changed = true;
+    const collector = directory.collector[leaf[row]!]!;
+    if (id !== leaf[row]) directory.report(id, collector);
     if (parts.length === 0) {
       placing.put(row, id, 1);
       continue;
     }
     key.set(directory.keys.subarray(at, at + directory.width));
-    const collector = directory.collector[id]!;
     for (const { caller, weight } of parts) {
       key[KEY_CALLER] = caller.service;
       key[KEY_CALLER_INSTANCE] = caller.instance;
       key[KEY_CALLER_MACHINE] = caller.machine;
-      placing.put(row, directory.intern(key, collector), weight);
+      const part = directory.intern(key);
+      directory.report(part, collector);
+      placing.put(row, part, weight);
     }
   }
   return placing.changed ? placing.places : undefined;

@@ -22,10 +22,6 @@ export class ResourceBuilder {
     this.#metricId = metricId;
   }
 
-  has(entity: number): boolean {
-    return this.#gauges.has(entity);
-  }
-
   /** The same metric of the same entity from two collectors is one fact seen twice: the larger is kept. */
   add(record: ResourceRecord, entity: number): void {
     let gauges = this.#gauges.get(entity);

@@ -1,4 +1,9 @@
-/** Whom resources were reported of: numbers of instances and machines, given to others once nobody reports them. */
+/**
+ * Whom resources were reported of: numbers of instances and machines, given to others once nobody reports them. Where they
+ * belong is as the last closed window said: an instance may come back on another machine under the same name.
+ */
+
+import { compareNames } from '../model/entity.ts';
 import type { ResourceRecord } from '../model/records.ts';
 import type { ResourceIdentity } from '../model/window.ts';
 import { seenAt } from './directory.ts';
@@ -13,21 +18,24 @@ export class ResourceIdentities {
   readonly #seen: number[] = [];
   #free: number[] = [];
 
-  id(record: ResourceRecord, collector: string): number {
-    const ids = this.#ids[record.entityKind];
-    const known = ids.get(record.entity);
+  id({ entityKind, entity }: ResourceRecord): number {
+    const ids = this.#ids[entityKind];
+    const known = ids.get(entity);
     if (known !== undefined) return known;
     const id = this.#free.pop() ?? this.list.length;
-    ids.set(record.entity, id);
-    this.list[id] = identityOf(record, collector);
+    ids.set(entity, id);
+    this.list[id] = GONE;
     this.#seen[id] = 0;
     return id;
   }
 
-  /** A closed window had these. */
-  touch(entities: Uint32Array, rows: number, startMs: number): void {
+  /** A closed window had these. @param own  what it said of each of them */
+  touch(own: ReadonlyMap<number, ResourceIdentity>, startMs: number): void {
     const at = seenAt(startMs);
-    for (let r = 0; r < rows; r++) this.#seen[entities[r]!] = at;
+    for (const [id, identity] of own) {
+      this.list[id] = identity;
+      this.#seen[id] = at;
+    }
   }
 
   /** Those that a closed window from `fromMs` on had. */
@@ -38,18 +46,13 @@ export class ResourceIdentities {
 
   /**
    * Forgets those that no closed window from `fromMs` on had, and no open one has.
-   * @param asHeld  what an open window knows of it; undefined: none has it
    */
-  forget(fromMs: number, asHeld: (id: number) => ResourceIdentity | undefined): void {
+  forget(fromMs: number, isHeld: (id: number) => boolean): void {
     const from = seenAt(fromMs);
     for (const ids of Object.values(this.#ids)) {
       for (const [entity, id] of ids) {
         if (this.#seen[id]! >= from) continue;
-        const held = asHeld(id);
-        if (held !== undefined) {
-          this.list[id] = held;
-          continue;
-        }
+        if (isHeld(id)) continue;
         ids.delete(entity);
         this.list[id] = GONE;
         this.#seen[id] = 0;
@@ -73,6 +76,27 @@ export function identityOf(
 }
 
 /** The record says nothing else of whom it is about. */
-export function isSame(known: ResourceIdentity, { service, machine }: ResourceRecord, collector: string): boolean {
-  return known.service === service && known.machine === machine && known.collector === collector;
+export function isSame(known: ResourceIdentity, record: ResourceRecord, collector: string): boolean {
+  const { entity, service, machine } = record;
+  return (
+    known.entity === entity && known.service === service && known.machine === machine && known.collector === collector
+  );
+}
+
+/** Of two that one window has, in whatever order they came. */
+export function merged(one: ResourceIdentity, other: ResourceIdentity): ResourceIdentity {
+  const service = least(one.service, other.service);
+  const machine = least(one.machine, other.machine);
+  return {
+    entityKind: one.entityKind,
+    entity: one.entity,
+    collector: least(one.collector, other.collector)!,
+    ...(service === undefined ? {} : { service }),
+    ...(machine === undefined ? {} : { machine }),
+  };
+}
+
+function least(one: string | undefined, other: string | undefined): string | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return compareNames(one, other) <= 0 ? one : other;
 }

@@ -45,10 +45,10 @@ export class TcpBuilder {
     this.#has = new Words(rows);
   }
 
-  add(batch: TcpColumns, ids: Uint32Array, collector: number): void {
+  add(batch: TcpColumns, ids: Uint32Array): void {
     const { dropRow, dropKey, dropValue, failureRow, failureKey, failureValue } = batch;
     const before = this.#leaf.length;
-    const rows = this.#place(batch, ids, collector);
+    const rows = this.#place(batch, ids);
     this.#reserve();
     // Mostly every row is a new one, and the columns are copied one by one.
     if (this.#leaf.length - before === batch.rows) this.#copy(batch, before);
@@ -76,13 +76,13 @@ export class TcpBuilder {
   }
 
   /** Row of the table for each row of the batch; new ones at the end, in order. */
-  #place(batch: TcpColumns, ids: Uint32Array, collector: number): Uint32Array {
+  #place(batch: TcpColumns, ids: Uint32Array): Uint32Array {
     const { hasDrops, hasConnectFailures } = batch;
     if (places.length < batch.rows) places = new Uint32Array(batch.rows * 2);
     this.#leaf.reserve(batch.rows);
     this.#has.reserve(batch.rows);
     for (let r = 0; r < batch.rows; r++) {
-      const leaf = this.#leafOf(batch, ids, collector, r);
+      const leaf = this.#leafOf(batch, ids, r);
       const has = (hasDrops[r]! ? 1 : 0) | (hasConnectFailures[r]! ? 2 : 0);
       let row = this.#rowOf.get(leaf);
       if (row < 0) {
@@ -97,7 +97,7 @@ export class TcpBuilder {
     return places;
   }
 
-  #leafOf(batch: TcpColumns, ids: Uint32Array, collector: number, r: number): number {
+  #leafOf(batch: TcpColumns, ids: Uint32Array, r: number): number {
     key[KEY_CALLER] = ids[batch.caller[r]!]!;
     key[KEY_CALLEE] = ids[batch.callee[r]!]!;
     key[KEY_CALLER_INSTANCE] = ids[batch.callerInstance[r]!]!;
@@ -107,7 +107,7 @@ export class TcpBuilder {
     key[KEY_SIDE] = batch.side[r]!;
     const port = batch.calleePort[r]!;
     key[KEY_PORT] = port >= 0 ? port + 1 : 0;
-    return this.#directory.intern(key, collector);
+    return this.#directory.intern(key);
   }
 
   #reserve(): void {

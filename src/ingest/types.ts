@@ -19,13 +19,16 @@ export interface BatchMeta {
 
 export type RejectReason = 'future' | 'past' | 'bad_window';
 
-export interface PushResult {
-  /** Windows that closed because of this batch, oldest first. */
-  readonly closed: readonly ClosedWindow[];
+export interface TakeResult {
   /** What became of the batch itself. `rejected` belongs on the dead-letter topic. */
   readonly outcome: 'accepted' | 'late' | 'duplicate' | 'rejected';
   readonly reason?: RejectReason;
   readonly message?: string;
+}
+
+export interface PushResult extends TakeResult {
+  /** Windows that closed because of this batch, oldest first. */
+  readonly closed: readonly ClosedWindow[];
 }
 
 export interface IngestConfig {
@@ -71,11 +74,20 @@ export interface CompareOptions {
 
 export interface Ingest {
   /**
-   * Takes one decoded batch. Never throws on the content of a batch: what cannot be used is told in `outcome`.
-   * Cost: O(rows); closing a window is O(rows of the window).
+   * Takes one decoded batch. Never throws on the content of a batch: what cannot be used is told in `outcome`. Windows that
+   * are due because of it are asked for by `next`. Cost: O(rows).
    */
+  take(batch: DecodedBatch, meta?: BatchMeta): TakeResult;
+  /** Every open window is due (end of a recording). */
+  finish(environment?: string): void;
+  /**
+   * Closes the oldest window that is due; undefined: none is. Until it is asked again, what `compare` knows is as of this
+   * window, however many others are due: how many there are depends on the order of batches. Cost: O(rows of the window).
+   */
+  next(): ClosedWindow | undefined;
+  /** `take`, and all that are due at once: for who looks at windows only, and compares nothing in between. */
   push(batch: DecodedBatch, meta?: BatchMeta): PushResult;
-  /** Closes every open window (end of a recording). */
+  /** `finish`, and all that are due at once. */
   flush(environment?: string): readonly ClosedWindow[];
   /**
    * The evidence of one incident: healthy windows before `incidentStartMs` against [incidentStartMs, end of the window

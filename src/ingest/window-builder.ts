@@ -10,7 +10,7 @@ import type { Identities } from './identities.ts';
 import { renamedCalls, renamedRelations, renamedTcp } from './renamed.ts';
 import { renamedHistograms } from './renamed-histograms.ts';
 import { ResourceBuilder } from './resource-builder.ts';
-import { identityOf, isSame } from './resource-identities.ts';
+import { identityOf, isSame, merged } from './resource-identities.ts';
 import { CallerShares } from './shared-callers.ts';
 import { TcpBuilder } from './tcp-builder.ts';
 
@@ -22,8 +22,8 @@ export class WindowBuilder {
   readonly #calls: CallBuilder;
   readonly #tcp: TcpBuilder;
   readonly #resources: ResourceBuilder;
-  /** Entities that are not where they were first reported. */
-  readonly #moved = new Map<number, ResourceIdentity>();
+  /** Number of an entity -> what this window says of it. */
+  readonly #whose = new Map<number, ResourceIdentity>();
   readonly #topology = new Set<string>();
   readonly #changes: ChangeRecord[] = [];
   readonly #health: CollectorHealth[] = [];
@@ -52,15 +52,22 @@ export class WindowBuilder {
   }
 
   addTcp(batch: TcpColumns): void {
-    this.#tcp.add(batch, this.#identities.dictionaries.ids(batch), this.#identities.names.id(batch.collector));
+    this.#tcp.add(batch, this.#identities.dictionaries.ids(batch));
   }
 
   addResource(record: ResourceRecord, collector: string): void {
     const { resources } = this.#identities;
-    const id = resources.id(record, collector);
+    const id = resources.id(record);
     this.#resources.add(record, id);
-    if (!isSame(resources.list[id]!, record, collector) && !this.#moved.has(id))
-      this.#moved.set(id, identityOf(record, collector));
+    const known = this.#whose.get(id);
+    // Mostly it is as in the windows before, and one object serves them all.
+    const before = known ?? resources.list[id]!;
+    if (isSame(before, record, collector)) {
+      if (known === undefined) this.#whose.set(id, before);
+      return;
+    }
+    const own = identityOf(record, collector);
+    this.#whose.set(id, known === undefined ? own : merged(known, own));
   }
 
   addTopology(record: TopologyRecord): void {
@@ -96,14 +103,9 @@ export class WindowBuilder {
     this.#tcp.holdNames(used);
   }
 
-  /** @param again  call leaf -> 1: this window has it again after it was forgotten */
-  reportAgain(again: Uint8Array): void {
-    this.#calls.reportAgain(again);
-  }
-
-  /** What the window knows of an entity that was forgotten but for it; undefined: it does not have it. */
-  resource(id: number): ResourceIdentity | undefined {
-    return this.#resources.has(id) ? (this.#moved.get(id) ?? this.#identities.resources.list[id]) : undefined;
+  /** Whether it has an entity of that number. */
+  hasResource(id: number): boolean {
+    return this.#whose.has(id);
   }
 
   #named({ calls, histograms, tcp }: Tables): Tables {
@@ -127,6 +129,7 @@ export class WindowBuilder {
   close(accounts: Accounts): ClosedWindow {
     const { names, calls, tcp, expected, joins } = this.#identities;
     const { startMs } = this;
+    this.#calls.report();
     const tables = { calls: this.#calls.table(), histograms: this.#calls.histograms(startMs), tcp: this.#tcp.table() };
     expected.calls = roomy(tables.calls.rows);
     expected.tcp = roomy(tables.tcp.rows);
@@ -137,7 +140,7 @@ export class WindowBuilder {
       calls.touch(table.calls.leaf, table.calls.rows, startMs);
       tcp.touch(table.tcp.leaf, table.tcp.rows, startMs);
     }
-    this.#identities.resources.touch(resources.entity, resources.rows, startMs);
+    this.#identities.resources.touch(this.#whose, startMs);
     return {
       environment: this.#environment,
       startMs,

@@ -47,8 +47,10 @@ export interface LeafDirectory {
   readonly made: number;
   readonly width: number;
   readonly keys: Uint32Array;
-  /** Id of the collector that reports the leaf; MANY_COLLECTORS when more than one did. */
+  /** Of calls: id of the collector that closed windows have the leaf from; MANY_COLLECTORS when it is more than one. */
   readonly collector: Uint32Array;
+  /** 0: no closed window had the leaf, an open one has it; which of them do depends on the order of batches. */
+  readonly seen: Uint32Array;
   /** Ids of the leaves that were made since `made` was so, and are still there, in the order they were made. */
   since(made: number): Uint32Array;
 }

@@ -45,7 +45,8 @@ function windowOf(leaves: readonly (readonly [instance: string, machine: string]
       keys[id * CALL_KEY_WIDTH + KEY_CALLEE_INSTANCE] = texts.indexOf(leaf[0]);
       keys[id * CALL_KEY_WIDTH + KEY_CALLEE_MACHINE] = texts.indexOf(leaf[1]);
     });
-    return { width: CALL_KEY_WIDTH, size: of.length, keys, collector: new Uint32Array(of.length) } as LeafDirectory;
+    const seen = Uint32Array.from(of, (leaf) => (leaf === undefined ? 0 : 1));
+    return { width: CALL_KEY_WIDTH, size: of.length, keys, seen } as unknown as LeafDirectory;
   };
   const names = { size: texts.length, name: (id: number) => texts[id] ?? '' };
   return { callDirectory: directory(leaves), tcpDirectory: directory([]), names } as unknown as ClosedWindow;
