@@ -42,6 +42,7 @@ export interface EngineConfig {
   readonly database: string;
   readonly rules: string | null;
   readonly warmupWindows: number;
+  readonly keepDays: number;
 }
 
 export interface WebhookConfig {
@@ -88,7 +89,14 @@ export const DEFAULT_CONFIG: Config = {
     memoryLimitBytes: 512 * 1024 * 1024,
     encoding: 'protobuf',
   },
-  engine: { latenessMs: 5_000, output: 'incidents', database: 'rootwalk.db', rules: null, warmupWindows: 12 },
+  engine: {
+    latenessMs: 5_000,
+    output: 'incidents',
+    database: 'rootwalk.db',
+    rules: null,
+    warmupWindows: 12,
+    keepDays: 90,
+  },
   webhooks: [],
 };
 

@@ -58,6 +58,9 @@ const ANCHOR_KEY = 'anchorMs';
 /** What recurs daily, and what grows for hours, is older than the log that is read again: kept, more often than that stretch is long. */
 const PAST_STEP_MS = 30 * 60_000;
 const PAST_KEY = 'past';
+/** How often the database is rid of what is older than `engine.keepDays`. */
+const PRUNE_STEP_MS = 3_600_000;
+const DAY_MS = 86_400_000;
 
 export async function startEngine(options: EngineOptions): Promise<Engine> {
   const { config, bus, store, rules } = options;
@@ -69,6 +72,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const storedAnchor = store.state(ANCHOR_KEY);
   let anchorMs = storedAnchor === undefined ? undefined : Number(storedAnchor);
   let pastMs = Number.NEGATIVE_INFINITY;
+  let prunedMs = Number.NEGATIVE_INFINITY;
   const past = store.state(PAST_KEY);
   if (past !== undefined) pipeline.detector.importPast(past);
   let subscription: Subscription | undefined;
@@ -112,9 +116,17 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     const last = messages.at(-1);
     if (last === undefined) return;
     moveAnchor(last.timestampMs);
+    prune(last.timestampMs);
     await subscription?.commit([
       { topic: last.topic, partition: last.partition, offset: (BigInt(last.offset) + 1n).toString() },
     ]);
+  }
+
+  /** By the time of the bus, as everything here: what is read again does not make others old. */
+  function prune(nowMs: number): void {
+    if (nowMs - prunedMs < PRUNE_STEP_MS) return;
+    prunedMs = nowMs;
+    store.prune(nowMs - config.engine.keepDays * DAY_MS);
   }
 
   function moveAnchor(nowMs: number): void {

@@ -11,6 +11,7 @@ import { startEngine } from '../../src/engine/runtime.ts';
 import type { AnyBatch } from '../../src/model/records.ts';
 import { createRandom, poisson } from '../../src/stats/index.ts';
 import { openStore } from '../../src/store/index.ts';
+import { incident, WORLD } from '../report/fixtures.ts';
 
 const START_MS = 1_780_000_000_000;
 const WINDOW_MS = 5_000;
@@ -92,6 +93,30 @@ describe('a restarted engine', () => {
     await bus.close();
     await silent.close();
     store.close();
+  });
+
+  it('rids its database of incidents that were over long ago, and keeps the others', async () => {
+    const config = {
+      ...DEFAULT_CONFIG,
+      engine: { ...DEFAULT_CONFIG.engine, output: join(dir, 'incidents'), keepDays: 30 },
+    };
+    const store = openStore(join(dir, 'rootwalk.db'));
+    const over = (id: string, days: number) => {
+      const resolvedMs = START_MS - days * 86_400_000;
+      return { ...incident(WORLD, { state: 'resolved', resolvedMs, updatedMs: resolvedMs }), id };
+    };
+    for (const one of [over('inc-old', 31), over('inc-late', 29)]) store.applyEffect({ incident: one });
+    store.applyEffect({ incident: { ...over('inc-open', 31), state: 'open' } });
+    const bus = new EmbeddedBus({ now: () => START_MS });
+    const engine = await startEngine({ config, bus, store, rules: createRuleSet(BUILT_IN_RULES) });
+    const value = Buffer.from('{"type":"health","machine":"m1","probes":[],"lost":{}}');
+    await bus.publish(topicsOf(config.bus.topicPrefix).input('health'), [{ key: 'k', value, headers: {} }]);
+    const end = Date.now() + 10_000;
+    while (engine.stats().messages < 1 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
+    await engine.stop();
+    expect(store.incidents().map(({ id }) => id)).toEqual(['inc-late', 'inc-open']);
+    store.close();
+    await bus.close();
   });
 
   it('writes no dead letter again, and those of a topic made anew', async () => {
