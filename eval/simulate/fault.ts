@@ -76,25 +76,30 @@ const MIN_VISITS = 0.2;
 export const SURGE = 3;
 export const DROP = 0.15;
 
-/** The kinds whose size is a factor, 1 being none of it. */
-const FACTORS: ReadonlySet<FaultKind> = new Set([
+/** The kinds whose size is a factor on own time. */
+const SLOWS: ReadonlySet<FaultKind> = new Set([
   'slow_service',
   'slow_instance',
   'slow_machine',
   'throttled',
   'busy_machine',
   'slow_disk',
-  'surge',
-  'drop',
-  'more_calls',
   'slow_external',
 ]);
+
+/** The kinds whose size is a factor, 1 being none of it. */
+const FACTORS: ReadonlySet<FaultKind> = new Set([...SLOWS, 'surge', 'drop', 'more_calls']);
 
 /** A fault that is only partly there: `severity` 0 is none of it, 1 all. */
 export function partOf(fault: Fault, severity: number): Fault {
   const { kind, size } = fault;
   const part = FACTORS.has(kind) ? 1 + (size - 1) * severity : size * severity;
   return { ...fault, severity, size: kind === 'more_calls' ? Math.round(part) : part };
+}
+
+/** A fault that makes slow, with so many times the added time. */
+export function slowerBy(fault: Fault, times: number): Fault {
+  return SLOWS.has(fault.kind) ? { ...fault, size: 1 + (fault.size - 1) * times } : fault;
 }
 
 /** @returns undefined when the system has no place for this kind of fault */

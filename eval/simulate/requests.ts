@@ -24,7 +24,7 @@ export const KIND_TIMES = [0.5, 1.5, 5.5];
 /** What all requests are where kinds are not told apart. */
 const ANY = -1;
 /** What came of a call; the first two are statuses. */
-export type Status = '200' | '500' | 'refused' | 'reset';
+export type Status = '200' | '500' | 'refused' | 'reset' | 'timeout' | 'left';
 
 /** Of one edge and status: counts, µs, and histograms (bucket of scale 3 -> count) of both sides. */
 export interface EdgeSums {
@@ -34,7 +34,10 @@ export interface EdgeSums {
   readonly calleeInstance: string;
   readonly status: Status;
   readonly operation: string;
+  /** Calls as their caller saw them end. */
   count: number;
+  /** As the callee saw them: none of those that never came there. */
+  serverCount: number;
   clientUs: number;
   serverUs: number;
   readonly client: Map<number, number>;
@@ -136,6 +139,15 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
     const { us, failed } = serve(callee, instance, kind);
     const slow = slowWay(system, faults, ends);
     const way = draw(NETWORK_US) + (slow !== undefined && random() < 0.5 ? draw(2 * slow.size) : 0);
+    const patience = caller >= 0 ? (system.patience ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+    const patienceUs = patience * (system.meanUs[callee]! + NETWORK_US);
+    if (us + way > patienceUs) {
+      // The callee goes on, and answers nobody; or it notices that it was left.
+      add(sums, { ...ends, status: 'timeout' }, patienceUs, Number.NaN);
+      if (callee % 2 === 1 && us > patienceUs) add(sums, { ...ends, status: 'left' }, Number.NaN, patienceUs);
+      else add(sums, { ...ends, status: failed ? '500' : '200' }, Number.NaN, us);
+      return { us: patienceUs, failed: true };
+    }
     add(sums, { ...ends, status: failed ? '500' : '200' }, us + way, us);
     return { us: us + way, failed };
   };
@@ -230,19 +242,23 @@ function brokenBy(faults: readonly Fault[], callee: number, instance: string, ra
 
 type Ends = Pick<EdgeSums, 'caller' | 'callee' | 'callerInstance' | 'calleeInstance' | 'operation' | 'status'>;
 
+/** NaN: that side saw nothing of this outcome. */
 function add(sums: Map<string, EdgeSums>, ends: Ends, clientUs: number, serverUs: number): void {
   const key = [ends.caller, ends.callee, ends.callerInstance, ends.calleeInstance, ends.status, ends.operation].join(
     '|',
   );
   let entry = sums.get(key);
   if (entry === undefined) {
-    entry = { ...ends, count: 0, clientUs: 0, serverUs: 0, client: new Map(), server: new Map() };
+    entry = { ...ends, count: 0, serverCount: 0, clientUs: 0, serverUs: 0, client: new Map(), server: new Map() };
     sums.set(key, entry);
   }
-  entry.count++;
-  entry.clientUs += clientUs;
-  bump(entry.client, clientUs);
+  if (!Number.isNaN(clientUs)) {
+    entry.count++;
+    entry.clientUs += clientUs;
+    bump(entry.client, clientUs);
+  }
   if (Number.isNaN(serverUs)) return;
+  entry.serverCount++;
   entry.serverUs += serverUs;
   bump(entry.server, serverUs);
 }

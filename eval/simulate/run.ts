@@ -1,10 +1,11 @@
 /**
  * `npm run eval:simulate`: random systems with a known fault through the whole pipeline.
- *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|large|quiet|retries|sparse]
+ *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|large|quiet|retries|sparse|storms|timeouts]
  *     [--healthy-minutes 3] [--fault-minutes 1] [--faults 1|2] [--apart-seconds 0] [--misses] [--unwatched]
  *     [--weather calm|deploys|scaling|bursts|tides|tails|pauses|jobs|mixes|kinds|all]
  *     [--of-kind 0|1|2 (light, usual, heavy, with --weather kinds)]
  *     [--release none|rolling|canary|restart (the fault comes with a new version: slow code, errors, too many calls)]
+ *     [--slower 1 (times as much added time as usual: with impatient callers hardly anything comes through)]
  *     [--after-minutes 0 (healthy again: are incidents resolved, does anything false open)]
  *     [--growing-minutes 0] [--on-seconds 0 --off-seconds 0] [--kept-windows as fit]
  * A fault is all there at once, or grows evenly for so long before the minutes that it lasts, or comes and goes. Systems of
@@ -46,6 +47,7 @@ const values = flags(import.meta.url, {
   'of-kind': { type: 'string' },
   'after-minutes': { type: 'string', default: '0' },
   release: { type: 'string', default: 'none' },
+  slower: { type: 'string', default: '1' },
   unwatched: { type: 'boolean', default: false },
   misses: { type: 'boolean', default: false },
 });
@@ -73,6 +75,7 @@ const lengths = {
   healthyMinutes: Number(values['healthy-minutes']),
   faultMinutes: Number(values['fault-minutes']),
   afterMinutes: Number(values['after-minutes']),
+  slower: Number(values.slower),
   apartSeconds: Number(values['apart-seconds']),
   growingMinutes: Number(values['growing-minutes']),
   onSeconds: Number(values['on-seconds']),
@@ -99,6 +102,7 @@ const length = {
 };
 if (!(length.healthyMinutes > 0 && length.faultMinutes > 0))
   throw new RcaError('RCA_BAD_INPUT', '--healthy-minutes, --fault-minutes: expected numbers above 0');
+if (!(length.slower > 0)) throw new RcaError('RCA_BAD_INPUT', '--slower: expected a number above 0');
 if ((length.onSeconds * 1000) % WINDOW_MS !== 0 || (length.offSeconds * 1000) % WINDOW_MS !== 0)
   throw new RcaError('RCA_BAD_INPUT', '--on-seconds, --off-seconds: expected whole windows of 5 s');
 if (length.onSeconds > 0 !== length.offSeconds > 0)

@@ -6,7 +6,7 @@ import { createPipeline } from '../../src/pipeline.ts';
 import type { Random } from '../../src/stats/random.ts';
 import { createRandom } from '../../src/stats/random.ts';
 import type { Fault, FaultKind } from './fault.ts';
-import { CLASSES, partOf, randomFault } from './fault.ts';
+import { CLASSES, partOf, randomFault, slowerBy } from './fault.ts';
 import type { Release } from './release.ts';
 import { releasedBy, releasedFault, releasedSystem } from './release.ts';
 import { WINDOW_MS } from './requests.ts';
@@ -36,6 +36,8 @@ export interface Length {
   readonly keptWindows?: number;
   /** Faults of code and errors hit only requests of this kind, lightest first (`kinds`); missing: all. */
   readonly ofKind?: number;
+  /** Times the added time of faults that make slow; missing: 1. */
+  readonly slower?: number;
   /** Whether the fault comes with a new version, in the place of the old one or beside it; missing: by itself. */
   readonly release?: Release;
   /** What the healthy system does, before the fault and during it; missing: calm. */
@@ -120,8 +122,9 @@ export async function simulate(
   const drawn = draw(seed, kinds, condition, others);
   if (drawn === undefined) return undefined;
   const { system, random, noise } = drawn;
-  const { release = 'none' } = length;
-  const faults = drawn.faults.map((fault) => ({
+  const { release = 'none', slower = 1 } = length;
+  const slowed = drawn.faults.map((fault) => slowerBy(fault, slower));
+  const faults = slowed.map((fault) => ({
     ...(release === 'none' ? fault : releasedFault(system, fault, release)),
     ...(length.ofKind === undefined ? {} : { ofKind: length.ofKind }),
   }));

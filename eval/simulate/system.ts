@@ -33,6 +33,8 @@ export interface SimulatedSystem {
   readonly blind?: ReadonlySet<string>;
   /** Times a failed call is made again. */
   readonly retries?: number;
+  /** A service gives up a call after so many times the callee's mean duration; missing: it waits for ever. */
+  readonly patience?: number;
   /** What this window has that others may not. */
   readonly now?: Now;
 }
@@ -56,7 +58,17 @@ export interface Now {
 }
 
 /** What makes a system harder to see through. */
-export const CONDITIONS = ['none', 'async', 'blind', 'large', 'quiet', 'retries', 'sparse'] as const;
+export const CONDITIONS = [
+  'none',
+  'async',
+  'blind',
+  'large',
+  'quiet',
+  'retries',
+  'sparse',
+  'storms',
+  'timeouts',
+] as const;
 export type Condition = (typeof CONDITIONS)[number];
 
 /** @throws RCA_BAD_INPUT */
@@ -72,12 +84,19 @@ const ASYNC = 0.25;
 const QUIET = 1 / 8;
 const SPARSE = 1 / 40;
 const RETRIES = 2;
+/** One call of a thousand takes longer while all is well; of a callee twice as slow one of twenty. */
+const PATIENCE = 4;
 
-/** A third of the machines without a collector, a quarter of the calls asynchronous, an eighth or a fortieth of the traffic, retries. */
+/**
+ * A third of the machines without a collector, a quarter of the calls asynchronous, an eighth or a fortieth of the traffic,
+ * retries, callers that give up, callers that give up and call again.
+ */
 export function under(condition: Condition, system: SimulatedSystem, random: Random): SimulatedSystem {
   if (condition === 'quiet') return { ...system, requestsPerS: system.requestsPerS * QUIET };
   if (condition === 'sparse') return { ...system, requestsPerS: system.requestsPerS * SPARSE };
   if (condition === 'retries') return { ...system, retries: RETRIES };
+  if (condition === 'timeouts') return { ...system, patience: PATIENCE };
+  if (condition === 'storms') return { ...system, patience: PATIENCE, retries: RETRIES };
   if (condition === 'blind') {
     const machines = [...new Set(system.machineOf.values())].sort();
     return { ...system, blind: new Set(machines.filter(() => random() < BLIND)) };

@@ -3,7 +3,7 @@ import type { AnyBatch, CallRecord, TcpRecord } from '../../src/model/records.ts
 import type { Random } from '../../src/stats/random.ts';
 import { poisson } from '../../src/stats/random.ts';
 import type { Fault } from './fault.ts';
-import type { EdgeSums } from './requests.ts';
+import type { EdgeSums, Status } from './requests.ts';
 import { requestsOf, slowWay, WINDOW_MS } from './requests.ts';
 import { changesOf, resourcesOf } from './resources.ts';
 import type { SimulatedSystem } from './system.ts';
@@ -35,7 +35,7 @@ export function windowOf(
   const tcp = new Map<string, TcpRecord[]>();
   for (const edge of edges) {
     const { callerMachine, calleeMachine, client, server } = callsOf(edge, machineOf);
-    put(calls, callerMachine, client);
+    if (client !== undefined) put(calls, callerMachine, client);
     if (server !== undefined && !unseen.includes(edge.calleeInstance)) put(calls, calleeMachine, server);
   }
   for (const [machine, record] of tcpOf(system, faults, edges, machineOf, random)) put(tcp, machine, record);
@@ -81,7 +81,8 @@ function put<T>(into: Map<string, T[]>, collector: string, record: T): void {
 interface Sides {
   readonly callerMachine: string;
   readonly calleeMachine: string;
-  readonly client: CallRecord;
+  /** Undefined: it gave up what the callee answered. */
+  readonly client: CallRecord | undefined;
   /** Undefined: the call never came there. */
   readonly server: CallRecord | undefined;
 }
@@ -92,30 +93,45 @@ function endsOf({ caller, callee, callerInstance, calleeInstance }: EdgeSums, ma
 }
 
 function callsOf(edge: EdgeSums, machineOf: (instance: string) => string): Sides {
-  const { status, count } = edge;
+  const { status } = edge;
   const ends = endsOf(edge, machineOf);
-  const isBroken = status === 'refused' || status === 'reset';
   const base = {
     ...ends,
     protocol: 'http',
     operation: edge.operation,
-    status: isBroken ? '0' : status,
-    count,
-    errors: status === '200' ? 0 : count,
-    ...(status === '200' ? {} : { errorType: isBroken ? `connection_${status}` : status }),
+    status: status in ERROR_TYPES ? '0' : status,
+    ...(status === '200' ? {} : { errorType: ERROR_TYPES[status] ?? status }),
   };
-  const side = (name: 'client' | 'server', us: number, buckets: ReadonlyMap<number, number>): CallRecord => ({
-    ...base,
-    side: name,
-    durationSumUs: Math.round(us),
-    durationHistogram: histogram(buckets),
-  });
+  const side = (
+    name: 'client' | 'server',
+    count: number,
+    us: number,
+    buckets: ReadonlyMap<number, number>,
+  ): CallRecord | undefined =>
+    count === 0
+      ? undefined
+      : {
+          ...base,
+          side: name,
+          count,
+          errors: status === '200' ? 0 : count,
+          durationSumUs: Math.round(us),
+          durationHistogram: histogram(buckets),
+        };
   return {
     ...ends,
-    client: side('client', edge.clientUs, edge.client),
-    server: isBroken ? undefined : side('server', edge.serverUs, edge.server),
+    client: side('client', edge.count, edge.clientUs, edge.client),
+    server: side('server', edge.serverCount, edge.serverUs, edge.server),
   };
 }
+
+/** Of calls that nobody answered. */
+const ERROR_TYPES: Partial<Record<Status, string>> = {
+  refused: 'connection_refused',
+  reset: 'connection_reset',
+  timeout: 'timeout',
+  left: 'connection_closed',
+};
 
 function histogram(buckets: ReadonlyMap<number, number>) {
   const offset = Math.min(...buckets.keys());
@@ -129,6 +145,7 @@ interface Flow {
   count: number;
   refused: number;
   reset: number;
+  givenUp: number;
 }
 
 /** Counters of every pair of instances, as its caller's side sees them: machine and record. */
@@ -144,14 +161,15 @@ function tcpOf(
     const key = `${edge.callerInstance}|${edge.calleeInstance}`;
     let flow = flows.get(key);
     if (flow === undefined) {
-      flow = { edge, count: 0, refused: 0, reset: 0 };
+      flow = { edge, count: 0, refused: 0, reset: 0, givenUp: 0 };
       flows.set(key, flow);
     }
     if (edge.status === 'refused') flow.refused += edge.count;
     else flow.count += edge.count;
     if (edge.status === 'reset') flow.reset += edge.count;
+    if (edge.status === 'timeout') flow.givenUp += edge.count;
   }
-  return [...flows.values()].map(({ edge, count, refused, reset }) => {
+  return [...flows.values()].map(({ edge, count, refused, reset, givenUp }) => {
     const ends = endsOf(edge, machineOf);
     const record: TcpRecord = {
       ...ends,
@@ -160,6 +178,7 @@ function tcpOf(
       segmentsOut: SEGMENTS * count + refused,
       retransmits: poisson(random, SEGMENTS * count * sentAgain(slowWay(system, faults, edge))),
       resetsReceived: reset,
+      resetsSent: givenUp,
       drops: {},
       connectFailures: refused > 0 ? { refused } : {},
       rttSumUs: count * 200,

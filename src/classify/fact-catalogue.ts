@@ -115,6 +115,7 @@ const EDGE: readonly FactDefinition[] = [
     0,
     1,
   ),
+  number('edge.given_up_share', 'ratio', 'share of the error rise that is calls whose caller gave up waiting', 0, 1),
   number(
     'edge.network_time_share',
     'ratio',
@@ -160,6 +161,12 @@ const SERVICE: readonly FactDefinition[] = [
     'service.calls_per_caller_request_ratio',
     'factor',
     'calls it gets for each request its callers get themselves, now / before: rises when calls are repeated',
+    0,
+  ),
+  number(
+    'service.asked_ratio',
+    'factor',
+    'request rate now / before, without calls that repeat failed ones, its own or those of a caller further up',
     0,
   ),
   number('service.latency_ratio', 'factor', 'mean server-side duration now / before', 0),

@@ -1,6 +1,7 @@
 /** Facts of the network: TCP counters and calls over the suspect's edges. */
 import type { CallLeaf, CallSums, Comparison, MetricPair } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
+import { isGivenUp } from '../model/error-types.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
 import type { Pair } from './metric-sum.ts';
@@ -255,6 +256,7 @@ function callFacts(scope: Scope, sheet: FactSheet): void {
     'edge.connection_error_share',
     shareOf(rises, (type) => CONNECTION_ERRORS.test(type)),
   );
+  setFact(sheet, 'edge.given_up_share', shareOf(rises, isGivenUp));
 
   const serverSeen =
     scope.calls.some((leaf) => leaf.side === 'server') || scope.tcp.some((row) => row.side === 'server');

@@ -7,6 +7,7 @@ import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
 import { askedOf, bestSide, errorRises, errorTypeOf, mainTypes, shareOf, sumCalls } from './facts-edge.ts';
 import { known, minus, over, sumOf } from './metric-sum.ts';
+import { askedRatio } from './repeats.ts';
 import type { Scope } from './scope.ts';
 
 export function suspectFacts(scope: Scope, sheet: FactSheet): void {
@@ -90,6 +91,8 @@ export function serviceFacts(scope: Scope, sheet: FactSheet): void {
   const inbound = inboundCalls(scope);
   trafficFacts(scope, sheet, inbound);
   setFact(sheet, 'service.calls_per_caller_request_ratio', perCallerRequest(scope, inbound));
+  const seconds = { baseline: scope.baselineSeconds, current: scope.currentSeconds };
+  setFact(sheet, 'service.asked_ratio', service === null ? null : askedRatio(comparison, service, seconds));
   errorFacts(scope, sheet, inbound);
   const newcomers = service === null ? undefined : newcomersOf(comparison, service);
   const isNew = newcomers?.names.includes(entity.name) ? 1 : 0;

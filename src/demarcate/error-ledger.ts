@@ -2,11 +2,14 @@
  * The error ledger: the entry's errors per request, traced to where they begin. At each service the rise of errors it
  * returned is explained first by the rise of errors it received from its callees (failed calls and failed connects),
  * in proportion; what its callees do not explain it originated. On an edge, what the callee did not return itself
- * (timeouts, resets, failed connects) originated between the two.
+ * (timeouts, resets, failed connects) originated between the two; but calls that were given up while the callee took longer
+ * than before are put down to what it took longer for (`given-up.ts`).
  */
 
 import type { Entity } from '../model/entity.ts';
-import { edge as edgeEntity, service as serviceEntity } from '../model/entity.ts';
+import { edge as edgeEntity, entityKey, service as serviceEntity } from '../model/entity.ts';
+import type { Waits } from './given-up.ts';
+import { givenUp, left, slowShare, waitsIn } from './given-up.ts';
 import type { BareEntry, BareLedger } from './noise.ts';
 import { propagate } from './propagate.ts';
 import type { CallEdge, System } from './system.ts';
@@ -14,6 +17,7 @@ import { inbound } from './system.ts';
 
 /** Errors that no sweep brought to where they begin: noted from this share on. */
 const CYCLIC = 1e-9;
+const GIVEN_UP = 'calls given up that waited for it';
 
 /** @returns undefined when the entry has no traffic. Entries add up; `unexplained` is what only goes round. Cost: O(sweeps · edges). */
 export function errorLedger(system: System, entry: string): BareLedger | undefined {
@@ -23,15 +27,9 @@ export function errorLedger(system: System, entry: string): BareLedger | undefin
   const current = flows.current.errors / flows.current.count;
   const change = current - baseline;
   const amounts = originsOf(system, entry, change);
-  const entries: BareEntry[] = [...amounts.values()]
-    .filter(({ amount }) => amount !== 0)
-    .map(({ entity, amount }) => ({
-      entity,
-      term: 'originated',
-      contribution: amount,
-      share: change === 0 ? Number.NaN : amount / change,
-      ...before(system, entity),
-    }));
+  const entries: BareEntry[] = amounts
+    .filter(({ contribution }) => contribution !== 0)
+    .map((part) => ({ ...part, share: change === 0 ? Number.NaN : part.contribution / change }));
   const rest = change - entries.reduce((sum, item) => sum + item.contribution, 0);
   entries.push({
     term: 'unexplained',
@@ -44,41 +42,77 @@ export function errorLedger(system: System, entry: string): BareLedger | undefin
   return { kind: 'errors', entry, unit: 'errors_per_request', baseline, current, change, entries };
 }
 
-type Amounts = ReadonlyMap<string, { readonly entity: Entity; readonly amount: number }>;
+type Amount = Omit<BareEntry, 'share'>;
 
 /** Distributes the entry's change over its origins: what each service returns is its own or comes from below. */
-function originsOf(system: System, entry: string, change: number): Amounts {
+function originsOf(system: System, entry: string, change: number): Amount[] {
+  const waits = waitsIn(system);
   const returned = new Map<string, Returned>();
   const reached = new Set([entry]);
   for (const name of reached) {
-    const parts = returnedBy(system, name);
+    const parts = returnedBy(system, waits, name);
     returned.set(name, parts);
     for (const { to, below } of parts.edges) if (below > 0) reached.add(to);
   }
+  // Whose users left has returned them nothing: they waited for what it is slow for.
+  const leftShare = returned.get(entry)?.left ?? 0;
   const steps = [...returned].flatMap(([from, { edges }]) => edges.map(({ to, below }) => ({ from, to, per: below })));
-  const passed = propagate(new Map([[entry, 1]]), steps);
-  const amounts = new Map<string, { entity: Entity; amount: number }>();
+  const passed = propagate(new Map([[entry, 1 - leftShare]]), steps);
+  const waiting = new Map([[entry, change * leftShare]]);
+  const amounts: Amount[] = [];
+  const originated = (entity: Entity, contribution: number): void => {
+    amounts.push({ entity, term: 'originated', contribution, ...before(system, entity) });
+  };
   for (const [name, { own, edges }] of returned) {
     const amount = change * (passed.get(name) ?? 0);
-    amounts.set(`service ${name}`, { entity: serviceEntity(name), amount: amount * own });
-    for (const { to, between } of edges)
-      amounts.set(`edge ${name} ${to}`, { entity: edgeEntity(name, to), amount: amount * between });
+    originated(serviceEntity(name), amount * own);
+    for (const { to, between, waited } of edges) {
+      originated(edgeEntity(name, to), amount * between);
+      if (waited > 0) waiting.set(to, (waiting.get(to) ?? 0) + amount * waited);
+    }
   }
-  return amounts;
+  return [...amounts, ...waitedFor(waits, waiting)];
+}
+
+/** What was given up waiting for services, by what these took longer for. */
+function waitedFor(waits: Waits, waiting: ReadonlyMap<string, number>): Amount[] {
+  const found = new Map<string, Amount>();
+  for (const [name, amount] of waiting) {
+    if (amount === 0) continue;
+    for (const { entity, term, share, baseline, current } of waits(name)) {
+      const key = `${term} ${entityKey(entity)}`;
+      const contribution = (found.get(key)?.contribution ?? 0) + amount * share;
+      found.set(key, { entity, term, contribution, baseline, current, note: GIVEN_UP });
+    }
+  }
+  return [...found.values()];
 }
 
 /** Of each error that a service returns: the share that is its own, and per edge what begins on the way and below. */
 interface Returned {
   readonly own: number;
-  readonly edges: readonly { readonly to: string; readonly between: number; readonly below: number }[];
+  readonly edges: readonly ReturnedOver[];
+  /** Of its errors, those whose callers left while it was slow; the other shares are of the rest. */
+  readonly left: number;
 }
 
-function returnedBy(system: System, name: string): Returned {
-  const flows = inbound(system.service(name));
-  const returned =
+interface ReturnedOver {
+  readonly to: string;
+  readonly between: number;
+  readonly below: number;
+  /** Given up while the callee took longer. */
+  readonly waited: number;
+}
+
+function returnedBy(system: System, waits: Waits, name: string): Returned {
+  const node = system.service(name);
+  const flows = inbound(node);
+  const all =
     flows === undefined
       ? 0
       : rise(flows.baseline.errors, flows.current.errors, flows.baseline.count, flows.current.count);
+  const gone = Math.min(all, left(node?.left, node?.server));
+  const returned = all - gone;
   const edges = system
     .callees(name)
     .filter((edge) => edge.to !== name)
@@ -87,13 +121,21 @@ function returnedBy(system: System, name: string): Returned {
   const total = edges.reduce((sum, { received: value }) => sum + value, 0);
   const explained = returned > 0 ? Math.min(1, total / returned) : total > 0 ? 1 : 0;
   return {
+    left: gone > 0 && waits(name).length > 0 ? gone / all : 0,
     own: 1 - explained,
     edges: edges.map(({ edge, received: value }) => {
       const part = explained * (value / total);
-      const below = part * Math.min(1, fromCallee(edge) / value);
-      return { to: edge.to, between: part - below, below };
+      const waited = part * Math.min(1, waitedOn(waits, edge) / value);
+      const below = Math.min(part - waited, part * Math.min(1, fromCallee(edge) / value));
+      return { to: edge.to, between: part - below - waited, below, waited };
     }),
   };
+}
+
+/** Calls per second given up on this edge for the time that the callee took. */
+function waitedOn(waits: Waits, edge: CallEdge): number {
+  const calls = givenUp(edge) * slowShare(edge);
+  return calls > 0 && waits(edge.to).length > 0 ? calls : 0;
 }
 
 /** Errors per second above what the baseline's ratio predicts for the current traffic. */
@@ -131,7 +173,8 @@ function fromCallee(edge: CallEdge): number {
       : rise(side.baseline.errors, side.current.errors, side.baseline.count, side.current.count);
   }
   const { baseline, current } = edge.server;
-  return rise(baseline.errors, current.errors, baseline.count, current.count);
+  const returned = rise(baseline.errors, current.errors, baseline.count, current.count);
+  return Math.max(0, returned - Math.min(givenUp(edge), left(edge.left, edge.server)));
 }
 
 function before(system: System, entity: Entity): { readonly baseline: number; readonly current: number } {

@@ -35,7 +35,7 @@ interface Narrowed {
 /** @param weight  how much this ledger's symptom matters among the incident's, 0..1 */
 export function suspectsOf(system: System, comparison: Comparison, ledger: Ledger, weight: number): Suspect[] {
   return materialEntries(ledger).flatMap((entry) => {
-    const narrowed = narrow(system, comparison, ledger, entry);
+    const narrowed = narrow(system, comparison, entry);
     if (narrowed === undefined) return [];
     const onsetMs = onset(comparison, narrowed);
     return [
@@ -74,7 +74,7 @@ function isMaterial(ledger: Ledger, entry: LedgerEntry): boolean {
   return Math.abs(entry.contribution) >= MIN_SIGNIFICANCE * entry.standardError;
 }
 
-function narrow(system: System, comparison: Comparison, ledger: Ledger, entry: LedgerEntry): Narrowed | undefined {
+function narrow(system: System, comparison: Comparison, entry: LedgerEntry): Narrowed | undefined {
   const { entity } = entry;
   if (entity === undefined) return undefined;
   if (entity.kind === 'edge') {
@@ -84,9 +84,10 @@ function narrow(system: System, comparison: Comparison, ledger: Ledger, entry: L
       ? undefined
       : entry.term === 'caller'
         ? { entity, observations: [requestsOf(entry)] }
-        : narrowEdge(system, comparison, edge, entity, ledger.kind === 'errors' ? 'failed' : 'waited');
+        : narrowEdge(system, comparison, edge, entity, entry.term === 'originated' ? 'failed' : 'waited');
   }
-  const measure = ledger.kind === 'errors' ? 'errors' : 'duration';
+  // Errors of who gave up waiting are put down to time.
+  const measure = entry.term === 'originated' ? 'errors' : 'duration';
   const isOwn = entry.term === 'self' || entry.term === 'originated';
   return narrowService(comparison, entity.name, measure, [], isOwn ? measure : undefined);
 }

@@ -5,6 +5,7 @@
 import { DirectedGraph } from 'graphology';
 import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
+import { isGivenUp, isLeft } from '../model/error-types.ts';
 import type { Stretch } from './stretches.ts';
 import { stretchesOf } from './stretches.ts';
 
@@ -28,6 +29,8 @@ export interface ServiceNode {
   readonly server: SideFlows | undefined;
   /** Calls into the service as its callers saw them. */
   readonly client: SideFlows | undefined;
+  /** Of what it saw itself, calls whose callers left before it had answered. */
+  readonly left?: SideFlows | undefined;
 }
 
 export interface CallEdge {
@@ -35,6 +38,10 @@ export interface CallEdge {
   readonly to: string;
   readonly client: SideFlows | undefined;
   readonly server: SideFlows | undefined;
+  /** Of the client's calls, those that it gave up waiting for. */
+  readonly givenUp?: SideFlows | undefined;
+  /** Of the server's calls, those whose caller left before it had answered. */
+  readonly left?: SideFlows | undefined;
   /** Failed connects per second by reason, baseline and current, from the caller's TCP counters. */
   readonly connectFailures: Readonly<Record<string, { readonly baseline: number; readonly current: number }>>;
 }
@@ -68,18 +75,19 @@ interface Pair {
   readonly current: Sums;
 }
 
-interface EdgeSums {
+type Part = 'client' | 'server' | 'givenUp' | 'left';
+type Parts = Partial<Record<Part, Pair>>;
+
+interface EdgeSums extends Parts {
   readonly from: string;
   readonly to: string;
-  client?: Pair;
-  server?: Pair;
 }
 
 /** Cost: O(leaves + tcp edges). */
 export function buildSystem(comparison: Comparison): System {
   const baselineS = (comparison.baseline.windows * comparison.windowMs) / 1000;
   const currentS = (comparison.current.windows * comparison.windowMs) / 1000;
-  const nodes = new Map<string, { server?: Pair; client?: Pair }>();
+  const nodes = new Map<string, Parts>();
   const edges = new Map<string, EdgeSums>();
   for (const leaf of comparison.calls) {
     const node = upsert(nodes, leaf.callee, () => ({}));
@@ -110,7 +118,12 @@ export function buildSystem(comparison: Comparison): System {
   for (const name of [...nodes.keys()].sort(compareNames)) {
     const node = nodes.get(name);
     graph.addNode(name, {
-      node: { name, server: flows(node?.server), client: flows(node?.client) } satisfies ServiceNode,
+      node: {
+        name,
+        server: flows(node?.server),
+        client: flows(node?.client),
+        left: flows(node?.left),
+      } satisfies ServiceNode,
     });
   }
   for (const key of [...edges.keys()].sort(compareNames)) {
@@ -121,6 +134,8 @@ export function buildSystem(comparison: Comparison): System {
       to: edge.to,
       client: flows(edge.client),
       server: flows(edge.server),
+      givenUp: flows(edge.givenUp),
+      left: flows(edge.left),
       connectFailures: failures.get(key) ?? {},
     };
     graph.addDirectedEdge(edge.from, edge.to, { edge: call });
@@ -166,9 +181,15 @@ function connectFailures(comparison: Comparison): Map<string, Record<string, { b
   return out;
 }
 
-function addLeaf(target: { server?: Pair; client?: Pair }, leaf: CallLeaf): void {
-  const pair = target[leaf.side] ?? { baseline: zero(), current: zero() };
-  target[leaf.side] = pair;
+function addLeaf(target: Parts, leaf: CallLeaf): void {
+  addTo(target, leaf.side, leaf);
+  if (leaf.side === 'client' && isGivenUp(leaf.errorType)) addTo(target, 'givenUp', leaf);
+  if (leaf.side === 'server' && isLeft(leaf.errorType)) addTo(target, 'left', leaf);
+}
+
+function addTo(target: Parts, part: Part, leaf: CallLeaf): void {
+  const pair = target[part] ?? { baseline: zero(), current: zero() };
+  target[part] = pair;
   add(pair.baseline, leaf.baseline);
   add(pair.current, leaf.current);
 }
