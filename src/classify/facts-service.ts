@@ -92,7 +92,7 @@ export function serviceFacts(scope: Scope, sheet: FactSheet): void {
   trafficFacts(scope, sheet, inbound);
   setFact(sheet, 'service.calls_per_caller_request_ratio', perCallerRequest(scope, inbound));
   const seconds = { baseline: scope.baselineSeconds, current: scope.currentSeconds };
-  setFact(sheet, 'service.asked_ratio', service === null ? null : askedRatio(comparison, service, seconds));
+  setFact(sheet, 'service.asked_ratio', askedRatio(comparison, inbound, seconds));
   errorFacts(scope, sheet, inbound);
   const newcomers = service === null ? undefined : newcomersOf(comparison, service);
   const isNew = newcomers?.names.includes(entity.name) ? 1 : 0;

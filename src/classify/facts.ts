@@ -17,6 +17,7 @@ import { scopeOf } from './scope.ts';
 const RATES = [
   'edge.calls_ratio',
   'service.traffic_ratio',
+  'service.asked_ratio',
   'service.traffic_rise_per_s',
   'service.calls_per_caller_request_ratio',
 ];

@@ -37,21 +37,27 @@ interface Calls {
 const known = new WeakMap<Comparison['calls'], Calls>();
 
 /**
- * Calls per second that a service would get if nobody called again what failed, now / before; null where that is unknown.
- * Cost: O(leaves) once, then O(edges above it).
+ * Calls per second that would be made if nobody called again what failed, now / before; null where that is unknown.
+ * Cost: O(leaves) once for a comparison, then O(edges above these calls).
  *
- * @param seconds of each span
+ * @param made     calls into one service, an instance, or a machine
+ * @param seconds  of each span
  */
-export function askedRatio({ calls }: Comparison, service: string, seconds: Seconds): number | null {
+export function askedRatio({ calls }: Comparison, made: readonly CallLeaf[], seconds: Seconds): number | null {
   if (!(seconds.baseline > 0 && seconds.current > 0)) return null;
   let sums = known.get(calls);
   if (sums === undefined) {
     sums = sumsOf(calls, seconds);
     known.set(calls, sums);
   }
-  const own = sums.requests.get(service);
-  if (own === undefined || own.before <= 0) return null;
-  return (own.now / own.before) * askedShare(sums, service, new Map(), 0);
+  const shares = new Map<string, number>();
+  let before = 0;
+  let now = 0;
+  for (const { callee, baseline, current } of made) {
+    before += baseline.count / seconds.baseline;
+    now += (current.count / seconds.current) * askedShare(sums, callee, shares, 0);
+  }
+  return before > 0 ? now / before : null;
 }
 
 /** Share of a service's calls that would be made if nobody called again. */

@@ -54,15 +54,19 @@ export function withStandIn(comparison: Comparison, instance: string, service: s
 function requestsAgainstSiblings({ calls, baseline, current }: Comparison, instance: string, service: string) {
   const into = calls.filter(({ callee, calleeInstance }) => callee === service && calleeInstance !== undefined);
   const isServed = into.some(({ side, calleeInstance }) => side === 'server' && calleeInstance === instance);
-  let [own, ownBefore, siblings] = [0, 0, 0];
+  let [own, ownBefore, siblings, siblingsNow] = [0, 0, 0, 0];
   for (const leaf of into) {
     if (isServed !== (leaf.side === 'server')) continue;
     if (leaf.calleeInstance === instance) {
       own += leaf.current.count;
       ownBefore += leaf.baseline.count;
-    } else siblings += leaf.baseline.count;
+    } else {
+      siblings += leaf.baseline.count;
+      siblingsNow += leaf.current.count;
+    }
   }
-  if (siblings === 0 || !isNewcomer(ownBefore, own, current.windows)) return undefined;
+  const all = { before: ownBefore + siblings, now: own + siblingsNow };
+  if (siblings === 0 || !isNewcomer({ before: ownBefore, now: own }, all, { baseline, current })) return undefined;
   return (own * baseline.windows) / (siblings * current.windows);
 }
 

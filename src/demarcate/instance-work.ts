@@ -1,5 +1,6 @@
 /** What every instance did itself, and what its calls spent between machines, before and during an incident. */
 import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
+import type { Spans } from '../model/newcomer.ts';
 import { isNewcomer } from '../model/newcomer.ts';
 
 /**
@@ -41,16 +42,22 @@ export function growthOf({ before, now }: Unit): number {
 }
 
 /** Units that were not there before are held against what those of the same services were then. */
-function withStandIns(units: readonly Unit[], windows: number): readonly Unit[] {
-  const isNew = ({ before, now }: Unit): boolean => isNewcomer(before.count, now.count, windows);
-  if (!units.some(isNew)) return units;
+function withStandIns(units: readonly Unit[], spans: Spans): readonly Unit[] {
   const services = ({ ends }: Unit): string => ends.map(({ service }) => service).join('\0');
-  const all = new Map<string, Amount>();
+  const all = new Map<string, { before: Amount; now: number }>();
   for (const unit of units) {
-    const { sum, count } = all.get(services(unit)) ?? { sum: 0, count: 0 };
-    all.set(services(unit), { sum: sum + unit.before.sum, count: count + unit.before.count });
+    const { before, now } = all.get(services(unit)) ?? { before: { sum: 0, count: 0 }, now: 0 };
+    all.set(services(unit), { before: plus(before, unit.before), now: now + unit.now.count });
   }
-  return units.map((unit) => (isNew(unit) ? { ...unit, before: all.get(services(unit))! } : unit));
+  return units.map((unit) => {
+    const { before, now } = all.get(services(unit))!;
+    const own = { before: unit.before.count, now: unit.now.count };
+    return isNewcomer(own, { before: before.count, now }, spans) ? { ...unit, before } : unit;
+  });
+}
+
+function plus(a: Amount, b: Amount): Amount {
+  return { sum: a.sum + b.sum, count: a.count + b.count };
 }
 
 /** Of every instance whose machine is known, and of every pair of them on two machines. Cost: O(leaves). */
@@ -86,20 +93,19 @@ export function observe(comparison: Comparison): Units {
         });
         return { ends, before: amount('baseline'), now: amount('current') };
       });
-  const { windows } = comparison.current;
   return {
     self: withStandIns(
       work(({ durationSumUs }) => durationSumUs),
-      windows,
+      comparison,
     ),
     originated: [
       ...withStandIns(
         work(({ errors }) => errors),
-        windows,
+        comparison,
       ),
-      ...withStandIns(between(pairs, failedOnTheWay), windows),
+      ...withStandIns(between(pairs, failedOnTheWay), comparison),
     ],
-    network: withStandIns(between(pairs, onTheWay), windows),
+    network: withStandIns(between(pairs, onTheWay), comparison),
   };
 }
 

@@ -6,6 +6,7 @@
 import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
 import { isCrash } from '../model/crash.ts';
 import { compareNames } from '../model/entity.ts';
+import type { Spans } from '../model/newcomer.ts';
 import { isNewcomer } from '../model/newcomer.ts';
 
 export interface InstanceShare {
@@ -44,7 +45,7 @@ export function instanceShares(comparison: Comparison, name: string, measure: In
   for (const leaf of leaves) {
     if (leaf.side === side) addTo(sums, leaf.calleeInstance ?? '', leaf.calleeMachine, leaf, of, false);
   }
-  return sharesOf(sums, comparison.current.windows);
+  return sharesOf(sums, comparison);
 }
 
 /**
@@ -64,7 +65,7 @@ export function ownShares(comparison: Comparison, name: string, measure: 'durati
       calls++;
     }
   }
-  return calls === 0 ? [] : sharesOf(sums, comparison.current.windows);
+  return calls === 0 ? [] : sharesOf(sums, comparison);
 }
 
 function errorsOf({ errors }: CallSums): number {
@@ -95,15 +96,16 @@ function addTo(
 }
 
 /** An instance that was not there before is held against what its siblings were then. */
-function sharesOf(sums: ReadonlyMap<string, Sums>, windows: number): InstanceShare[] {
+function sharesOf(sums: ReadonlyMap<string, Sums>, spans: Spans): InstanceShare[] {
   const all = [...sums.values()];
   const [before, beforeCount] = [
     all.reduce((sum, one) => sum + one.before, 0),
     all.reduce((sum, one) => sum + one.beforeCount, 0),
   ];
+  const called = { before: beforeCount, now: all.reduce((sum, one) => sum + one.nowCount, 0) };
   const ofSiblings = beforeCount > 0 ? before / beforeCount : 0;
   const growth = [...sums].map(([instance, sum]) => {
-    const isNew = isNewcomer(sum.beforeCount, sum.nowCount, windows);
+    const isNew = isNewcomer({ before: sum.beforeCount, now: sum.nowCount }, called, spans);
     const usual = isNew || sum.beforeCount === 0 ? ofSiblings : sum.before / sum.beforeCount;
     const grown = Math.max(0, sum.now - usual * sum.nowCount);
     return { instance, machine: sum.machine, calls: sum.nowCount, grown };

@@ -28,6 +28,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'service.self_time_share': 'share of the latency change in its own time',
   'service.self_error_share': 'share of the new errors that it originates',
   'service.traffic_ratio': 'request rate against before',
+  'service.asked_ratio': 'request rate without repeats of failed calls against before',
   'service.traffic_rise_per_s': 'rise of the request rate',
   'service.latency_ratio': 'own latency against before',
   'service.error_ratio_delta': 'rise of the error ratio',

@@ -1,18 +1,30 @@
 /** Who was not there before an incident: instances of a new version, or more of the same. */
-import type { Comparison } from './comparison.ts';
+import type { Comparison, Span } from './comparison.ts';
 import { compareNames } from './entity.ts';
 
 /** Fewer calls before than so many windows bring now are those of its first moments. */
 const FIRST_WINDOWS = 3;
 
-/**
- * @param before   calls in all windows of the baseline
- * @param now      calls in all of the incident's
- * @param windows  of the incident
- */
-export function isNewcomer(before: number, now: number, windows: number): boolean {
-  return now > 0 && before * windows < FIRST_WINDOWS * now;
+/** Calls in all windows of the baseline, and in all of the incident's. */
+export interface Called {
+  readonly before: number;
+  readonly now: number;
 }
+
+/**
+ * Whether an instance was there before in its first moments only: with fewer calls than some windows bring now, in which
+ * all instances of its service together may get many times as many as before.
+ *
+ * @param all  of its service
+ */
+export function isNewcomer(own: Called, all: Called, { baseline, current }: Spans): boolean {
+  const grown = (all.now * baseline.windows) / (all.before * current.windows);
+  const surge = grown > 1 && Number.isFinite(grown) ? grown : 1;
+  return own.now > 0 && own.before * current.windows * surge < FIRST_WINDOWS * own.now;
+}
+
+/** How many windows each span has. */
+export type Spans = Readonly<Record<'baseline' | 'current', Pick<Span, 'windows'>>>;
 
 export interface Newcomers {
   /** Instances of the service that were not there before, by name. */
@@ -28,7 +40,7 @@ export interface Newcomers {
  *
  * @returns undefined: its instances are not told apart, or nobody called it before, or calls it now
  */
-export function newcomersOf({ calls, current }: Comparison, service: string): Newcomers | undefined {
+export function newcomersOf({ calls, baseline, current }: Comparison, service: string): Newcomers | undefined {
   const into = calls.filter(({ callee, calleeInstance }) => callee === service && calleeInstance !== undefined);
   const side = into.some((leaf) => leaf.side === 'server') ? 'server' : 'client';
   const sums = new Map<string, { before: number; now: number }>();
@@ -44,7 +56,7 @@ export function newcomersOf({ calls, current }: Comparison, service: string): Ne
   }
   if (before === 0 || now === 0) return undefined;
   const called = [...sums].filter(([, sum]) => sum.now > 0);
-  const found = called.filter(([, sum]) => isNewcomer(sum.before, sum.now, current.windows));
+  const found = called.filter(([, sum]) => isNewcomer(sum, { before, now }, { baseline, current }));
   return {
     names: found.map(([name]) => name).sort(compareNames),
     of: called.length,

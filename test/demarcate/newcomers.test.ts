@@ -5,6 +5,7 @@ import { buildSystem } from '../../src/demarcate/system.ts';
 import { concentratedInstance, instanceShares, silentInstances } from '../../src/demarcate/vertical.ts';
 import { worked } from '../../src/demarcate/work.ts';
 import type { CallLeaf, CallSums, Comparison } from '../../src/model/comparison.ts';
+import { newcomersOf } from '../../src/model/newcomer.ts';
 import type { ChangeRecord } from '../../src/model/records.ts';
 import { draw, pair } from './draw.ts';
 
@@ -42,6 +43,15 @@ describe('a new instance', () => {
     );
     expect(concentratedInstance(shares)?.instance).toBe('api-1');
     expect(shares.map(({ share }) => share)).toEqual([1, 0, 0]);
+  });
+
+  it('is not who was there, however many more requests all of them get', () => {
+    const surge = withInstances({ 'api-1': [10, 1_000, 600, 9_000], 'api-2': [10, 9_000, 600, 9_000] });
+    expect(newcomersOf(surge, 'api')?.names).toEqual([]);
+    expect(instanceShares(surge, 'api', 'duration').map(({ instance, share }) => [instance, share])).toEqual([
+      ['api-1', 1],
+      ['api-2', 0],
+    ]);
   });
 
   it('that is slow beside old ones that are not carries it alone', () => {
