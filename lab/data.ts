@@ -66,9 +66,15 @@ export function readScenario(nameOrFile: string): { readonly scenario: Scenario;
     const known = jsonNames(TOPOLOGIES).join(', ');
     refuse([{ file, path: '/topology', message: `no topology "${scenario.topology}"`, mend: `name one of ${known}` }]);
   }
-  const topology = readTopology(topologyFile);
+  const topology = impatient(readTopology(topologyFile), scenario.callTimeoutMs);
   refuse(scenarioProblems(file, scenario, topology));
   return { scenario: { ...scenario, faults: scenario.faults.map(withNames) }, topology };
+}
+
+/** Services that give up calls to other services sooner; those that the topology gives a time of their own keep it. */
+function impatient(topology: Topology, callTimeoutMs: number | undefined): Topology {
+  if (callTimeoutMs === undefined) return topology;
+  return { ...topology, services: topology.services.map((service) => ({ callTimeoutMs, ...service })) };
 }
 
 function jsonNames(folder: string): string[] {

@@ -204,6 +204,8 @@ export interface Scenario {
   readonly lengthS: number;
   readonly coolDownS: number;
   readonly load: LoadSpec;
+  /** After so long services give up calls to other services; missing: as the topology says. */
+  readonly callTimeoutMs?: number;
   readonly faults: readonly FaultSpec[];
   readonly events: readonly EventSpec[];
 }
