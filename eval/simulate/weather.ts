@@ -69,9 +69,11 @@ const KINDS_WINDOWS = 24;
 export class Sky {
   readonly #weather: Weather;
   readonly #random: Random;
-  /** Nobody deploys what the fault is at: its truth is named after the instances of the beginning. */
-  readonly #fixed: ReadonlySet<number>;
-  readonly #faulty: ReadonlySet<string>;
+  /** Nobody deploys what the fault is at: its truth is named after the instances of its beginning. */
+  #fixed: ReadonlySet<number> = new Set();
+  #faulty: ReadonlySet<string> = new Set();
+  /** Times as long from one event to the next. */
+  readonly #pace: number;
   #system: SimulatedSystem;
   readonly #coldSince = new Map<string, number>();
   readonly #versions = new Map<number, number>();
@@ -79,12 +81,24 @@ export class Sky {
   #burst = 0;
   #turn = 0;
 
-  constructor(weather: Weather, system: SimulatedSystem, faults: readonly Fault[], random: Random) {
+  constructor(weather: Weather, system: SimulatedSystem, faults: readonly Fault[], random: Random, pace = 1) {
     this.#weather = weather;
     this.#system = system;
     this.#random = random;
+    this.#pace = pace;
+    this.hold(faults);
+  }
+
+  /** From now on these are what breaks. */
+  hold(faults: readonly Fault[]): void {
     this.#fixed = new Set(faults.map(({ service }) => service));
     this.#faulty = new Set(faults.flatMap(({ machine }) => (machine === undefined ? [] : [machine])));
+    if (this.#rolling !== undefined && this.#fixed.has(this.#rolling.service)) this.#rolling = undefined;
+  }
+
+  /** Where `w` lies within every so many windows. */
+  #within(w: number, windows: number): number {
+    return w % (windows * this.#pace);
   }
 
   #has(weather: Weather): boolean {
@@ -102,7 +116,7 @@ export class Sky {
       this.#burst = BURST_STAYS * this.#burst + Math.sqrt(1 - BURST_STAYS ** 2) * normal(this.#random);
       traffic *= Math.exp(BURST_SIGMA * this.#burst - BURST_SIGMA ** 2 / 2);
     }
-    if (this.#has('tides')) traffic *= 1 + TIDE * Math.sin((2 * Math.PI * w) / TIDE_WINDOWS);
+    if (this.#has('tides')) traffic *= 1 + TIDE * Math.sin((2 * Math.PI * w) / (TIDE_WINDOWS * this.#pace));
     const slow = new Map<string, number>();
     for (const [instance, since] of this.#coldSince) {
       const left = 1 - (w - since) / COLD_WINDOWS;
@@ -115,7 +129,9 @@ export class Sky {
       changes,
       ...(this.#has('tails') ? { tailShare: TAIL_SHARE } : {}),
       ...(this.#has('pauses') ? { pauseEveryS: PAUSE_EVERY_S, pauseUs: PAUSE_US } : {}),
-      ...(this.#has('kinds') ? { kinds: w % KINDS_EVERY < KINDS_EVERY - KINDS_WINDOWS ? KINDS : OTHER_KINDS } : {}),
+      ...(this.#has('kinds')
+        ? { kinds: this.#within(w, KINDS_EVERY) < this.#pace * (KINDS_EVERY - KINDS_WINDOWS) ? KINDS : OTHER_KINDS }
+        : {}),
       ...(this.#has('jobs') ? { job: this.#job(w) } : {}),
     };
     const { requestsPerS } = this.#system;
@@ -133,7 +149,7 @@ export class Sky {
 
   /** A service's instances are replaced one by one by ones of another name, on any machine. */
   #deploy(w: number, startMs: number, changes: ChangeRecord[]): void {
-    if (w % DEPLOY_EVERY === DEPLOY_EVERY - 1) {
+    if (this.#within(w, DEPLOY_EVERY) === DEPLOY_EVERY - 1) {
       const service = this.#pick(this.#free());
       if (service === undefined) return;
       this.#versions.set(service, (this.#versions.get(service) ?? 1) + 1);
@@ -156,7 +172,7 @@ export class Sky {
   }
 
   #scale(w: number, startMs: number, changes: ChangeRecord[]): void {
-    if (w % DEPLOY_EVERY !== (DEPLOY_EVERY >> 1) - 1) return;
+    if (this.#within(w, DEPLOY_EVERY) !== (DEPLOY_EVERY >> 1) - 1) return;
     const service = this.#pick(this.#free().filter((i) => i !== this.#rolling?.service));
     if (service === undefined) return;
     const { name, instances } = this.#system.services[service]!;
@@ -204,8 +220,8 @@ export class Sky {
 
   /** The callee of a batch job that runs now, and its requests per second. */
   #job(w: number): Now['job'] {
-    const k = Math.floor(w / JOB_EVERY);
-    if (w % JOB_EVERY < JOB_EVERY - JOB_WINDOWS) return undefined;
+    const k = Math.floor(w / (JOB_EVERY * this.#pace));
+    if (this.#within(w, JOB_EVERY) < this.#pace * (JOB_EVERY - JOB_WINDOWS)) return undefined;
     const { services, visits, requestsPerS } = this.#system;
     const callee = 1 + (k % (services.length - 1));
     return { callee, perS: Math.min(150, Math.max(10, JOB_TIMES * visits[callee]! * requestsPerS)) };
@@ -219,7 +235,7 @@ export class Sky {
           ...call,
           probability: Math.min(
             1,
-            call.probability * (1 + MIX * Math.sin(i + call.callee + (2 * Math.PI * w) / MIX_WINDOWS)),
+            call.probability * (1 + MIX * Math.sin(i + call.callee + (2 * Math.PI * w) / (MIX_WINDOWS * this.#pace))),
           ),
         })),
       ),
