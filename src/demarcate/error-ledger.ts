@@ -9,7 +9,7 @@
 import type { Entity } from '../model/entity.ts';
 import { edge as edgeEntity, entityKey, service as serviceEntity } from '../model/entity.ts';
 import type { Waits } from './given-up.ts';
-import { givenUp, left, slowShare, waitsIn } from './given-up.ts';
+import { givenUp, givenUpWords, left, leftWords, slowShare, waitsIn } from './given-up.ts';
 import type { BareEntry, BareLedger } from './noise.ts';
 import { propagate } from './propagate.ts';
 import type { CallEdge, System } from './system.ts';
@@ -17,7 +17,6 @@ import { inbound } from './system.ts';
 
 /** Errors that no sweep brought to where they begin: noted from this share on. */
 const CYCLIC = 1e-9;
-const GIVEN_UP = 'calls given up that waited for it';
 
 /** @returns undefined when the entry has no traffic. Entries add up; `unexplained` is what only goes round. Cost: O(sweeps · edges). */
 export function errorLedger(system: System, entry: string): BareLedger | undefined {
@@ -58,7 +57,9 @@ function originsOf(system: System, entry: string, change: number): Amount[] {
   const leftShare = returned.get(entry)?.left ?? 0;
   const steps = [...returned].flatMap(([from, { edges }]) => edges.map(({ to, below }) => ({ from, to, per: below })));
   const passed = propagate(new Map([[entry, 1 - leftShare]]), steps);
-  const waiting = new Map([[entry, change * leftShare]]);
+  const waiting = new Map<string, Waiting>();
+  if (leftShare !== 0)
+    waiting.set(entry, { amount: change * leftShare, largest: 0, words: leftWords(system.service(entry)) });
   const amounts: Amount[] = [];
   const originated = (entity: Entity, contribution: number): void => {
     amounts.push({ entity, term: 'originated', contribution, ...before(system, entity) });
@@ -68,21 +69,39 @@ function originsOf(system: System, entry: string, change: number): Amount[] {
     originated(serviceEntity(name), amount * own);
     for (const { to, between, waited } of edges) {
       originated(edgeEntity(name, to), amount * between);
-      if (waited > 0) waiting.set(to, (waiting.get(to) ?? 0) + amount * waited);
+      if (amount * waited !== 0) wait(waiting, system.edge(name, to), amount * waited);
     }
   }
   return [...amounts, ...waitedFor(waits, waiting)];
 }
 
+/** Given up waiting for one service: of the change, and who gave up most. */
+interface Waiting {
+  readonly amount: number;
+  readonly largest: number;
+  readonly words: string;
+}
+
+function wait(waiting: Map<string, Waiting>, edge: CallEdge | undefined, amount: number): void {
+  if (edge === undefined) return;
+  const known = waiting.get(edge.to);
+  const isLargest = known === undefined || Math.abs(amount) > Math.abs(known.largest);
+  waiting.set(edge.to, {
+    amount: (known?.amount ?? 0) + amount,
+    largest: isLargest ? amount : known.largest,
+    words: isLargest ? givenUpWords(edge) : known.words,
+  });
+}
+
 /** What was given up waiting for services, by what these took longer for. */
-function waitedFor(waits: Waits, waiting: ReadonlyMap<string, number>): Amount[] {
+function waitedFor(waits: Waits, waiting: ReadonlyMap<string, Waiting>): Amount[] {
   const found = new Map<string, Amount>();
-  for (const [name, amount] of waiting) {
-    if (amount === 0) continue;
+  for (const [name, { amount, words }] of waiting) {
     for (const { entity, term, share, baseline, current } of waits(name)) {
       const key = `${term} ${entityKey(entity)}`;
-      const contribution = (found.get(key)?.contribution ?? 0) + amount * share;
-      found.set(key, { entity, term, contribution, baseline, current, note: GIVEN_UP });
+      const known = found.get(key);
+      const contribution = (known?.contribution ?? 0) + amount * share;
+      found.set(key, { entity, term, contribution, baseline, current, note: known?.note ?? words });
     }
   }
   return [...found.values()];

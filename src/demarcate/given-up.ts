@@ -4,9 +4,10 @@
  * in proportion.
  */
 import type { Entity } from '../model/entity.ts';
+import { formatMicroseconds, sharePercent } from '../model/format.ts';
 import type { LedgerTerm } from '../model/walk.ts';
 import { latencyLedger } from './latency-ledger.ts';
-import type { CallEdge, SideFlows, System } from './system.ts';
+import type { CallEdge, ServiceNode, SideFlows, System } from './system.ts';
 import { meanUs } from './system.ts';
 
 /** Who gives up has waited so many times as long as a call usually takes; a crash ends calls sooner. */
@@ -70,6 +71,21 @@ export function slowShare(edge: CallEdge): number {
   const grownUs = meanUs(server.current) - meanUs(server.baseline);
   const part = grownUs / (longerUs * (givenUp(edge) / client.current.count));
   return Number.isFinite(part) ? Math.min(1, Math.max(0, part)) : 0;
+}
+
+/** For people: who gives up how many calls, and after how long. */
+export function givenUpWords({ from, to, client, givenUp: calls }: CallEdge): string {
+  return `${from} gives up ${share(calls, client)} of its calls to ${to}, after ${formatMicroseconds(meanUs(calls?.current))}`;
+}
+
+/** The same of users, whom nobody observes. */
+export function leftWords(node: ServiceNode | undefined): string {
+  const after = formatMicroseconds(meanUs(node?.left?.current));
+  return `callers of ${node?.name} leave before ${share(node?.left, node?.server)} of its answers, after ${after}`;
+}
+
+function share(part: SideFlows | undefined, all: SideFlows | undefined): string {
+  return sharePercent((part?.current.count ?? Number.NaN) / (all?.current.count ?? Number.NaN));
 }
 
 function isPatient(calls: SideFlows | undefined, all: SideFlows | undefined): boolean {

@@ -41,6 +41,8 @@ export function suspectsOf(system: System, comparison: Comparison, ledger: Ledge
     return [
       {
         ...narrowed,
+        observations:
+          entry.note === undefined ? narrowed.observations : [...narrowed.observations, { text: entry.note }],
         contribution: entry.share,
         shares: { [ledger.kind]: entry.share },
         // Entries of opposite sign let shares pass 1: one cannot matter more than all of the change.

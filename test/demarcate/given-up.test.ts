@@ -68,6 +68,9 @@ describe('calls that were given up', () => {
     expect(shareOf(walk.ledgers[0], 'originated', 'web -> api')).toBeCloseTo(0, 6);
     expect(walk.suspects[0]).toMatchObject({ entity: { kind: 'service', name: 'db' }, term: 'self' });
     expect(walk.suspects[0]?.path.map(({ name }) => name)).toEqual(['db', 'api', 'web']);
+    expect(walk.suspects[0]?.observations.map(({ text }) => text)).toContain(
+      'web gives up 40 % of its calls to api, after 50 ms',
+    );
   });
 
   it('are no errors of a callee that noticed that it was left', () => {
@@ -120,6 +123,9 @@ describe('calls that were given up', () => {
     expectAddsUp(walk);
     expect(shareOf(walk.ledgers[0], 'originated', 'web')).toBeCloseTo(0, 6);
     expect(walk.suspects[0]?.entity).toEqual({ kind: 'service', name: 'db' });
+    expect(walk.suspects[0]?.observations.map(({ text }) => text)).toContain(
+      'callers of web leave before 40 % of its answers, after 50 ms',
+    );
   });
 
   it('are not what a crash cuts off: those had not waited long', () => {
