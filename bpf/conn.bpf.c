@@ -8,9 +8,12 @@
  * MPTCP and other protocols on top of struct sock.
  *
  * A connection that ends with an error is told at once, when it goes to CLOSE; one that ends in order is told when its
- * socket is destroyed, because its process may still read what has arrived.
+ * socket is destroyed, because its process may still read what has arrived. When a process let go of it first is told
+ * then, too: the other end's kernel may take its time to say that it knows (40 ms, a delayed acknowledgement).
  */
 #include "conn.bpf.h"
+
+#define SHUTDOWN_MASK 3 /* RCV_SHUTDOWN | SEND_SHUTDOWN, include/net/sock.h */
 
 /* True when sys_exit of the connect now running will tell the errno. */
 static __always_inline bool connect_will_tell(const struct sock *sk)
@@ -93,6 +96,13 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, int oldstate, int newst
 		conn->connect_ns = bpf_ktime_get_ns() - conn->start_ns;
 		conn->flags |= CONN_ESTABLISHED | CONN_OPENED_SENT;
 		send_conn(sk, conn, RW_CONN_OPENED, RW_REASON_NONE, 0);
+		return 0;
+	}
+	/* Both directions at once: its process reads no more. The socket lives on until the other end says so, too. */
+	if (newstate == TCP_FIN_WAIT1 && BPF_CORE_READ(sk, sk_shutdown) == SHUTDOWN_MASK) {
+		conn = find_conn(sk);
+		if (conn)
+			conn->left_ns = bpf_ktime_get_ns();
 		return 0;
 	}
 	if (newstate != TCP_CLOSE)

@@ -43,6 +43,7 @@ struct conn {
 	__u64 start_ns;
 	__u64 connect_ns;
 	__u64 cgroup_id;
+	__u64 left_ns; /* its process let go of it while the other end was open; 0: not so */
 	__u64 unknown_seen; /* payload already added to the unknown counter */
 	struct rw_tuple tuple;
 	__u32 netns;

@@ -216,6 +216,7 @@ static __always_inline void fill_conn_event(struct rw_conn_event *event, const s
 	event->reserved[1] = 0;
 	__builtin_memcpy(event->comm, conn->comm, sizeof(event->comm));
 	read_totals(&event->totals, sk, conn);
+	event->left_ns = conn->left_ns;
 }
 
 static __noinline int send_conn(const struct sock *sk, struct conn *conn, __u8 kind, __u8 reason, __s32 error)

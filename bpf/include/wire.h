@@ -12,7 +12,7 @@
 #ifndef ROOTWALK_WIRE_H
 #define ROOTWALK_WIRE_H
 
-#define RW_WIRE_VERSION 2
+#define RW_WIRE_VERSION 3
 
 /* Longest payload head of one data event; --capture may ask for less. */
 #define RW_CAPTURE_MAX 4096
@@ -246,6 +246,7 @@ struct rw_conn_event {
 	__u8 reserved[2];
 	char comm[16];
 	struct rw_tcp_totals totals;
+	__u64 left_ns; /* closed: when its process let go of it before the other end did; 0: it did not */
 };
 
 struct rw_process_event {
@@ -341,7 +342,7 @@ _Static_assert(sizeof(struct rw_probe) == 336, "rw_probe");
 _Static_assert(sizeof(struct rw_name) == 80, "rw_name");
 _Static_assert(sizeof(struct rw_ready) == 24, "rw_ready");
 _Static_assert(sizeof(struct rw_tick) == 168, "rw_tick");
-_Static_assert(sizeof(struct rw_conn_event) == 200, "rw_conn_event");
+_Static_assert(sizeof(struct rw_conn_event) == 208, "rw_conn_event");
 _Static_assert(sizeof(struct rw_process_event) == 208, "rw_process_event");
 _Static_assert(sizeof(struct rw_listener_event) == 96, "rw_listener_event");
 _Static_assert(sizeof(struct rw_data_event) == 64, "rw_data_event");

@@ -3,7 +3,7 @@
  * with what clang -target bpf and the host's compiler make of the header.
  */
 
-export const WIRE_VERSION = 2;
+export const WIRE_VERSION = 3;
 export const CAPTURE_MAX_BYTES = 4096;
 /** A u32 that is not known on this kernel. */
 export const UNKNOWN_U32 = 0xffffffff;
@@ -104,7 +104,7 @@ export const RW_TICK = {
 } as const;
 
 export const RW_CONN_EVENT = {
-  size: 200,
+  size: 208,
   frame: 0,
   ts_ns: 8,
   conn_id: 16,
@@ -122,6 +122,7 @@ export const RW_CONN_EVENT = {
   reserved: 110,
   comm: 112,
   totals: 128,
+  left_ns: 200,
 } as const;
 
 export const RW_PROCESS_EVENT = {

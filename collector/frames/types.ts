@@ -149,6 +149,8 @@ export interface ConnFrame {
   readonly errno: number;
   readonly synRetransmits: number;
   readonly totals: TcpTotals;
+  /** When its process closed it, while the other end was open; absent when the other end, or an error, came first. */
+  readonly leftMs?: EpochMs;
 }
 
 export interface ProcessFrame {

@@ -214,6 +214,7 @@ export class FrameDecoder {
   #conn(at: number, length: number): ConnFrame {
     expectSize('conn', length, RW_CONN_EVENT.size);
     const connectNs = this.#read.u64(at + RW_CONN_EVENT.connect_ns);
+    const hasLeft = this.#read.u64(at + RW_CONN_EVENT.left_ns) !== 0;
     return {
       type: 'conn',
       kind: known(CONN_KINDS[this.#read.u8(at + RW_CONN_EVENT.kind)], 'conn kind'),
@@ -233,6 +234,7 @@ export class FrameDecoder {
       errno: this.#read.view.getInt32(at + RW_CONN_EVENT.error, true),
       synRetransmits: this.#read.u32(at + RW_CONN_EVENT.syn_retransmits),
       totals: this.#read.totals(at + RW_CONN_EVENT.totals),
+      ...(hasLeft ? { leftMs: this.#read.ms(at + RW_CONN_EVENT.left_ns) } : {}),
     };
   }
 

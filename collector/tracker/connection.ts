@@ -52,8 +52,10 @@ export class Connection implements CallOwner {
   lastSeenMs = 0;
   /** An open that is not counted yet: the other end may become known a moment later. */
   opened: { readonly atMs: number; readonly connectUs: number } | undefined = undefined;
-  /** When the connection ended, and how its unanswered requests failed; NaN while it is open. */
+  /** When the connection ended for its process, and how its unanswered requests failed; NaN while it is open. */
   closedMs = Number.NaN;
+  /** When its kernel was done with it. */
+  goneMs = Number.NaN;
   closeError = '';
   /** Set by whoever names connections: resolved edge, and the state of knowledge it was resolved with. */
   edge: unknown = undefined;

@@ -60,8 +60,6 @@ const SYN_SENT = 2;
 export const STATS_INTERVAL_MS = 1000;
 /** Counts per packet flow come once per interval: how long after its end a connection is still found by its addresses. */
 const LATE_PACKETS_MS = 3 * STATS_INTERVAL_MS;
-/** With the server's end out of sight: a client that closes after this long without an answer gave up waiting. */
-const GAVE_UP_MS = 1000;
 
 export class Tracker {
   readonly counters: TrackerCounters = {
@@ -145,13 +143,15 @@ export class Tracker {
       case 'failed':
         connection.totals ??= ZERO;
         connection.closedMs = frame.atMs;
+        connection.goneMs = frame.atMs;
         this.#traffic(connection, frame.totals, frame.atMs);
         this.#sink.onFailed(connection, frame);
         this.#end(connection);
         break;
       case 'closed':
         connection.established = true;
-        connection.closedMs = frame.atMs;
+        connection.closedMs = frame.leftMs ?? frame.atMs;
+        connection.goneMs = frame.atMs;
         this.#traffic(connection, frame.totals, frame.atMs);
         this.#sink.onClosed(connection, frame);
         connection.closeError = this.#closeError(connection, frame);
@@ -182,7 +182,7 @@ export class Tracker {
   /** Time goes on: ends closed connections after their grace, expires requests, evicts idle connections. */
   tick(nowMs: number): void {
     for (const connection of this.#closing) {
-      if (connection.closedMs + this.#options.closeGraceMs > nowMs) continue;
+      if (connection.goneMs + this.#options.closeGraceMs > nowMs) continue;
       connection.finish();
       this.#end(connection);
     }
@@ -275,14 +275,10 @@ export class Tracker {
   /** OpenTelemetry error.type of a request that was open when its connection ended. */
   #closeError(connection: Connection, frame: ConnFrame): string {
     if (frame.reason === 'timed_out') return 'timeout';
-    if (frame.reason === 'reset' || frame.totals.resetsReceived > 0) return 'connection_reset';
-    const waiting = connection.layer7?.head();
-    if (connection.role !== 'client' || waiting === undefined) return 'connection_closed';
-    // The client went away by itself while it waited: the server's end is still open, or cannot be seen.
-    const peer = this.index.peer(connection);
-    const gaveUp =
-      peer === undefined ? frame.atMs - waiting.startMs >= GAVE_UP_MS : !(peer.closedMs <= connection.closedMs);
-    return gaveUp ? 'timeout' : 'connection_closed';
+    // A client that went away by itself while it waited; what its kernel was told afterwards is another matter.
+    if (connection.role === 'client' && frame.leftMs !== undefined && connection.layer7?.head() !== undefined)
+      return 'timeout';
+    return frame.reason === 'reset' || frame.totals.resetsReceived > 0 ? 'connection_reset' : 'connection_closed';
   }
 
   #evict(connection: Connection): void {
@@ -294,7 +290,7 @@ export class Tracker {
   /** What is told of its packets comes at the end of the interval, and names no connection but its addresses. */
   #end(connection: Connection): void {
     this.#forget(connection);
-    this.index.removeLater(connection, connection.closedMs + LATE_PACKETS_MS);
+    this.index.removeLater(connection, connection.goneMs + LATE_PACKETS_MS);
   }
 
   #forget(connection: Connection): void {

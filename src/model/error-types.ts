@@ -11,5 +11,5 @@ export function isGivenUp(errorType: string | undefined): boolean {
 
 /** Whether a callee that reports this error had not answered when its caller left. */
 export function isLeft(errorType: string | undefined): boolean {
-  return errorType === 'connection_closed';
+  return errorType === 'connection_closed' || errorType === 'connection_reset';
 }

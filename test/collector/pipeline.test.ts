@@ -272,7 +272,7 @@ describe('collector pipeline', () => {
       ...[11, 12, 13].flatMap(ask),
       close(11, { reason: 'reset' }),
       close(12, { reason: 'timed_out' }),
-      close(13, {}),
+      close(13, { leftMs: T0 + 2_900 }),
     ]);
     expect(calls().map((call) => [call.status, call.errorType, call.errors])).toEqual([
       ['none', 'connection_reset', 1],

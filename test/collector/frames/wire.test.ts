@@ -172,10 +172,10 @@ describe('FrameDecoder', () => {
   });
 
   it.each([
-    ['another wire version', hello(1), /wire version 1, expected 2/],
+    ['another wire version', hello(1), /wire version 1, expected 3/],
     ['a length below the header', frame(20, 8, (view) => view.setUint32(0, 7, true)), /frame length 7/],
     ['a huge length', frame(20, 8, (view) => view.setUint32(0, 1 << 30, true)), /frame length 1073741824/],
-    ['a struct of another size', frame(FRAME_TYPE.conn, 100, () => undefined), /conn frame of 100 bytes, expected 200/],
+    ['a struct of another size', frame(FRAME_TYPE.conn, 100, () => undefined), /conn frame of 100 bytes, expected 208/],
     ['an unknown kind', frame(FRAME_TYPE.conn, RW_CONN_EVENT.size, () => undefined), /conn kind is not known/],
   ])('refuses %s', (_, bytes, message) => {
     expect(() => decode(bytes)).toThrow(message);

@@ -89,6 +89,24 @@ describe('tracker', () => {
     expect(calls[0]).toMatchObject({ startMs: 10, endMs: 20 });
   });
 
+  it.each([
+    ['its process closed first', { leftMs: 70 }, 'timeout', 70],
+    [
+      'so it did, and what the server sent later was answered by a reset',
+      { leftMs: 70, reason: 'reset' },
+      'timeout',
+      70,
+    ],
+    ['the server closed first', {}, 'connection_closed', 110],
+    ['a reset came first', { reason: 'reset' }, 'connection_reset', 110],
+  ] as const)('says how a call without an answer ended: %s', (_name, how, errorType, endMs) => {
+    const { tracker: under, calls } = tracker();
+    under.data(data({ connId: 1, direction: 'send', enterMs: 10, streamSeq: 1 }, GET));
+    under.conn(conn({ connId: 1, kind: 'closed', atMs: 110, tuple: TUPLE, ...how }));
+    under.tick(60_000);
+    expect(calls).toMatchObject([{ status: 'none', errorType, failed: true, startMs: 10, endMs }]);
+  });
+
   it('reports a request without an answer once its time is over', () => {
     const { tracker: under, calls } = tracker({ requestTimeoutMs: 1000 });
     under.data(data({ connId: 1, direction: 'send', enterMs: 10, streamSeq: 1 }, GET));
