@@ -12,7 +12,7 @@ import type { PresenceState } from './presence.ts';
 import type { Restarts } from './restarts.ts';
 import type { RhythmRows } from './rhythm.ts';
 
-/** A mix of operations that explains so much of a mean explains any rise of a tail. */
+/** A mix of operations that explains so much of a mean, against that of two hours, explains any rise of a tail. */
 const P99_MOST_MIX = 1.25;
 /** Spread of request durations where no sketch says it: twice the mean, typical of web services. */
 const DEFAULT_CV2 = 4;
@@ -226,8 +226,7 @@ export class CallSeries {
       if (!failing && !duration.tracks.isSuspect(i)) this.#mix.learn(kind, i, expected[i]!, timed[i]!);
       if (kind !== 'service') continue;
       this.#sparse.duration.step(i, moment, mean, timed[i]!, cv2, load[i]!, mute, mix, failing);
-      const slowMix = this.#mix.factor(kind, i, expected[i]!, timed[i]!, 'slow');
-      this.#drift.duration.step(i, moment, sum[i]! / slowMix, mute || failing ? Number.NaN : timed[i]!);
+      this.#drift.duration.step(i, moment, sum[i]! / mix, mute || failing ? Number.NaN : timed[i]!);
     }
   }
 
@@ -246,15 +245,18 @@ export class CallSeries {
       const from = side[i] as 0 | 1;
       const { timed, expected } = this.#sums.services[from];
       const n = timed[i]!;
-      const mix = this.#mix.factor('service', i, expected[i]!, n);
-      // Of another mix of operations the tail is another one.
-      const isUsualMix = mix < P99_MOST_MIX && mix > 1 / P99_MOST_MIX;
-      const p99 = n >= P99_VOLUME && isUsualMix ? this.#sums.buckets[from].quantile(i, 0.99) : Number.NaN;
-      if (Number.isNaN(p99)) this.#p99.unknown(i);
-      else {
-        const mute = muted.size > 0 && muted.has(`service:${names[i]}`);
-        this.#p99.step(i, moment, p99, n, 0, this.#load.service[i]!, mute, 1, errors.tracks.isSuspect(i));
+      const p99 = n >= P99_VOLUME ? this.#sums.buckets[from].quantile(i, 0.99) : Number.NaN;
+      if (Number.isNaN(p99)) {
+        this.#p99.unknown(i);
+        continue;
       }
+      const failing = errors.tracks.isSuspect(i);
+      const mix = this.#mix.factor('service', i, expected[i]!, n, 'slow');
+      const isUsualMix = mix < P99_MOST_MIX && mix > 1 / P99_MOST_MIX;
+      const mute = muted.size > 0 && muted.has(`service:${names[i]}`);
+      if (isUsualMix) this.#p99.step(i, moment, p99, n, 0, this.#load.service[i]!, mute, 1, failing);
+      // Of another mix of operations the tail is another one, until it is the usual one.
+      else this.#p99.learn(i, moment, p99, mute || failing);
     }
   }
 

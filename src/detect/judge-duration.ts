@@ -91,6 +91,14 @@ export class DurationFamily extends Family<LevelPool> {
     else this.unknown(i);
   }
 
+  /** A value that says nothing of whether all is well; who judges later needs to know it all the same. */
+  learn(i: number, moment: Moment, value: number, isSuspect: boolean): void {
+    this.unknown(i);
+    if (isSuspect || this.tracks.isSuspect(i) || !(value > 0)) return;
+    this.open();
+    this.pool.push(i, Math.log(value), false, this.pool.known(i) >= this.warmup, moment.turn);
+  }
+
   /** A window that is a block by itself is left to the finer family. */
   #addTo(
     carry: DurationCarry,

@@ -2,7 +2,9 @@
  * What the mix of operations explains of a mean duration: a service that is asked for its heavy operations more often than
  * usual has a higher mean, and each of them is as fast as before. Every operation's mean is learned; the mean that this
  * window's requests would have at these, as a multiple of what it usually is, is the factor that durations are divided by.
- * Learned windows are forgotten as 1 / 120; an operation keeps what it had while nobody asks for it.
+ * Means are forgotten as 1 / 120 windows; an operation keeps what it had while nobody asks for it. The usual mix is that of a
+ * day, and another one counts for a tenth: durations at it are compared with baselines of half an hour and of two, which
+ * would call a rise what the usual mix follows sooner.
  *
  * A service with very many operations (names made of what users type) forgets those that no leaf names any more.
  *
@@ -13,6 +15,12 @@ import { Columns, withRoom } from './columns.ts';
 
 const SLOW = 1 / 120;
 const VERY_SLOW = 1 / 1_440;
+const DAILY = 1 / 17_280;
+/** A mix that takes so many times as long, or that much less, is another one; told from this many windows on. */
+const ANOTHER_MIX = 1.25;
+const TELLING_WINDOWS = 120;
+/** What a window of another mix counts for. */
+const ANOTHER_WEIGHT = 0.1;
 /** Requests of the service's mean that an operation is taken to have had: one request tells little of it. */
 const PRIOR_REQUESTS = 20;
 /** A window's mean of an operation counts for at most so many times what is known of it. */
@@ -30,14 +38,21 @@ const OPERATION_SPECS = {
   /** Of the windows in which it was asked for. */
   count: { type: Float64Array },
   durationUs: { type: Float64Array },
-  /** Requests of all windows: what the usual mix is. */
+  /** Requests of all windows: how many are usual lately. */
   share: { type: Float64Array },
+  /** Requests of a window, over a day: what the usual mix is. */
+  lasting: { type: Float64Array },
 } as const;
 
-const OWNER_SPECS = { meanUs: { type: Float64Array }, operations: { type: Uint32Array } } as const;
+const OWNER_SPECS = {
+  /** Of the usual mix. */
+  meanUs: { type: Float64Array },
+  operations: { type: Uint32Array },
+  windows: { type: Uint32Array },
+} as const;
 const USUAL_SPECS = {
   usual: { type: Float64Array },
-  /** Over two hours, for changes that are as slow. */
+  /** Over two hours: what it has become. */
   slow: { type: Float64Array },
   windows: { type: Uint16Array },
 } as const;
@@ -78,6 +93,7 @@ export class OperationMix {
   #sum = new Float64Array(64);
   #weight = new Float64Array(64);
   #asked = new Float64Array(64);
+  #rate = new Float64Array(64);
 
   /** Numbers are below it. */
   get size(): number {
@@ -111,6 +127,7 @@ export class OperationMix {
     this.#sum = withRoom(this.#sum, owners);
     this.#weight = withRoom(this.#weight, owners);
     this.#asked = withRoom(this.#asked, owners);
+    this.#rate = withRoom(this.#rate, owners);
   }
 
   serviceOf(operation: number): number {
@@ -170,7 +187,7 @@ export class OperationMix {
 
   /**
    * @param expected  sum of `expected` over the `n` requests of entity i of a kind in this window, of whichever services
-   * @param span  "usual" is the mix of ten minutes, or of two hours
+   * @param span  the usual mix, or, where it is another one for good, that of two hours
    * @returns how many times as long as usual these requests would take if each operation took what it usually does; 1
    *   where the usual mix is not known
    */
@@ -189,26 +206,37 @@ export class OperationMix {
     columns.ensure(i + 1);
     const { usual, slow, windows } = columns.array;
     if (windows[i]! < 65535) windows[i] = windows[i]! + 1;
-    usual[i] = usual[i]! + (ratio - usual[i]!) * Math.max(SLOW, 1 / windows[i]!);
+    usual[i] = usual[i]! + (ratio - usual[i]!) * dailyRate(windows[i]!, ratio / usual[i]!);
     slow[i] = slow[i]! + (ratio - slow[i]!) * Math.max(VERY_SLOW, 1 / windows[i]!);
   }
 
   /** Takes the window's sums. @param isUsual whether a service's durations are as they always are: else nothing is learned */
   end(isUsual: (service: number) => boolean): void {
-    const { owner, count, durationUs, share } = this.#operations.array;
-    const { meanUs } = this.#owners.array;
+    const { owner, count, durationUs, share, lasting } = this.#operations.array;
+    const { meanUs, windows } = this.#owners.array;
     const owners = this.#owners.size;
     const sum = this.#sum.fill(0, 0, owners);
     const weight = this.#weight.fill(0, 0, owners);
     const asked = this.#asked.fill(0, 0, owners);
-    for (let number = 0; number < this.size; number++)
-      asked[owner[number]!] = asked[owner[number]!]! + this.count[number]!;
+    for (let number = 0; number < this.size; number++) {
+      const of = owner[number]!;
+      asked[of] = asked[of]! + this.count[number]!;
+      weight[of] = weight[of]! + this.count[number]! * this.expected[number]!;
+    }
+    const rate = this.#rate;
+    for (let of = 0; of < owners; of++) {
+      const learns = asked[of]! > 0 && isUsual(of >> 1);
+      if (learns) windows[of] = windows[of]! + 1;
+      rate[of] = learns ? dailyRate(windows[of]!, weight[of]! / asked[of]!) : 0;
+      weight[of] = 0;
+    }
     for (let number = 0; number < this.size; number++) {
       const of = owner[number]!;
       const n = this.count[number]!;
       // A night without requests says nothing of the mix.
-      if (asked[of]! > 0 && isUsual(of >> 1)) {
+      if (rate[of]! > 0) {
         share[number] = share[number]! * (1 - SLOW) + n;
+        lasting[number] = lasting[number]! + (n - lasting[number]!) * rate[of]!;
         if (n > 0) {
           const most =
             this.expectedUs[number]! > 0 ? MOST_TIMES * this.expectedUs[number]! * n : Number.POSITIVE_INFINITY;
@@ -217,8 +245,9 @@ export class OperationMix {
         }
       }
       if (count[number]! === 0) continue;
-      sum[of] = sum[of]! + Math.round((share[number]! * durationUs[number]!) / count[number]!);
-      weight[of] = weight[of]! + toParts(share[number]!);
+      const usual = lasting[number]! / SLOW;
+      sum[of] = sum[of]! + Math.round((usual * durationUs[number]!) / count[number]!);
+      weight[of] = weight[of]! + toParts(usual);
     }
     for (let of = 0; of < owners; of++) if (weight[of]! > 0) meanUs[of] = sum[of]! / weight[of]!;
     this.#expect();
@@ -263,6 +292,17 @@ export class OperationMix {
     this.#ensure(this.size, this.#owners.size);
     this.#expect();
   }
+}
+
+/**
+ * How much a window counts in a mean of a day, of all windows in the first one.
+ * @param windows  so far, with this one
+ * @param ratio    what this window's mix takes, of what the usual one does
+ */
+function dailyRate(windows: number, ratio: number): number {
+  const rate = Math.max(DAILY, 1 / windows);
+  const isAnother = windows >= TELLING_WINDOWS && (ratio > ANOTHER_MIX || ratio < 1 / ANOTHER_MIX);
+  return isAnother ? rate * ANOTHER_WEIGHT : rate;
 }
 
 /** To so many parts of 1: sums of such numbers are exact, and so the same in whatever order rows come. */

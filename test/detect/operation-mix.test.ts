@@ -89,8 +89,26 @@ describe('the mix of operations', () => {
     const shop = new Shop([1_000, 20_000]);
     shop.windows(100, [90, 10]);
     shop.windows(2_000, [100, 0]);
-    expect(shop.window([50, 50], false)).toBe(4);
-    expect(shop.window([90, 10], false)).toBeCloseTo(2.7, 0);
+    expect(shop.window([90, 10], false) / shop.window([100, 0], false)).toBeCloseTo(2.9, 0);
+  });
+
+  it('is another one for as long as it lasts, so that what takes longer by it is no rise', () => {
+    const shop = new Shop([1_000, 20_000]);
+    shop.windows(1_440, [95, 5]);
+    const first = shop.window([75, 25]);
+    expect(first).toBeCloseTo(575 / 195, 1);
+    for (let w = 0; w < 720; w++) expect(Math.abs(Math.log(shop.window([75, 25]) / first))).toBeLessThan(0.15);
+    expect(Math.abs(Math.log(shop.window([95, 5])))).toBeLessThan(0.15);
+  });
+
+  it('of two hours follows, for what cannot be put down to operations', () => {
+    const shop = new Shop([1_000, 20_000]);
+    shop.windows(1_440, [95, 5]);
+    shop.windows(2_880, [75, 25]);
+    const { mix } = shop;
+    const expected = 75 * mix.expected[mix.operation(0, 1, 'op0')]! + 25 * mix.expected[mix.operation(0, 1, 'op1')]!;
+    expect(mix.factor('service', 0, expected, 100)).toBeGreaterThan(2);
+    expect(mix.factor('service', 0, expected, 100, 'slow')).toBeLessThan(1.25);
   });
 
   it('is what it was after a night in which nobody asked for anything', () => {
