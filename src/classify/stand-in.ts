@@ -51,18 +51,23 @@ export function withStandIn(comparison: Comparison, instance: string, service: s
 }
 
 /** Its requests a window now, of all that its siblings got before; undefined: it is not new, or nobody was there. */
-function requestsAgainstSiblings({ calls, baseline, current }: Comparison, instance: string, service: string) {
+function requestsAgainstSiblings(comparison: Comparison, instance: string, service: string): number | undefined {
+  const { calls, baseline, current } = comparison;
   const into = calls.filter(({ callee, calleeInstance }) => callee === service && calleeInstance !== undefined);
   const isServed = into.some(({ side, calleeInstance }) => side === 'server' && calleeInstance === instance);
-  let [own, ownBefore, siblings] = [0, 0, 0];
+  let [own, ownBefore, siblings, siblingsNow] = [0, 0, 0, 0];
   for (const leaf of into) {
     if (isServed !== (leaf.side === 'server')) continue;
     if (leaf.calleeInstance === instance) {
       own += leaf.current.count;
       ownBefore += leaf.baseline.count;
-    } else siblings += leaf.baseline.count;
+    } else {
+      siblings += leaf.baseline.count;
+      siblingsNow += leaf.current.count;
+    }
   }
-  if (siblings === 0 || !isNewcomer(ownBefore, own, current.windows)) return undefined;
+  const all = { before: ownBefore + siblings, now: own + siblingsNow };
+  if (siblings === 0 || !isNewcomer({ before: ownBefore, now: own }, all, comparison)) return undefined;
   return (own * baseline.windows) / (siblings * current.windows);
 }
 

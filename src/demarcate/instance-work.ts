@@ -41,16 +41,22 @@ export function growthOf({ before, now }: Unit): number {
 }
 
 /** Units that were not there before are held against what those of the same services were then. */
-function withStandIns(units: readonly Unit[], windows: number): readonly Unit[] {
-  const isNew = ({ before, now }: Unit): boolean => isNewcomer(before.count, now.count, windows);
-  if (!units.some(isNew)) return units;
+function withStandIns(units: readonly Unit[], comparison: Comparison): readonly Unit[] {
   const services = ({ ends }: Unit): string => ends.map(({ service }) => service).join('\0');
-  const all = new Map<string, Amount>();
+  const all = new Map<string, { readonly before: Amount; readonly now: number }>();
   for (const unit of units) {
-    const { sum, count } = all.get(services(unit)) ?? { sum: 0, count: 0 };
-    all.set(services(unit), { sum: sum + unit.before.sum, count: count + unit.before.count });
+    const { before, now } = all.get(services(unit)) ?? { before: { sum: 0, count: 0 }, now: 0 };
+    const { sum, count } = unit.before;
+    all.set(services(unit), {
+      before: { sum: before.sum + sum, count: before.count + count },
+      now: now + unit.now.count,
+    });
   }
-  return units.map((unit) => (isNew(unit) ? { ...unit, before: all.get(services(unit))! } : unit));
+  return units.map((unit) => {
+    const { before, now } = all.get(services(unit))!;
+    const counts = { before: unit.before.count, now: unit.now.count };
+    return isNewcomer(counts, { before: before.count, now }, comparison) ? { ...unit, before } : unit;
+  });
 }
 
 /** Of every instance whose machine is known, and of every pair of them on two machines. Cost: O(leaves). */
@@ -86,20 +92,19 @@ export function observe(comparison: Comparison): Units {
         });
         return { ends, before: amount('baseline'), now: amount('current') };
       });
-  const { windows } = comparison.current;
   return {
     self: withStandIns(
       work(({ durationSumUs }) => durationSumUs),
-      windows,
+      comparison,
     ),
     originated: [
       ...withStandIns(
         work(({ errors }) => errors),
-        windows,
+        comparison,
       ),
-      ...withStandIns(between(pairs, failedOnTheWay), windows),
+      ...withStandIns(between(pairs, failedOnTheWay), comparison),
     ],
-    network: withStandIns(between(pairs, onTheWay), windows),
+    network: withStandIns(between(pairs, onTheWay), comparison),
   };
 }
 

@@ -44,7 +44,7 @@ export function instanceShares(comparison: Comparison, name: string, measure: In
   for (const leaf of leaves) {
     if (leaf.side === side) addTo(sums, leaf.calleeInstance ?? '', leaf.calleeMachine, leaf, of, false);
   }
-  return sharesOf(sums, comparison.current.windows);
+  return sharesOf(sums, comparison);
 }
 
 /**
@@ -64,7 +64,7 @@ export function ownShares(comparison: Comparison, name: string, measure: 'durati
       calls++;
     }
   }
-  return calls === 0 ? [] : sharesOf(sums, comparison.current.windows);
+  return calls === 0 ? [] : sharesOf(sums, comparison);
 }
 
 function errorsOf({ errors }: CallSums): number {
@@ -95,15 +95,17 @@ function addTo(
 }
 
 /** An instance that was not there before is held against what its siblings were then. */
-function sharesOf(sums: ReadonlyMap<string, Sums>, windows: number): InstanceShare[] {
+function sharesOf(sums: ReadonlyMap<string, Sums>, comparison: Comparison): InstanceShare[] {
   const all = [...sums.values()];
-  const [before, beforeCount] = [
+  const [before, beforeCount, nowCount] = [
     all.reduce((sum, one) => sum + one.before, 0),
     all.reduce((sum, one) => sum + one.beforeCount, 0),
+    all.reduce((sum, one) => sum + one.nowCount, 0),
   ];
+  const calls = { before: beforeCount, now: nowCount };
   const ofSiblings = beforeCount > 0 ? before / beforeCount : 0;
   const growth = [...sums].map(([instance, sum]) => {
-    const isNew = isNewcomer(sum.beforeCount, sum.nowCount, windows);
+    const isNew = isNewcomer({ before: sum.beforeCount, now: sum.nowCount }, calls, comparison);
     const usual = isNew || sum.beforeCount === 0 ? ofSiblings : sum.before / sum.beforeCount;
     const grown = Math.max(0, sum.now - usual * sum.nowCount);
     return { instance, machine: sum.machine, calls: sum.nowCount, grown };

@@ -4,14 +4,25 @@ import { compareNames } from './entity.ts';
 
 /** Fewer calls before than so many windows bring now are those of its first moments. */
 const FIRST_WINDOWS = 3;
+/** Of a short baseline not even these: who was there for more of it was there. */
+const FIRST_SHARE = 0.25;
+
+/** Calls in all windows of the baseline, and in all of the incident's. */
+export interface Counts {
+  readonly before: number;
+  readonly now: number;
+}
 
 /**
- * @param before   calls in all windows of the baseline
- * @param now      calls in all of the incident's
- * @param windows  of the incident
+ * More requests for everybody make nobody new: the fewer calls of a time before a surge count for more.
+ *
+ * @param all  of its service, its own among them
  */
-export function isNewcomer(before: number, now: number, windows: number): boolean {
-  return now > 0 && before * windows < FIRST_WINDOWS * now;
+export function isNewcomer(own: Counts, all: Counts, { baseline, current }: Comparison): boolean {
+  if (own.before <= 0 || own.now <= 0) return own.now > 0;
+  const first = Math.min(FIRST_WINDOWS, FIRST_SHARE * baseline.windows);
+  const surge = Math.max(1, (all.now * baseline.windows) / (all.before * current.windows));
+  return own.before * surge * current.windows < first * own.now;
 }
 
 export interface Newcomers {
@@ -28,8 +39,10 @@ export interface Newcomers {
  *
  * @returns undefined: its instances are not told apart, or nobody called it before, or calls it now
  */
-export function newcomersOf({ calls, current }: Comparison, service: string): Newcomers | undefined {
-  const into = calls.filter(({ callee, calleeInstance }) => callee === service && calleeInstance !== undefined);
+export function newcomersOf(comparison: Comparison, service: string): Newcomers | undefined {
+  const into = comparison.calls.filter(
+    ({ callee, calleeInstance }) => callee === service && calleeInstance !== undefined,
+  );
   const side = into.some((leaf) => leaf.side === 'server') ? 'server' : 'client';
   const sums = new Map<string, { before: number; now: number }>();
   let [before, now] = [0, 0];
@@ -44,7 +57,7 @@ export function newcomersOf({ calls, current }: Comparison, service: string): Ne
   }
   if (before === 0 || now === 0) return undefined;
   const called = [...sums].filter(([, sum]) => sum.now > 0);
-  const found = called.filter(([, sum]) => isNewcomer(sum.before, sum.now, current.windows));
+  const found = called.filter(([, sum]) => isNewcomer(sum, { before, now }, comparison));
   return {
     names: found.map(([name]) => name).sort(compareNames),
     of: called.length,

@@ -5,6 +5,7 @@ import { buildSystem } from '../../src/demarcate/system.ts';
 import { concentratedInstance, instanceShares, silentInstances } from '../../src/demarcate/vertical.ts';
 import { worked } from '../../src/demarcate/work.ts';
 import type { CallLeaf, CallSums, Comparison } from '../../src/model/comparison.ts';
+import { newcomersOf } from '../../src/model/newcomer.ts';
 import type { ChangeRecord } from '../../src/model/records.ts';
 import { draw, pair } from './draw.ts';
 
@@ -67,6 +68,35 @@ describe('a new instance', () => {
     const { self } = observe(withInstances({ 'api-1': [600, 1_000, 60, 1_000], 'api-2': [0, 0, 60, 3_000] }));
     const unit = self.find(({ ends }) => ends[0]?.instance === 'api-2')!;
     expect(growthOf(unit)).toBeCloseTo(60 * 2_000, 6);
+  });
+});
+
+describe('who was there before', () => {
+  it('is not new when the whole service gets many times the requests', () => {
+    const comparison = withInstances({ 'api-1': [60, 1_000, 1_500, 9_000], 'api-2': [600, 2_000, 15_000, 2_000] });
+    expect(newcomersOf(comparison, 'api')?.names).toEqual([]);
+    const { self } = observe(comparison);
+    expect(self.find(({ ends }) => ends[0]?.instance === 'api-1')?.before.count).toBe(60);
+    expect(instanceShares(comparison, 'api', 'duration')[0]).toMatchObject({ instance: 'api-1', share: 1 });
+  });
+
+  it('is not new in a surge, and those that were added in it are', () => {
+    const comparison = withInstances({
+      'api-1': [600, 1_000, 15_000, 1_000],
+      'api-2': [600, 1_000, 15_000, 1_000],
+      'api-3': [0, 0, 15_000, 1_000],
+    });
+    expect(newcomersOf(comparison, 'api')?.names).toEqual(['api-3']);
+  });
+
+  it('is not new for a share of the calls that grew, after a short baseline', () => {
+    const drawn = withInstances({ 'api-1': [600, 1_000, 660, 1_000], 'api-2': [600, 1_000, 540, 1_000] });
+    const comparison = {
+      ...drawn,
+      baseline: { ...drawn.baseline, windows: 3 },
+      current: { ...drawn.current, windows: 3 },
+    };
+    expect(newcomersOf(comparison, 'api')?.names).toEqual([]);
   });
 });
 
