@@ -92,7 +92,8 @@ export function serviceFacts(scope: Scope, sheet: FactSheet): void {
   setFact(sheet, 'service.calls_per_caller_request_ratio', perCallerRequest(scope, inbound));
   errorFacts(scope, sheet, inbound);
   const newcomers = service === null ? undefined : newcomersOf(comparison, service);
-  const isNew = newcomers?.names.includes(entity.name) ? 1 : 0;
+  // With its siblings' before in place of its own it does not look like a new one.
+  const isNew = scope.isNew || newcomers?.names.includes(entity.name) === true ? 1 : 0;
   setFact(
     sheet,
     'service.new_instances_share',

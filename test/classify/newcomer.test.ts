@@ -41,6 +41,10 @@ describe('an instance that is new', () => {
     expect(facts('service.cpu_per_request_ratio')).toBeCloseTo(3, 9);
   });
 
+  it('is known to be new, though it has a before now', () => {
+    expect(factsOfNew(0, 10_000)('service.new_instances_share')).toBe(1);
+  });
+
   it('how many more requests than before it gets is unknown, not none', () => {
     const facts = factsOfNew(0, 10_000);
     for (const name of ['service.traffic_ratio', 'service.traffic_rise_per_s', 'edge.calls_ratio'])
