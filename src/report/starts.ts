@@ -33,19 +33,30 @@ function instanceWords(name: string, comparison: Comparison): string | undefined
 
 function serviceWords(name: string, comparison: Comparison): string | undefined {
   const newcomers = newcomersOf(comparison, name);
-  if (newcomers === undefined || newcomers.share <= MIN_SHARE)
-    return againWords(firstStart(comparison, instancesOf(comparison, name)), comparison);
+  if (newcomers === undefined || newcomers.share <= MIN_SHARE) {
+    const aside = new Set(newcomers?.names);
+    const old = instancesOf(comparison, name).filter((instance) => !aside.has(instance));
+    return againWords(firstStart(comparison, old), comparison);
+  }
   const { names, of, share } = newcomers;
   const start = firstStart(comparison, names);
   if (isLater(start, comparison)) return undefined;
+  const started = start === undefined ? '' : ` started ${when(start, comparison)}`;
+  if (of === 1) return `the only instance of ${name} is new (${names[0]})${started && `,${started}`}`;
   const count = names.length === of ? `all ${of}` : `${names.length} of ${of}`;
-  const first = start === undefined ? '' : `, the first of them started ${when(start, comparison)}`;
-  return `${count} instances of ${name} are new (${listOf(names, MOST_NAMED)})${first}; they answer ${sharePercent(share)} of its calls`;
+  const [are, they] = names.length === 1 ? ['is', 'it answers'] : ['are', 'they answer'];
+  const first = started && (names.length === 1 ? `,${started}` : `, the first of them${started}`);
+  return `${count} instances of ${name} ${are} new (${listOf(names, MOST_NAMED)})${first}; ${they} ${sharePercent(share)} of its calls`;
 }
 
 function againWords(start: ChangeRecord | undefined, comparison: Comparison): string | undefined {
   if (start === undefined || isLater(start, comparison)) return undefined;
-  return `${start.entity} was started anew ${when(start, comparison)}`;
+  const { changes } = comparison;
+  const isAgain = changes.some(
+    ({ change, entityKind, entity, atMs }) =>
+      change === 'process_exit' && entityKind === 'instance' && entity === start.entity && atMs <= start.atMs,
+  );
+  return `${start.entity} was started ${isAgain ? 'anew ' : ''}${when(start, comparison)}`;
 }
 
 /** Long after the trouble began: in answer to it, not its beginning. */
