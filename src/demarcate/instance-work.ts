@@ -30,7 +30,9 @@ export type Units = Readonly<Record<Measure, readonly Unit[]>>;
 type When = 'baseline' | 'current';
 
 interface Sides {
-  readonly ends: readonly End[];
+  /** Where they are now; of those that are called no more, where they were. */
+  ends: readonly End[];
+  isThere: boolean;
   readonly client: CallLeaf[];
   readonly server: CallLeaf[];
 }
@@ -69,18 +71,21 @@ export function observe(comparison: Comparison): Units {
   // Of an instance: its callers' calls on the server's side, its own calls on the client's.
   const instances = new Map<string, Sides>();
   const pairs = new Map<string, Sides>();
-  const into = (map: Map<string, Sides>, key: string, ends: readonly End[]): Sides => {
-    const sides = map.get(key) ?? { ends, client: [], server: [] };
+  const add = (map: Map<string, Sides>, ends: readonly End[], leaf: CallLeaf): void => {
+    const key = ends.map(({ instance }) => instance).join('\0');
+    const isThere = leaf.current.count > 0;
+    const sides = map.get(key) ?? { ends, isThere, client: [], server: [] };
     if (!map.has(key)) map.set(key, sides);
-    return sides;
+    if (isThere && !sides.isThere) [sides.ends, sides.isThere] = [ends, true];
+    sides[leaf.side].push(leaf);
   };
   for (const leaf of comparison.calls) {
     const callee = endOf(leaf.calleeInstance, leaf.callee, leaf.calleeMachine);
     const caller = endOf(leaf.callerInstance, leaf.caller, leaf.callerMachine);
     const own = leaf.side === 'server' ? callee : caller;
-    if (own !== undefined) into(instances, own.instance, [own])[leaf.side].push(leaf);
+    if (own !== undefined) add(instances, [own], leaf);
     if (callee === undefined || caller === undefined || callee.machine === caller.machine) continue;
-    into(pairs, `${caller.instance}\0${callee.instance}`, [caller, callee])[leaf.side].push(leaf);
+    add(pairs, [caller, callee], leaf);
   }
   const work = (read: (sums: CallSums) => number): Unit[] =>
     [...instances.values()]

@@ -22,7 +22,9 @@ interface Sums {
   before: number;
   nowCount: number;
   now: number;
+  /** Where it is now; of one that is called no more, where it was. */
   machine: string | undefined;
+  isThere: boolean;
 }
 
 /** One instance carries the change alone above this share while it has clearly less of the traffic. */
@@ -84,8 +86,10 @@ function addTo(
   of: (sums: CallSums) => number,
   isOwnCall: boolean,
 ): void {
-  const sum = sums.get(instance) ?? { beforeCount: 0, before: 0, nowCount: 0, now: 0, machine };
+  const isThere = current.count > 0;
+  const sum = sums.get(instance) ?? { beforeCount: 0, before: 0, nowCount: 0, now: 0, machine, isThere };
   sums.set(instance, sum);
+  if (isThere && !sum.isThere) [sum.machine, sum.isThere] = [machine, true];
   const sign = isOwnCall ? -1 : 1;
   sum.before += sign * of(baseline);
   sum.now += sign * of(current);

@@ -71,6 +71,26 @@ describe('a new instance', () => {
   });
 });
 
+describe('an instance that moved to another machine', () => {
+  it('is where it is called now, in any order', () => {
+    const drawn = withInstances({ 'api-1': [600, 1_000, 60, 9_000], 'api-2': [600, 1_000, 60, 1_000] });
+    const calls = drawn.calls.flatMap((leaf): CallLeaf[] =>
+      leaf.calleeInstance === 'api-1'
+        ? [
+            { ...leaf, current: sums(0, 0) },
+            { ...leaf, calleeMachine: 'm2', baseline: sums(0, 0) },
+          ]
+        : [leaf],
+    );
+    for (const ordered of [calls, calls.toReversed()]) {
+      const comparison = { ...drawn, calls: ordered };
+      expect(concentratedInstance(instanceShares(comparison, 'api', 'duration'))?.machine).toBe('m2');
+      const unit = observe(comparison).self.find(({ ends }) => ends[0]?.instance === 'api-1');
+      expect(unit?.ends[0]?.machine).toBe('m2');
+    }
+  });
+});
+
 describe('who was there before', () => {
   it('is not new when the whole service gets many times the requests', () => {
     const comparison = withInstances({ 'api-1': [60, 1_000, 1_500, 9_000], 'api-2': [600, 2_000, 15_000, 2_000] });
