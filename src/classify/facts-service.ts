@@ -1,6 +1,7 @@
 /** Facts of the service: its shares of the ledgers, its traffic, its errors, and of the suspect itself. */
 import type { CallLeaf } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
+import { ofInstances } from '../model/metric-part.ts';
 import { newcomersOf } from '../model/newcomer.ts';
 import type { Ledger, LedgerEntry, LedgerKind, LedgerTerm } from '../model/walk.ts';
 import type { FactSheet } from './fact-sheet.ts';
@@ -139,6 +140,7 @@ function trafficFacts(scope: Scope, sheet: FactSheet, inbound: readonly CallLeaf
   const cpu = sumOf(
     scope.instances.map((r) => r.metrics),
     'cpuUsedUs',
+    ofInstances(scope.comparison, 'cpuUsedUs'),
   );
   setFact(
     sheet,

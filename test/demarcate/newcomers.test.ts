@@ -153,6 +153,24 @@ describe('an instance that answers nothing any more', () => {
 });
 
 describe('whether a service worked', () => {
+  it('is told by what was there at a time, not by all that a deploy before had there one after the other', () => {
+    const drawn = withInstances({ 'api-a': [600, 1_000, 0, 0], 'api-b': [600, 1_000, 1_200, 1_500] });
+    const cpu = (entity: string, was: number, is: number, before: number, now: number) => ({
+      entityKind: 'instance' as const,
+      entity,
+      service: entity.slice(0, 3),
+      metrics: [{ ...pair('cpuUsedUs', was, is), baselineWindows: before, currentWindows: now }],
+    });
+    const { windows } = drawn.baseline;
+    const resources = [
+      cpu('api-a', 40_000, Number.NaN, windows / 2, 0),
+      cpu('api-b', 40_000, 60_000, windows / 2, windows),
+      cpu('web-1', 10_000, 10_000, windows, windows),
+    ];
+    const comparison = { ...drawn, resources };
+    expect(worked(buildSystem(comparison), comparison, 'api')).toBe(true);
+  });
+
   /** CPU of api-1 before and now, of api-2 now, µs a window; calls of both. */
   const working = (before: number, secondIsNew: boolean): boolean => {
     const drawn = withInstances({
