@@ -4,7 +4,7 @@
  * its siblings, each weighted by what it contributes to the service's change.
  */
 import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
-import { isCrash } from '../model/crash.ts';
+import { isStop } from '../model/crash.ts';
 import { compareNames } from '../model/entity.ts';
 import { isNewcomer } from '../model/newcomer.ts';
 
@@ -181,5 +181,5 @@ function isStopped({ changes }: Comparison, instance: string): boolean {
     .filter(({ entity, change }) => entity === instance && (change === 'process_exit' || change === 'process_start'))
     .sort((a, b) => a.atMs - b.atMs)
     .at(-1);
-  return last?.change === 'process_exit' && !isCrash(last);
+  return last !== undefined && isStop(last);
 }

@@ -142,6 +142,11 @@ describe('an instance that answers nothing any more', () => {
   it('is silent, unless somebody stopped it', () => {
     expect(silentInstances(gone(0), 'api')).toEqual(['api-1']);
     expect(silentInstances(gone(0, stop({ signal: 15 })), 'api')).toEqual([]);
+    expect(silentInstances(gone(0, stop({ exitCode: 0 })), 'api')).toEqual([]);
+  });
+
+  it('is silent when nobody tells how it ended', () => {
+    expect(silentInstances(gone(0, stop({})), 'api')).toEqual(['api-1']);
   });
 
   it('is silent when it crashed, was started again, or is still asked', () => {
