@@ -176,7 +176,8 @@ export function silentInstances(comparison: Comparison, name: string): string[] 
     .sort(compareNames);
 }
 
-function isStopped({ changes }: Comparison, instance: string): boolean {
+/** Somebody stopped it, and nobody started it again: as after a deploy. */
+export function isStopped({ changes }: Comparison, instance: string): boolean {
   const last = changes
     .filter(({ entity, change }) => entity === instance && (change === 'process_exit' || change === 'process_start'))
     .sort((a, b) => a.atMs - b.atMs)

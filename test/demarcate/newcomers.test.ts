@@ -1,10 +1,12 @@
 /** Instances that were not there before: held against what their siblings were. */
 import { describe, expect, it } from 'vitest';
+import { demarcate } from '../../src/demarcate/index.ts';
 import { growthOf, observe } from '../../src/demarcate/instance-work.ts';
 import { buildSystem } from '../../src/demarcate/system.ts';
 import { concentratedInstance, instanceShares, silentInstances } from '../../src/demarcate/vertical.ts';
 import { worked } from '../../src/demarcate/work.ts';
 import type { CallLeaf, CallSums, Comparison } from '../../src/model/comparison.ts';
+import { service } from '../../src/model/entity.ts';
 import { newcomersOf } from '../../src/model/newcomer.ts';
 import type { ChangeRecord } from '../../src/model/records.ts';
 import { draw, pair } from './draw.ts';
@@ -154,6 +156,31 @@ describe('an instance that answers nothing any more', () => {
     const again = { ...stop({ atMs: 2 }), change: 'process_start' } as const;
     expect(silentInstances(gone(0, stop({ signal: 15 }), again), 'api')).toEqual(['api-1']);
     expect(silentInstances(gone(60, stop({ signal: 15 })), 'api')).toEqual(['api-1']);
+  });
+});
+
+describe('an instance that refuses in the place of the only one before', () => {
+  it('has no sibling that answers: it is the service', () => {
+    const drawn = draw({
+      graph: 'web -> api',
+      errors: { web: [0, 0.5] },
+      refused: { 'web -> api': 250 },
+      symptom: 'error_rise',
+    });
+    const calls = drawn.calls.flatMap((leaf): CallLeaf[] => {
+      if (leaf.callee !== 'api') return [leaf];
+      if (leaf.side === 'client')
+        return [{ ...leaf, calleeInstance: 'api-2', current: { ...leaf.current, errors: leaf.current.count / 2 } }];
+      const { baseline } = leaf;
+      return ['api-1', 'api-2'].map((calleeInstance) => ({ ...leaf, calleeInstance, baseline, current: sums(0, 0) }));
+    });
+    const changes = [{ atMs: 1, change: 'process_exit', entityKind: 'instance', entity: 'api-1', signal: 15 }] as const;
+    const partOf = [
+      ['api-1', 'api'],
+      ['api-2', 'api'],
+    ] as const;
+    const { suspects } = demarcate({ ...drawn, calls, changes, topology: { ...drawn.topology, partOf } });
+    expect(suspects[0]?.entity).toEqual(service('api'));
   });
 });
 
