@@ -78,6 +78,22 @@ describe('an instance that is new', () => {
       expect(facts(name), name).toBeNull();
   });
 
+  it('nor is that of one that came in the middle of the baseline', () => {
+    const rate = (baselineWindows: number) => {
+      const world = comparison({
+        calls: [into('orders-1', [50, 0, 10_000], [100, 0, 30_000])],
+        resources: [
+          resource('instance', 'orders-1', 'orders', [pair('cpuUsedUs', 100_000, 100_000, { baselineWindows })]),
+          resource('instance', 'gateway-1', 'gateway', [pair('cpuUsedUs', 100_000, 100_000)]),
+        ],
+      });
+      const who = { ...suspect(instance('orders-1'), 'self', 1), service: 'orders' };
+      return factsOf(world, walk([who]), who).sheet.get('service.traffic_ratio')?.value;
+    };
+    expect(rate(30)).toBeNull();
+    expect(rate(60)).toBeCloseTo(2, 9);
+  });
+
   it('calls for each request what its siblings did, or more', () => {
     const out = (callerInstance: string, before: number, now: number) => ({
       ...call({ caller: 'orders', callee: 'stock', before: [before, 0, 1_000], now: [now, 0, 1_000] }),
