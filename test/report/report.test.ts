@@ -328,6 +328,10 @@ describe('report', () => {
     expect((await at(one, [started], 30, [calls('orders-v2-1', 0.1, 10)]))[0]).toEqual([
       'orders-v2-1 was started at 22:13:18, 2 s before the trouble',
     ]);
+    // It got its first requests now: it warmed up for three minutes.
+    const warm = { ...started, atMs: START - 180_000 };
+    expect((await at(one, [warm]))[0][0]).toContain('is new, started at 22:10:20, 3 min before the trouble');
+    expect((await at(old, [{ ...again, atMs: START - 180_000 }]))[0]).toEqual([]);
     const late = { ...started, atMs: START + 60_000 };
     expect((await at(one, [late]))[0]).toEqual([]);
     const crash = { ...again, change: 'process_exit', signal: 11 } as const;
