@@ -307,7 +307,7 @@ const TELEMETRY: readonly FactDefinition[] = [
   number(
     'change.crashes',
     'count',
-    'process exits of the suspect that nobody asked for (another signal than HUP, INT, TERM; an error code) from two minutes before the symptom on',
+    'process exits of the suspect that nobody asked for (another signal than HUP, INT, TERM; an error code) from two minutes before the symptom on; unknown: nobody tells how they ended',
     0,
   ),
   number('change.process_exit_signal', 'count', "signal of the suspect's last process exit", 0),

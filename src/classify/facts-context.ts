@@ -1,6 +1,6 @@
 /** Facts of what surrounds the suspect: changes of state, and the state of the telemetry itself. */
 
-import { isCrash } from '../model/crash.ts';
+import { isCrash, isToldExit } from '../model/crash.ts';
 import { compareNames } from '../model/entity.ts';
 import type { ChangeRecord } from '../model/records.ts';
 import { CHANGE_KINDS } from '../model/records.ts';
@@ -37,7 +37,8 @@ export function changeFacts(scope: Scope, sheet: FactSheet): void {
     .sort((a, b) => a.atMs - b.atMs || compareNames(a.entity, b.entity));
   const exit = exits.at(-1);
   const crashes = exits.filter(isCrash);
-  setFact(sheet, 'change.crashes', watched ? crashes.length : null, crashes[0]?.atMs ?? null);
+  const isKnown = crashes.length > 0 || (watched && exits.every(isToldExit));
+  setFact(sheet, 'change.crashes', isKnown ? crashes.length : null, crashes[0]?.atMs ?? null);
   setFact(sheet, 'change.process_exit_signal', exit?.signal ?? null, exit?.atMs ?? null);
   const starts = own.filter((change) => change.change === 'process_start');
   const first = starts.length === 0 ? null : Math.min(...starts.map(({ atMs }) => atMs));

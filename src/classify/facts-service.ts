@@ -1,6 +1,7 @@
 /** Facts of the service: its shares of the ledgers, its traffic, its errors, and of the suspect itself. */
 import type { CallLeaf } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
+import { ofInstances } from '../model/metric-part.ts';
 import { newcomersOf } from '../model/newcomer.ts';
 import type { Ledger, LedgerEntry, LedgerKind, LedgerTerm } from '../model/walk.ts';
 import type { FactSheet } from './fact-sheet.ts';
@@ -95,7 +96,8 @@ export function serviceFacts(scope: Scope, sheet: FactSheet): void {
   setFact(sheet, 'service.asked_ratio', askedRatio(comparison, inbound, seconds));
   errorFacts(scope, sheet, inbound);
   const newcomers = service === null ? undefined : newcomersOf(comparison, service);
-  const isNew = newcomers?.names.includes(entity.name) ? 1 : 0;
+  // With its siblings' before in place of its own it does not look like a new one.
+  const isNew = scope.isNew || newcomers?.names.includes(entity.name) === true ? 1 : 0;
   setFact(
     sheet,
     'service.new_instances_share',
@@ -141,6 +143,7 @@ function trafficFacts(scope: Scope, sheet: FactSheet, inbound: readonly CallLeaf
   const cpu = sumOf(
     scope.instances.map((r) => r.metrics),
     'cpuUsedUs',
+    ofInstances(scope.comparison, 'cpuUsedUs'),
   );
   setFact(
     sheet,

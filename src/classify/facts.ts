@@ -1,5 +1,5 @@
 /** Facts of a suspect: what the rules see. */
-import type { Comparison } from '../model/comparison.ts';
+import type { Comparison, MetricPair } from '../model/comparison.ts';
 import type { Suspect, Walk } from '../model/walk.ts';
 import { FACTS } from './fact-catalogue.ts';
 import type { FactSheet } from './fact-sheet.ts';
@@ -21,6 +21,19 @@ const RATES = [
   'service.traffic_rise_per_s',
   'service.calls_per_caller_request_ratio',
 ];
+
+/** An instance that was not there in more than this share of the baseline came in it. */
+const LATE_SHARE = 0.2;
+
+/** By what is known of its resources: an instance that gets no requests has them all the same. */
+function wasLate({ entity, instances, comparison }: Scope): boolean {
+  if (entity.kind !== 'instance' || instances.length === 0) return false;
+  const windows = (metrics: readonly MetricPair[]): number =>
+    metrics.reduce((most, { baselineWindows }) => Math.max(most, baselineWindows), 0);
+  const own = instances.reduce((most, { metrics }) => Math.max(most, windows(metrics)), 0);
+  const longest = comparison.resources.reduce((most, { metrics }) => Math.max(most, windows(metrics)), 0);
+  return own > 0 && own < (1 - LATE_SHARE) * longest;
+}
 
 export interface SuspectFacts {
   readonly scope: Scope;
@@ -44,7 +57,7 @@ export function factsOf(comparison: Comparison, walk: Walk, suspect: Suspect): S
   databaseFacts(scope, sheet);
   changeFacts(scope, sheet);
   telemetryFacts(scope, sheet);
-  // Held against as many requests as it gets now, how many more these are cannot be told.
-  if (scope.isNew) for (const name of RATES) setFact(sheet, name, null);
+  // Held against as many requests as it gets now, or against a time when it was not there, how many more these are cannot be told.
+  if (scope.isNew || wasLate(scope)) for (const name of RATES) setFact(sheet, name, null);
   return { scope, sheet };
 }

@@ -79,14 +79,21 @@ export function addPairs(a: Pair, b: Pair): Pair {
   };
 }
 
-/** Sum of one metric over several lists of metrics; unknown when none has it. */
-export function sumOf(lists: readonly (readonly MetricPair[])[], name: string): Pair {
-  return total(lists.flatMap((metrics) => find(metrics, name) ?? []));
+/** Sum of one metric over several lists of metrics; unknown when none has it. `among`: see partsOf. */
+export function sumOf(
+  lists: readonly (readonly MetricPair[])[],
+  name: string,
+  among: readonly MetricPair[] = [],
+): Pair {
+  return total(
+    lists.flatMap((metrics) => find(metrics, name) ?? []),
+    among,
+  );
 }
 
 /** Each counts for its part of the windows. */
-function total(metrics: readonly MetricPair[]): Pair {
-  const parts = partsOf(metrics);
+function total(metrics: readonly MetricPair[], among: readonly MetricPair[] = []): Pair {
+  const parts = partsOf(metrics, among);
   return metrics.reduce<Pair>((sum, metric, i) => {
     const { before, now, beforeShare } = parts[i]!;
     const { spread, onsetMs } = pairOf(metric);

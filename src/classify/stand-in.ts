@@ -3,6 +3,7 @@
  * now, stands in for it. So the one bad instance of a new version is judged as any other bad instance is.
  */
 import type { CallLeaf, CallSums, Comparison, MetricPair, ResourceEntity, TcpEdge } from '../model/comparison.ts';
+import { ofInstances, partsOf } from '../model/metric-part.ts';
 import { isNewcomer } from '../model/newcomer.ts';
 
 /** Fields that do not grow with the number of requests. */
@@ -45,13 +46,14 @@ export function withStandIn(comparison: Comparison, instance: string, service: s
       }),
     ],
     resources: resources.map((own) =>
-      own.entityKind === 'instance' && own.entity === instance ? likeSiblings(own, resources, service, factor) : own,
+      own.entityKind === 'instance' && own.entity === instance ? likeSiblings(own, comparison, service, factor) : own,
     ),
   };
 }
 
 /** Its requests a window now, of all that its siblings got before; undefined: it is not new, or nobody was there. */
-function requestsAgainstSiblings({ calls, baseline, current }: Comparison, instance: string, service: string) {
+function requestsAgainstSiblings(comparison: Comparison, instance: string, service: string): number | undefined {
+  const { calls, baseline, current } = comparison;
   const into = calls.filter(({ callee, calleeInstance }) => callee === service && calleeInstance !== undefined);
   const isServed = into.some(({ side, calleeInstance }) => side === 'server' && calleeInstance === instance);
   let [own, ownBefore, siblings, siblingsNow] = [0, 0, 0, 0];
@@ -66,7 +68,7 @@ function requestsAgainstSiblings({ calls, baseline, current }: Comparison, insta
     }
   }
   const all = { before: ownBefore + siblings, now: own + siblingsNow };
-  if (siblings === 0 || !isNewcomer({ before: ownBefore, now: own }, all, { baseline, current })) return undefined;
+  if (siblings === 0 || !isNewcomer({ before: ownBefore, now: own }, all, comparison)) return undefined;
   return (own * baseline.windows) / (siblings * current.windows);
 }
 
@@ -103,25 +105,23 @@ function before(pair: MetricPair, factor: number): MetricPair {
   };
 }
 
-/** Its metrics with the mean before of its siblings': of CPU time what as many requests took. */
-function likeSiblings(
-  own: ResourceEntity,
-  resources: readonly ResourceEntity[],
-  service: string,
-  factor: number,
-): ResourceEntity {
-  const siblings = resources.filter(
+/** Its metrics with the mean before of its siblings', who was there longer counts for more: of CPU time what as many requests took. */
+function likeSiblings(own: ResourceEntity, comparison: Comparison, service: string, factor: number): ResourceEntity {
+  const siblings = comparison.resources.filter(
     (other) => other.entityKind === 'instance' && other.service === service && other.entity !== own.entity,
   );
   const metrics = own.metrics.map((pair): MetricPair => {
     const known = siblings
       .flatMap((sibling) => sibling.metrics.filter(({ metric }) => metric === pair.metric))
-      .filter(({ baselineMean }) => Number.isFinite(baselineMean));
+      .filter(({ baselineMean, baselineWindows }) => Number.isFinite(baselineMean) && baselineWindows > 0);
     if (known.length === 0) return pair;
-    const mean = known.reduce((sum, { baselineMean }) => sum + baselineMean, 0) / known.length;
-    const by = pair.metric === 'cpuUsedUs' ? factor * known.length : 1;
-    const windows = Math.min(...known.map(({ baselineWindows }) => baselineWindows));
-    return { ...pair, baselineMean: mean * by, baselineWindows: windows };
+    const among = ofInstances(comparison, pair.metric);
+    const parts = partsOf(known, among);
+    const sum = parts.reduce((all, { before }) => all + before, 0);
+    const shares = parts.reduce((all, { beforeShare }) => all + beforeShare, 0);
+    const by = pair.metric === 'cpuUsedUs' ? factor : 1 / shares;
+    const windows = among.reduce((longest, { baselineWindows }) => Math.max(longest, baselineWindows), 0);
+    return { ...pair, baselineMean: sum * by, baselineWindows: windows };
   });
   return { ...own, metrics };
 }

@@ -1,6 +1,5 @@
 /** What every instance did itself, and what its calls spent between machines, before and during an incident. */
 import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
-import type { Spans } from '../model/newcomer.ts';
 import { isNewcomer } from '../model/newcomer.ts';
 
 /**
@@ -31,7 +30,9 @@ export type Units = Readonly<Record<Measure, readonly Unit[]>>;
 type When = 'baseline' | 'current';
 
 interface Sides {
-  readonly ends: readonly End[];
+  /** Where they are now; of those that are called no more, where they were. */
+  ends: readonly End[];
+  isThere: boolean;
   readonly client: CallLeaf[];
   readonly server: CallLeaf[];
 }
@@ -42,22 +43,22 @@ export function growthOf({ before, now }: Unit): number {
 }
 
 /** Units that were not there before are held against what those of the same services were then. */
-function withStandIns(units: readonly Unit[], spans: Spans): readonly Unit[] {
+function withStandIns(units: readonly Unit[], comparison: Comparison): readonly Unit[] {
   const services = ({ ends }: Unit): string => ends.map(({ service }) => service).join('\0');
-  const all = new Map<string, { before: Amount; now: number }>();
+  const all = new Map<string, { readonly before: Amount; readonly now: number }>();
   for (const unit of units) {
     const { before, now } = all.get(services(unit)) ?? { before: { sum: 0, count: 0 }, now: 0 };
-    all.set(services(unit), { before: plus(before, unit.before), now: now + unit.now.count });
+    const { sum, count } = unit.before;
+    all.set(services(unit), {
+      before: { sum: before.sum + sum, count: before.count + count },
+      now: now + unit.now.count,
+    });
   }
   return units.map((unit) => {
     const { before, now } = all.get(services(unit))!;
-    const own = { before: unit.before.count, now: unit.now.count };
-    return isNewcomer(own, { before: before.count, now }, spans) ? { ...unit, before } : unit;
+    const counts = { before: unit.before.count, now: unit.now.count };
+    return isNewcomer(counts, { before: before.count, now }, comparison) ? { ...unit, before } : unit;
   });
-}
-
-function plus(a: Amount, b: Amount): Amount {
-  return { sum: a.sum + b.sum, count: a.count + b.count };
 }
 
 /** Of every instance whose machine is known, and of every pair of them on two machines. Cost: O(leaves). */
@@ -70,18 +71,21 @@ export function observe(comparison: Comparison): Units {
   // Of an instance: its callers' calls on the server's side, its own calls on the client's.
   const instances = new Map<string, Sides>();
   const pairs = new Map<string, Sides>();
-  const into = (map: Map<string, Sides>, key: string, ends: readonly End[]): Sides => {
-    const sides = map.get(key) ?? { ends, client: [], server: [] };
+  const add = (map: Map<string, Sides>, ends: readonly End[], leaf: CallLeaf): void => {
+    const key = ends.map(({ instance }) => instance).join('\0');
+    const isThere = leaf.current.count > 0;
+    const sides = map.get(key) ?? { ends, isThere, client: [], server: [] };
     if (!map.has(key)) map.set(key, sides);
-    return sides;
+    if (isThere && !sides.isThere) [sides.ends, sides.isThere] = [ends, true];
+    sides[leaf.side].push(leaf);
   };
   for (const leaf of comparison.calls) {
     const callee = endOf(leaf.calleeInstance, leaf.callee, leaf.calleeMachine);
     const caller = endOf(leaf.callerInstance, leaf.caller, leaf.callerMachine);
     const own = leaf.side === 'server' ? callee : caller;
-    if (own !== undefined) into(instances, own.instance, [own])[leaf.side].push(leaf);
+    if (own !== undefined) add(instances, [own], leaf);
     if (callee === undefined || caller === undefined || callee.machine === caller.machine) continue;
-    into(pairs, `${caller.instance}\0${callee.instance}`, [caller, callee])[leaf.side].push(leaf);
+    add(pairs, [caller, callee], leaf);
   }
   const work = (read: (sums: CallSums) => number): Unit[] =>
     [...instances.values()]

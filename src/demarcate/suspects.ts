@@ -10,7 +10,14 @@ import { pathTo } from './path.ts';
 import type { CallEdge, System } from './system.ts';
 import { meanUs } from './system.ts';
 import type { InstanceMeasure } from './vertical.ts';
-import { CONCENTRATED_SHARE, concentratedInstance, instanceShares, ownShares, silentInstances } from './vertical.ts';
+import {
+  CONCENTRATED_SHARE,
+  concentratedInstance,
+  instanceShares,
+  isStopped,
+  ownShares,
+  silentInstances,
+} from './vertical.ts';
 import { worked } from './work.ts';
 
 /** Entries below this share of the change are not suspects. */
@@ -138,7 +145,7 @@ function narrowEdge(
   const evidence = edgeEvidence(comparison, edge.from, edge.to);
   const { observations } = evidence;
   const silent = silentInstances(comparison, edge.to);
-  const instances = instancesOf(comparison, edge.to);
+  const instances = instancesOf(comparison, edge.to).filter((name) => !isStopped(comparison, name));
   if (evidence.refusedPerS > evidence.timedOutPerS && evidence.refusedPerS > 0) {
     return end(comparison, edge.to, measure, silent, instances, observations);
   }

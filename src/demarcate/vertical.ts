@@ -4,9 +4,8 @@
  * its siblings, each weighted by what it contributes to the service's change.
  */
 import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
-import { isCrash } from '../model/crash.ts';
+import { isStop } from '../model/crash.ts';
 import { compareNames } from '../model/entity.ts';
-import type { Spans } from '../model/newcomer.ts';
 import { isNewcomer } from '../model/newcomer.ts';
 
 export interface InstanceShare {
@@ -23,7 +22,9 @@ interface Sums {
   before: number;
   nowCount: number;
   now: number;
+  /** Where it is now; of one that is called no more, where it was. */
   machine: string | undefined;
+  isThere: boolean;
 }
 
 /** One instance carries the change alone above this share while it has clearly less of the traffic. */
@@ -85,8 +86,10 @@ function addTo(
   of: (sums: CallSums) => number,
   isOwnCall: boolean,
 ): void {
-  const sum = sums.get(instance) ?? { beforeCount: 0, before: 0, nowCount: 0, now: 0, machine };
+  const isThere = current.count > 0;
+  const sum = sums.get(instance) ?? { beforeCount: 0, before: 0, nowCount: 0, now: 0, machine, isThere };
   sums.set(instance, sum);
+  if (isThere && !sum.isThere) [sum.machine, sum.isThere] = [machine, true];
   const sign = isOwnCall ? -1 : 1;
   sum.before += sign * of(baseline);
   sum.now += sign * of(current);
@@ -96,16 +99,17 @@ function addTo(
 }
 
 /** An instance that was not there before is held against what its siblings were then. */
-function sharesOf(sums: ReadonlyMap<string, Sums>, spans: Spans): InstanceShare[] {
+function sharesOf(sums: ReadonlyMap<string, Sums>, comparison: Comparison): InstanceShare[] {
   const all = [...sums.values()];
-  const [before, beforeCount] = [
+  const [before, beforeCount, nowCount] = [
     all.reduce((sum, one) => sum + one.before, 0),
     all.reduce((sum, one) => sum + one.beforeCount, 0),
+    all.reduce((sum, one) => sum + one.nowCount, 0),
   ];
-  const called = { before: beforeCount, now: all.reduce((sum, one) => sum + one.nowCount, 0) };
+  const calls = { before: beforeCount, now: nowCount };
   const ofSiblings = beforeCount > 0 ? before / beforeCount : 0;
   const growth = [...sums].map(([instance, sum]) => {
-    const isNew = isNewcomer({ before: sum.beforeCount, now: sum.nowCount }, called, spans);
+    const isNew = isNewcomer({ before: sum.beforeCount, now: sum.nowCount }, calls, comparison);
     const usual = isNew || sum.beforeCount === 0 ? ofSiblings : sum.before / sum.beforeCount;
     const grown = Math.max(0, sum.now - usual * sum.nowCount);
     return { instance, machine: sum.machine, calls: sum.nowCount, grown };
@@ -172,10 +176,11 @@ export function silentInstances(comparison: Comparison, name: string): string[] 
     .sort(compareNames);
 }
 
-function isStopped({ changes }: Comparison, instance: string): boolean {
+/** Somebody stopped it, and nobody started it again: as after a deploy. */
+export function isStopped({ changes }: Comparison, instance: string): boolean {
   const last = changes
     .filter(({ entity, change }) => entity === instance && (change === 'process_exit' || change === 'process_start'))
     .sort((a, b) => a.atMs - b.atMs)
     .at(-1);
-  return last?.change === 'process_exit' && !isCrash(last);
+  return last !== undefined && isStop(last);
 }

@@ -1,6 +1,6 @@
 /** Whether a service that got slow worked: computed, waited for a processor, or was stopped by its quota. Else it waited. */
 import type { Comparison, ResourceEntity } from '../model/comparison.ts';
-import { partsOf } from '../model/metric-part.ts';
+import { ofInstances, partsOf } from '../model/metric-part.ts';
 import { newcomersOf } from '../model/newcomer.ts';
 import type { SideFlows, System } from './system.ts';
 import { inbound, meanUs } from './system.ts';
@@ -33,7 +33,11 @@ export function worked(system: System, comparison: Comparison, name: string): bo
     const found = instances.flatMap(({ entity, metrics }) =>
       metrics.flatMap((metric) => (metric.metric === wanted ? [{ entity, metric }] : [])),
     );
-    partsOf(found.map(({ metric }) => metric)).forEach((part, i) => {
+    const parts = partsOf(
+      found.map(({ metric }) => metric),
+      ofInstances(comparison, wanted),
+    );
+    parts.forEach((part, i) => {
       // Who is new did nothing before; what others did is unknown, if nobody saw it.
       before += (Number.isNaN(part.before) && fresh.has(found[i]!.entity) ? 0 : part.before) / seconds;
       now += (part.now || 0) / seconds;

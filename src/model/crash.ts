@@ -15,3 +15,13 @@ export function isCrash(change: ChangeRecord): boolean {
     ((change.exitCode ?? 0) > 0 && !ASKED_FOR_CODES.has(change.exitCode!))
   );
 }
+
+/** Ended as somebody asked it to; not when nobody tells how it ended. */
+export function isStop(change: ChangeRecord): boolean {
+  return isToldExit(change) && !isCrash(change);
+}
+
+/** How it ended is told. */
+export function isToldExit({ change, signal, exitCode }: ChangeRecord): boolean {
+  return change === 'process_exit' && (signal !== undefined || exitCode !== undefined);
+}

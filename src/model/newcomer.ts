@@ -1,30 +1,29 @@
 /** Who was not there before an incident: instances of a new version, or more of the same. */
-import type { Comparison, Span } from './comparison.ts';
+import type { Comparison } from './comparison.ts';
 import { compareNames } from './entity.ts';
 
 /** Fewer calls before than so many windows bring now are those of its first moments. */
 const FIRST_WINDOWS = 3;
+/** Of a short baseline not even these: who was there for more of it was there. */
+const FIRST_SHARE = 0.25;
 
 /** Calls in all windows of the baseline, and in all of the incident's. */
-export interface Called {
+export interface Counts {
   readonly before: number;
   readonly now: number;
 }
 
 /**
- * Whether an instance was there before in its first moments only: with fewer calls than some windows bring now, in which
- * all instances of its service together may get many times as many as before.
+ * More requests for everybody make nobody new: the fewer calls of a time before a surge count for more.
  *
- * @param all  of its service
+ * @param all  of its service, its own among them
  */
-export function isNewcomer(own: Called, all: Called, { baseline, current }: Spans): boolean {
-  const grown = (all.now * baseline.windows) / (all.before * current.windows);
-  const surge = grown > 1 && Number.isFinite(grown) ? grown : 1;
-  return own.now > 0 && own.before * current.windows * surge < FIRST_WINDOWS * own.now;
+export function isNewcomer(own: Counts, all: Counts, { baseline, current }: Comparison): boolean {
+  if (own.before <= 0 || own.now <= 0) return own.now > 0;
+  const first = Math.min(FIRST_WINDOWS, FIRST_SHARE * baseline.windows);
+  const surge = Math.max(1, (all.now * baseline.windows) / (all.before * current.windows));
+  return own.before * surge * current.windows < first * own.now;
 }
-
-/** How many windows each span has. */
-export type Spans = Readonly<Record<'baseline' | 'current', Pick<Span, 'windows'>>>;
 
 export interface Newcomers {
   /** Instances of the service that were not there before, by name. */
@@ -40,8 +39,10 @@ export interface Newcomers {
  *
  * @returns undefined: its instances are not told apart, or nobody called it before, or calls it now
  */
-export function newcomersOf({ calls, baseline, current }: Comparison, service: string): Newcomers | undefined {
-  const into = calls.filter(({ callee, calleeInstance }) => callee === service && calleeInstance !== undefined);
+export function newcomersOf(comparison: Comparison, service: string): Newcomers | undefined {
+  const into = comparison.calls.filter(
+    ({ callee, calleeInstance }) => callee === service && calleeInstance !== undefined,
+  );
   const side = into.some((leaf) => leaf.side === 'server') ? 'server' : 'client';
   const sums = new Map<string, { before: number; now: number }>();
   let [before, now] = [0, 0];
@@ -56,7 +57,7 @@ export function newcomersOf({ calls, baseline, current }: Comparison, service: s
   }
   if (before === 0 || now === 0) return undefined;
   const called = [...sums].filter(([, sum]) => sum.now > 0);
-  const found = called.filter(([, sum]) => isNewcomer(sum, { before, now }, { baseline, current }));
+  const found = called.filter(([, sum]) => isNewcomer(sum, { before, now }, comparison));
   return {
     names: found.map(([name]) => name).sort(compareNames),
     of: called.length,

@@ -7,7 +7,7 @@ import { newcomersOf } from '../model/newcomer.ts';
 import type { ChangeRecord } from '../model/records.ts';
 import type { RankedCause } from '../model/report.ts';
 
-/** Started longer ago than this is not what the trouble began with. */
+/** An old instance started longer ago than this is not what the trouble began with; a new one warmed up until now. */
 const LOOKBACK_MS = 120_000;
 /** A start that is seen so many windows after the trouble began may still have brought it: onsets are no finer. */
 const LATEST_WINDOWS = 2;
@@ -24,8 +24,8 @@ export function startWords({ entity }: RankedCause, comparison: Comparison): str
 function instanceWords(name: string, comparison: Comparison): string | undefined {
   const service = serviceOf(comparison, name);
   const isNew = service !== undefined && newcomersOf(comparison, service)?.names.includes(name) === true;
+  if (!isNew) return againWords([name], comparison);
   const start = firstStart(comparison, [name]);
-  if (!isNew) return againWords(start, comparison);
   if (isLater(start, comparison)) return undefined;
   const started = start === undefined ? '' : `, started ${when(start, comparison)}`;
   return `${name} is new${started}: it is held against what the other instances of ${service} were before`;
@@ -33,19 +33,31 @@ function instanceWords(name: string, comparison: Comparison): string | undefined
 
 function serviceWords(name: string, comparison: Comparison): string | undefined {
   const newcomers = newcomersOf(comparison, name);
-  if (newcomers === undefined || newcomers.share <= MIN_SHARE)
-    return againWords(firstStart(comparison, instancesOf(comparison, name)), comparison);
+  if (newcomers === undefined || newcomers.share <= MIN_SHARE) {
+    const aside = new Set(newcomers?.names);
+    const old = instancesOf(comparison, name).filter((instance) => !aside.has(instance));
+    return againWords(old, comparison);
+  }
   const { names, of, share } = newcomers;
   const start = firstStart(comparison, names);
   if (isLater(start, comparison)) return undefined;
+  const started = start === undefined ? '' : ` started ${when(start, comparison)}`;
+  if (of === 1) return `the only instance of ${name} is new (${names[0]})${started && `,${started}`}`;
   const count = names.length === of ? `all ${of}` : `${names.length} of ${of}`;
-  const first = start === undefined ? '' : `, the first of them started ${when(start, comparison)}`;
-  return `${count} instances of ${name} are new (${listOf(names, MOST_NAMED)})${first}; they answer ${sharePercent(share)} of its calls`;
+  const [are, they] = names.length === 1 ? ['is', 'it answers'] : ['are', 'they answer'];
+  const first = started && (names.length === 1 ? `,${started}` : `, the first of them${started}`);
+  return `${count} instances of ${name} ${are} new (${listOf(names, MOST_NAMED)})${first}; ${they} ${sharePercent(share)} of its calls`;
 }
 
-function againWords(start: ChangeRecord | undefined, comparison: Comparison): string | undefined {
+function againWords(names: readonly string[], comparison: Comparison): string | undefined {
+  const start = firstStart(comparison, names, comparison.current.fromMs - LOOKBACK_MS);
   if (start === undefined || isLater(start, comparison)) return undefined;
-  return `${start.entity} was started anew ${when(start, comparison)}`;
+  const { changes } = comparison;
+  const isAgain = changes.some(
+    ({ change, entityKind, entity, atMs }) =>
+      change === 'process_exit' && entityKind === 'instance' && entity === start.entity && atMs <= start.atMs,
+  );
+  return `${start.entity} was started ${isAgain ? 'anew ' : ''}${when(start, comparison)}`;
 }
 
 /** Long after the trouble began: in answer to it, not its beginning. */
@@ -66,11 +78,14 @@ function instancesOf({ topology }: Comparison, name: string): string[] {
   return topology.partOf.flatMap(([instance, service]) => (service === name ? [instance] : []));
 }
 
-/** The first of them that was started lately and had not crashed: what follows a crash is its own story. */
-function firstStart({ changes, current }: Comparison, names: readonly string[]): ChangeRecord | undefined {
+/** The first of them that was started since then and had not crashed: what follows a crash is its own story. */
+function firstStart(
+  { changes }: Comparison,
+  names: readonly string[],
+  sinceMs = Number.NEGATIVE_INFINITY,
+): ChangeRecord | undefined {
   const own = changes.filter(
-    ({ entityKind, entity, atMs }) =>
-      entityKind === 'instance' && names.includes(entity) && atMs >= current.fromMs - LOOKBACK_MS,
+    ({ entityKind, entity, atMs }) => entityKind === 'instance' && names.includes(entity) && atMs >= sinceMs,
   );
   const crashed = new Set(own.filter(isCrash).map(({ entity }) => entity));
   return own

@@ -304,6 +304,11 @@ describe('numbers by hand', () => {
     const who = suspect(service('orders'), 'self', 0.9);
     expect(facts({ changes: [exit(START - 30_000)] }, who)('change.before_symptom_s.process_exit')).toBe(30);
     expect(facts({ changes: [exit(START - 600_000)] }, who)('change.count.process_exit')).toBe(0);
+    // Who does not tell how it ended tells of no crash, and of no stop either.
+    const crashes = (...changes: World['changes'] & object): FactValue => facts({ changes }, who)('change.crashes');
+    expect(crashes(exit(START))).toBeNull();
+    expect(crashes({ ...exit(START), exitCode: 0 }, { ...exit(START), signal: 15 })).toBe(0);
+    expect(crashes(exit(START), { ...exit(START), signal: 11 })).toBe(1);
     expect(
       facts({ changes: [{ ...exit(START), entity: 'web-1', service: 'web' }] }, who)('change.count.process_exit'),
     ).toBe(0);

@@ -1,7 +1,7 @@
 /** Facts of an instance that was not there before: its siblings' before, for as many requests, stands in for its own. */
 import { describe, expect, it } from 'vitest';
 import { factsOf } from '../../src/classify/index.ts';
-import { instance } from '../../src/model/entity.ts';
+import { instance, service } from '../../src/model/entity.ts';
 import type { FactValue } from '../../src/model/verdict.ts';
 import type { CallSpec } from './fixtures.ts';
 import { call, comparison, pair, resource, suspect, walk } from './fixtures.ts';
@@ -41,10 +41,57 @@ describe('an instance that is new', () => {
     expect(facts('service.cpu_per_request_ratio')).toBeCloseTo(3, 9);
   });
 
+  it('is held against what siblings computed, also where these replaced others before', () => {
+    const half = { baselineWindows: 30 };
+    const cpu = (name: string, of: string, ...[before, now, more]: readonly [number, number, object?]) =>
+      resource('instance', name, of, [pair('cpuUsedUs', before, now, more)]);
+    const world = comparison({
+      calls: [
+        into('orders-a', [50, 0, 10_000], [0, 0, 0]),
+        into('orders-b', [50, 0, 10_000], [90, 0, 10_000]),
+        into('orders-v2-1', [0, 0, 0], [10, 0, 30_000]),
+      ],
+      resources: [
+        cpu('orders-a', 'orders', 200_000, Number.NaN, { ...half, currentWindows: 0 }),
+        cpu('orders-b', 'orders', 200_000, 180_000, half),
+        cpu('orders-v2-1', 'orders', Number.NaN, 60_000, { baselineWindows: 0 }),
+        cpu('gateway-1', 'gateway', 100_000, 100_000),
+      ],
+      instances: { orders: ['orders-a', 'orders-b', 'orders-v2-1'], gateway: ['gateway-1'] },
+    });
+    const of = (entity: ReturnType<typeof instance>) => {
+      const who = { ...suspect(entity, 'self', 1), service: 'orders' };
+      return factsOf(world, walk([who]), who).sheet.get('service.cpu_per_request_ratio')?.value;
+    };
+    // 200 ms a window for 100 requests before, one instance after the other; 60 ms for 10, and 240 ms for 100.
+    expect(of(instance('orders-v2-1'))).toBeCloseTo(3, 9);
+    expect(of(service('orders'))).toBeCloseTo(1.2, 9);
+  });
+
+  it('is known to be new, though it has a before now', () => {
+    expect(factsOfNew(0, 10_000)('service.new_instances_share')).toBe(1);
+  });
+
   it('how many more requests than before it gets is unknown, not none', () => {
     const facts = factsOfNew(0, 10_000);
     for (const name of ['service.traffic_ratio', 'service.traffic_rise_per_s', 'edge.calls_ratio'])
       expect(facts(name), name).toBeNull();
+  });
+
+  it('nor is that of one that came in the middle of the baseline', () => {
+    const rate = (baselineWindows: number) => {
+      const world = comparison({
+        calls: [into('orders-1', [50, 0, 10_000], [100, 0, 30_000])],
+        resources: [
+          resource('instance', 'orders-1', 'orders', [pair('cpuUsedUs', 100_000, 100_000, { baselineWindows })]),
+          resource('instance', 'gateway-1', 'gateway', [pair('cpuUsedUs', 100_000, 100_000)]),
+        ],
+      });
+      const who = { ...suspect(instance('orders-1'), 'self', 1), service: 'orders' };
+      return factsOf(world, walk([who]), who).sheet.get('service.traffic_ratio')?.value;
+    };
+    expect(rate(30)).toBeNull();
+    expect(rate(60)).toBeCloseTo(2, 9);
   });
 
   it('calls for each request what its siblings did, or more', () => {

@@ -1,10 +1,12 @@
 /** Instances that were not there before: held against what their siblings were. */
 import { describe, expect, it } from 'vitest';
+import { demarcate } from '../../src/demarcate/index.ts';
 import { growthOf, observe } from '../../src/demarcate/instance-work.ts';
 import { buildSystem } from '../../src/demarcate/system.ts';
 import { concentratedInstance, instanceShares, silentInstances } from '../../src/demarcate/vertical.ts';
 import { worked } from '../../src/demarcate/work.ts';
 import type { CallLeaf, CallSums, Comparison } from '../../src/model/comparison.ts';
+import { service } from '../../src/model/entity.ts';
 import { newcomersOf } from '../../src/model/newcomer.ts';
 import type { ChangeRecord } from '../../src/model/records.ts';
 import { draw, pair } from './draw.ts';
@@ -80,6 +82,55 @@ describe('a new instance', () => {
   });
 });
 
+describe('an instance that moved to another machine', () => {
+  it('is where it is called now, in any order', () => {
+    const drawn = withInstances({ 'api-1': [600, 1_000, 60, 9_000], 'api-2': [600, 1_000, 60, 1_000] });
+    const calls = drawn.calls.flatMap((leaf): CallLeaf[] =>
+      leaf.calleeInstance === 'api-1'
+        ? [
+            { ...leaf, current: sums(0, 0) },
+            { ...leaf, calleeMachine: 'm2', baseline: sums(0, 0) },
+          ]
+        : [leaf],
+    );
+    for (const ordered of [calls, calls.toReversed()]) {
+      const comparison = { ...drawn, calls: ordered };
+      expect(concentratedInstance(instanceShares(comparison, 'api', 'duration'))?.machine).toBe('m2');
+      const unit = observe(comparison).self.find(({ ends }) => ends[0]?.instance === 'api-1');
+      expect(unit?.ends[0]?.machine).toBe('m2');
+    }
+  });
+});
+
+describe('who was there before', () => {
+  it('is not new when the whole service gets many times the requests', () => {
+    const comparison = withInstances({ 'api-1': [60, 1_000, 1_500, 9_000], 'api-2': [600, 2_000, 15_000, 2_000] });
+    expect(newcomersOf(comparison, 'api')?.names).toEqual([]);
+    const { self } = observe(comparison);
+    expect(self.find(({ ends }) => ends[0]?.instance === 'api-1')?.before.count).toBe(60);
+    expect(instanceShares(comparison, 'api', 'duration')[0]).toMatchObject({ instance: 'api-1', share: 1 });
+  });
+
+  it('is not new in a surge, and those that were added in it are', () => {
+    const comparison = withInstances({
+      'api-1': [600, 1_000, 15_000, 1_000],
+      'api-2': [600, 1_000, 15_000, 1_000],
+      'api-3': [0, 0, 15_000, 1_000],
+    });
+    expect(newcomersOf(comparison, 'api')?.names).toEqual(['api-3']);
+  });
+
+  it('is not new for a share of the calls that grew, after a short baseline', () => {
+    const drawn = withInstances({ 'api-1': [600, 1_000, 660, 1_000], 'api-2': [600, 1_000, 540, 1_000] });
+    const comparison = {
+      ...drawn,
+      baseline: { ...drawn.baseline, windows: 3 },
+      current: { ...drawn.current, windows: 3 },
+    };
+    expect(newcomersOf(comparison, 'api')?.names).toEqual([]);
+  });
+});
+
 describe('an instance that answers nothing any more', () => {
   const stop = (how: Partial<ChangeRecord>): ChangeRecord => ({
     atMs: 1,
@@ -102,6 +153,11 @@ describe('an instance that answers nothing any more', () => {
   it('is silent, unless somebody stopped it', () => {
     expect(silentInstances(gone(0), 'api')).toEqual(['api-1']);
     expect(silentInstances(gone(0, stop({ signal: 15 })), 'api')).toEqual([]);
+    expect(silentInstances(gone(0, stop({ exitCode: 0 })), 'api')).toEqual([]);
+  });
+
+  it('is silent when nobody tells how it ended', () => {
+    expect(silentInstances(gone(0, stop({})), 'api')).toEqual(['api-1']);
   });
 
   it('is silent when it crashed, was started again, or is still asked', () => {
@@ -112,7 +168,50 @@ describe('an instance that answers nothing any more', () => {
   });
 });
 
+describe('an instance that refuses in the place of the only one before', () => {
+  it('has no sibling that answers: it is the service', () => {
+    const drawn = draw({
+      graph: 'web -> api',
+      errors: { web: [0, 0.5] },
+      refused: { 'web -> api': 250 },
+      symptom: 'error_rise',
+    });
+    const calls = drawn.calls.flatMap((leaf): CallLeaf[] => {
+      if (leaf.callee !== 'api') return [leaf];
+      if (leaf.side === 'client')
+        return [{ ...leaf, calleeInstance: 'api-2', current: { ...leaf.current, errors: leaf.current.count / 2 } }];
+      const { baseline } = leaf;
+      return ['api-1', 'api-2'].map((calleeInstance) => ({ ...leaf, calleeInstance, baseline, current: sums(0, 0) }));
+    });
+    const changes = [{ atMs: 1, change: 'process_exit', entityKind: 'instance', entity: 'api-1', signal: 15 }] as const;
+    const partOf = [
+      ['api-1', 'api'],
+      ['api-2', 'api'],
+    ] as const;
+    const { suspects } = demarcate({ ...drawn, calls, changes, topology: { ...drawn.topology, partOf } });
+    expect(suspects[0]?.entity).toEqual(service('api'));
+  });
+});
+
 describe('whether a service worked', () => {
+  it('is told by what was there at a time, not by all that a deploy before had there one after the other', () => {
+    const drawn = withInstances({ 'api-a': [600, 1_000, 0, 0], 'api-b': [600, 1_000, 1_200, 1_500] });
+    const cpu = (entity: string, was: number, is: number, before: number, now: number) => ({
+      entityKind: 'instance' as const,
+      entity,
+      service: entity.slice(0, 3),
+      metrics: [{ ...pair('cpuUsedUs', was, is), baselineWindows: before, currentWindows: now }],
+    });
+    const { windows } = drawn.baseline;
+    const resources = [
+      cpu('api-a', 40_000, Number.NaN, windows / 2, 0),
+      cpu('api-b', 40_000, 60_000, windows / 2, windows),
+      cpu('web-1', 10_000, 10_000, windows, windows),
+    ];
+    const comparison = { ...drawn, resources };
+    expect(worked(buildSystem(comparison), comparison, 'api')).toBe(true);
+  });
+
   /** CPU of api-1 before and now, of api-2 now, µs a window; calls of both. */
   const working = (before: number, secondIsNew: boolean): boolean => {
     const drawn = withInstances({

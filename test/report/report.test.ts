@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
+import type { CallLeaf } from '../../src/model/comparison.ts';
 import type { Entity } from '../../src/model/entity.ts';
 import { edge, service } from '../../src/model/entity.ts';
 import type { Anomaly } from '../../src/model/incident.ts';
@@ -289,12 +290,12 @@ describe('report', () => {
         before: [before, 0, 1_000],
         now: [now, 0, 1_000],
       });
-    const at = async (entity: Entity, changes: readonly ChangeRecord[], old = 30) => {
+    const at = async (entity: Entity, changes: readonly ChangeRecord[], old = 30, all?: readonly CallLeaf[]) => {
       const drawn = { ...suspect(entity, 'self', 0.9), service: 'orders' };
       const world = {
         ...WORLD,
         changes,
-        calls: [calls('orders-1', 60, old), calls('orders-v2-1', 0, 10)],
+        calls: all ?? [calls('orders-1', 60, old), calls('orders-v2-1', 0, 10)],
         instances: { orders: ['orders-1', 'orders-v2-1'] },
       };
       const { causes, summary } = buildReport(await input(world, walk([drawn])));
@@ -307,12 +308,30 @@ describe('report', () => {
     expect(texts).toEqual([isNew]);
     expect(summary).toContain(` What changed there: ${isNew}.`);
     expect((await at(service('orders'), [started]))[0]).toEqual([
-      '1 of 2 instances of orders are new (orders-v2-1), the first of them started at 22:13:18, 2 s before the trouble; they answer 25 % of its calls',
+      '1 of 2 instances of orders is new (orders-v2-1), started at 22:13:18, 2 s before the trouble; it answers 25 % of its calls',
     ]);
     const again = { ...started, entity: 'orders-1' };
-    expect((await at({ kind: 'instance', name: 'orders-1' }, [again]))[0]).toEqual([
+    const old = { kind: 'instance', name: 'orders-1' } as const;
+    const stop = { ...again, atMs: START - 3_000, change: 'process_exit', signal: 15 } as const;
+    expect((await at(old, [stop, again]))[0]).toEqual([
       'orders-1 was started anew at 22:13:18, 2 s before the trouble',
     ]);
+    // It may be an instance of a deploy that ended well: nobody saw another one end.
+    expect((await at(old, [again]))[0]).toEqual(['orders-1 was started at 22:13:18, 2 s before the trouble']);
+    // A canary with 1 % of the calls is beside the point, and no old instance either.
+    expect((await at(service('orders'), [started], 990))[0]).toEqual([]);
+    // The whole of a service in one new instance.
+    expect((await at(service('orders'), [started], 0))[0]).toEqual([
+      'the only instance of orders is new (orders-v2-1), started at 22:13:18, 2 s before the trouble',
+    ]);
+    // A service that is new as a whole: of no siblings before, and of no start before this one.
+    expect((await at(one, [started], 30, [calls('orders-v2-1', 0.1, 10)]))[0]).toEqual([
+      'orders-v2-1 was started at 22:13:18, 2 s before the trouble',
+    ]);
+    // It got its first requests now: it warmed up for three minutes.
+    const warm = { ...started, atMs: START - 180_000 };
+    expect((await at(one, [warm]))[0][0]).toContain('is new, started at 22:10:20, 3 min before the trouble');
+    expect((await at(old, [{ ...again, atMs: START - 180_000 }]))[0]).toEqual([]);
     const late = { ...started, atMs: START + 60_000 };
     expect((await at(one, [late]))[0]).toEqual([]);
     const crash = { ...again, change: 'process_exit', signal: 11 } as const;
