@@ -66,9 +66,12 @@ export function phenomenon(
   return `${entityWords(at)}: ${what}, ${since}.${reach}`;
 }
 
+/** Of the requests of before, a change that is worth a sentence. */
+const NOTABLE_TRAFFIC = 0.2;
+
 /** Faster, or with fewer errors, is nobody's symptom: then only a way to somebody is abnormal. */
-function isWorse({ kind, change }: Ledger): boolean {
-  return kind === 'traffic' || change > 0;
+function isWorse({ kind, change, baseline }: Ledger): boolean {
+  return kind === 'traffic' ? Math.abs(change) >= NOTABLE_TRAFFIC * baseline : change > 0;
 }
 
 /** The change a ledger explains: what the symptom's service shows where it raised no alarm of its own. */

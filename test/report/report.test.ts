@@ -351,6 +351,16 @@ describe('report', () => {
       incident: { ...base.incident, anomalies: [slow] },
     });
     expect(report.phenomenon).toContain('gateway: gateway → orders mean latency rose from 9.27 ms to 15.8 ms, since');
+    // Nor that requests fell by a twentieth, once they are back.
+    const wobble = { ...faster, kind: 'traffic', change: -1, baseline: 23.6, current: 22.6 } as const;
+    const fall = anomaly(service('orders'), 'request_rate_per_s', 'traffic_drop', 42.5, 10);
+    const back = buildReport({
+      ...base,
+      walk: { ...base.walk, ledgers: [wobble], suspects: [] },
+      verdicts: [],
+      incident: { ...base.incident, anomalies: [fall] },
+    });
+    expect(back.phenomenon).toContain('gateway: orders requests fell from 42.5 req/s to 10 req/s, since');
   });
 
   it('dates a cause by its own evidence, not by what those who wait for it show', async () => {
