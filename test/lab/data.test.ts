@@ -83,6 +83,7 @@ describe('scenarios and topologies of the lab', () => {
       'slow_code',
       'slow_code',
       'slow_code',
+      'slow_code',
       'slow_database',
       'slow_database',
       'slow_database',
