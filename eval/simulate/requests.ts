@@ -12,6 +12,11 @@ const ERRORS = 0.0005;
 const REFUSED_US = 200;
 /** Share of a service's own time that it computes; the rest it waits. */
 const ON_CPU = 0.5;
+/** A breaker that saw half of its calls fail opens; every tenth call is made all the same, and what its failure takes. */
+const BREAKS = 0.5;
+const PROBED = 0.1;
+const BROKEN_US = 50;
+const TELLING_CALLS = 5;
 /** Callers that are no service of the system. */
 const CLIENT = -1;
 const JOB = -2;
@@ -111,7 +116,20 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
     return { us, failed };
   };
 
+  const seen = new Map<string, { calls: number; failed: number }>();
   const tries = (caller: number, callerInstance: string, callee: number, kind: number): Outcome => {
+    const key = `${callerInstance}|${callee}`;
+    const isOpen = (system.breakers?.get(key) ?? 0) >= BREAKS;
+    if (isOpen && random() >= PROBED) return { us: BROKEN_US, failed: true };
+    const outcome = triesOf(caller, callerInstance, callee, kind);
+    if (system.breakers !== undefined) {
+      const { calls, failed } = seen.get(key) ?? { calls: 0, failed: 0 };
+      seen.set(key, { calls: calls + 1, failed: failed + Number(outcome.failed) });
+    }
+    return outcome;
+  };
+
+  const triesOf = (caller: number, callerInstance: string, callee: number, kind: number): Outcome => {
     let us = 0;
     for (let attempt = 0; ; attempt++) {
       const outcome = call(caller, callerInstance, callee, kind);
@@ -173,6 +191,7 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
     const { callee, perS } = now.job;
     for (let r = poisson(random, (perS * WINDOW_MS) / 1000); r > 0; r--) call(JOB, 'nightly-job-1', callee, kindOf());
   }
+  for (const [key, { calls, failed }] of seen) if (calls >= TELLING_CALLS) system.breakers?.set(key, failed / calls);
   const edges = [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
   return { edges, cpuUs };
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run eval:simulate`: random systems with a known fault through the whole pipeline.
- *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|large|quiet|retries|sparse|storms|timeouts]
+ *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|breakers|large|quiet|retries|sparse|storms|timeouts]
  *     [--healthy-minutes 3] [--fault-minutes 1] [--faults 1|2] [--apart-seconds 0] [--misses] [--unwatched]
  *     [--weather calm|deploys|scaling|bursts|tides|tails|pauses|jobs|mixes|kinds|all]
  *     [--of-kind 0|1|2 (light, usual, heavy, with --weather kinds)]

@@ -35,6 +35,8 @@ export interface SimulatedSystem {
   readonly retries?: number;
   /** A service gives up a call after so many times the callee's mean duration; missing: it waits for ever. */
   readonly patience?: number;
+  /** Circuit breakers, `instance|callee` -> failed share of the last window's calls; missing: nobody has any. Written to. */
+  readonly breakers?: Map<string, number>;
   /** What this window has that others may not. */
   readonly now?: Now;
 }
@@ -62,6 +64,7 @@ export const CONDITIONS = [
   'none',
   'async',
   'blind',
+  'breakers',
   'large',
   'quiet',
   'retries',
@@ -89,13 +92,14 @@ const PATIENCE = 4;
 
 /**
  * A third of the machines without a collector, a quarter of the calls asynchronous, an eighth or a fortieth of the traffic,
- * retries, callers that give up, callers that give up and call again.
+ * retries, callers that give up, that then call again, or that call no more for a while.
  */
 export function under(condition: Condition, system: SimulatedSystem, random: Random): SimulatedSystem {
   if (condition === 'quiet') return { ...system, requestsPerS: system.requestsPerS * QUIET };
   if (condition === 'sparse') return { ...system, requestsPerS: system.requestsPerS * SPARSE };
   if (condition === 'retries') return { ...system, retries: RETRIES };
   if (condition === 'timeouts') return { ...system, patience: PATIENCE };
+  if (condition === 'breakers') return { ...system, patience: PATIENCE, breakers: new Map() };
   if (condition === 'storms') return { ...system, patience: PATIENCE, retries: RETRIES };
   if (condition === 'blind') {
     const machines = [...new Set(system.machineOf.values())].sort();

@@ -166,9 +166,10 @@ const SERVICE: readonly FactDefinition[] = [
   number(
     'service.asked_ratio',
     'factor',
-    'request rate now / before, without calls that repeat failed ones, its own or those of a caller further up',
+    'request rate now / before, without calls that repeat failed ones, and with those that are not made as so many fail; its own, and those of callers further up',
     0,
   ),
+  number('service.asked_rise_per_s', 'per_s', 'its rise'),
   number('service.latency_ratio', 'factor', 'mean server-side duration now / before', 0),
   number('service.error_ratio', 'ratio', 'failed / all requests it answered, now', 0, 1),
   number('service.error_ratio_delta', 'ratio', 'its rise', -1, 1),

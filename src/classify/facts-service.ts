@@ -8,7 +8,7 @@ import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
 import { askedOf, bestSide, errorRises, errorTypeOf, mainTypes, shareOf, sumCalls } from './facts-edge.ts';
 import { known, minus, over, sumOf } from './metric-sum.ts';
-import { askedRatio } from './repeats.ts';
+import { asked } from './repeats.ts';
 import type { Scope } from './scope.ts';
 
 export function suspectFacts(scope: Scope, sheet: FactSheet): void {
@@ -93,7 +93,9 @@ export function serviceFacts(scope: Scope, sheet: FactSheet): void {
   trafficFacts(scope, sheet, inbound);
   setFact(sheet, 'service.calls_per_caller_request_ratio', perCallerRequest(scope, inbound));
   const seconds = { baseline: scope.baselineSeconds, current: scope.currentSeconds };
-  setFact(sheet, 'service.asked_ratio', askedRatio(comparison, inbound, seconds));
+  const rates = asked(comparison, inbound, seconds);
+  setFact(sheet, 'service.asked_ratio', rates === null ? null : rates.now / rates.before);
+  setFact(sheet, 'service.asked_rise_per_s', rates === null ? null : rates.now - rates.before);
   errorFacts(scope, sheet, inbound);
   const newcomers = service === null ? undefined : newcomersOf(comparison, service);
   // With its siblings' before in place of its own it does not look like a new one.

@@ -18,6 +18,7 @@ const RATES = [
   'edge.calls_ratio',
   'service.traffic_ratio',
   'service.asked_ratio',
+  'service.asked_rise_per_s',
   'service.traffic_rise_per_s',
   'service.calls_per_caller_request_ratio',
 ];

@@ -1,6 +1,6 @@
 /**
  * Calls that are made again because they failed: who is slow or fails gets more calls than before, and is not at fault for
- * getting them. What a service would get if nobody called again is what its callers would make for the requests they would
+ * getting them. And calls that are not made because they would fail: who has too much to do gets no more than before. What a service would get if nobody called again is what its callers would make for the requests they would
  * get, and so on up to the users.
  */
 import type { CallLeaf, Comparison } from '../model/comparison.ts';
@@ -9,6 +9,8 @@ import { bestSide } from './facts-edge.ts';
 
 /** Failed calls for each call more: to call again makes one each. */
 const FAILED = 0.5;
+/** Of few calls that are left so many fail: the others are not made for that (a breaker is open). */
+const FAILING = 0.1;
 /** Levels of callers that are followed; what lies above counts as asked for by users. */
 const MOST_LEVELS = 32;
 
@@ -37,13 +39,13 @@ interface Calls {
 const known = new WeakMap<Comparison['calls'], Calls>();
 
 /**
- * Calls per second that would be made if nobody called again what failed, now / before; null where that is unknown.
+ * Calls per second before, and now if nobody called again what failed, nor did without it; null where that is unknown.
  * Cost: O(leaves) once for a comparison, then O(edges above these calls).
  *
  * @param made     calls into one service, an instance, or a machine
  * @param seconds  of each span
  */
-export function askedRatio({ calls }: Comparison, made: readonly CallLeaf[], seconds: Seconds): number | null {
+export function asked({ calls }: Comparison, made: readonly CallLeaf[], seconds: Seconds): Requests | null {
   if (!(seconds.baseline > 0 && seconds.current > 0)) return null;
   let sums = known.get(calls);
   if (sums === undefined) {
@@ -57,10 +59,10 @@ export function askedRatio({ calls }: Comparison, made: readonly CallLeaf[], sec
     before += baseline.count / seconds.baseline;
     now += (current.count / seconds.current) * askedShare(sums, callee, shares, 0);
   }
-  return before > 0 ? now / before : null;
+  return before > 0 ? { before, now } : null;
 }
 
-/** Share of a service's calls that would be made if nobody called again. */
+/** What would be made of a service's calls if nobody called again, nor did without: below 1, or above. */
 function askedShare(sums: Calls, service: string, found: Map<string, number>, level: number): number {
   const earlier = found.get(service);
   if (earlier !== undefined) return earlier;
@@ -79,11 +81,15 @@ function askedShare(sums: Calls, service: string, found: Map<string, number>, le
   return share;
 }
 
-/** Of the calls of one caller, those that it made for as many requests before; all, unless the others repeat failed ones. */
+/**
+ * What one caller made for as many requests before, of its calls now; 1 unless the others repeat failed ones, or it makes
+ * fewer because so many fail.
+ */
 function usualShare({ before, now, failed }: Way, requests: Requests | undefined): number {
   if (requests === undefined || !(requests.before > 0 && requests.now > 0 && before > 0)) return 1;
   const usual = (before / requests.before) * requests.now;
-  return now > usual && failed >= FAILED * (now - usual) ? usual / now : 1;
+  if (now > usual) return failed >= FAILED * (now - usual) ? usual / now : 1;
+  return now > 0 && failed >= FAILING * now ? usual / now : 1;
 }
 
 function sumsOf(calls: readonly CallLeaf[], seconds: Seconds): Calls {

@@ -12,11 +12,14 @@ import type { Waits } from './given-up.ts';
 import { givenUp, givenUpWords, left, leftWords, slowShare, waitsIn } from './given-up.ts';
 import type { BareEntry, BareLedger } from './noise.ts';
 import { propagate } from './propagate.ts';
-import type { CallEdge, System } from './system.ts';
+import type { CallEdge, SideFlows, System } from './system.ts';
 import { inbound } from './system.ts';
 
 /** Errors that no sweep brought to where they begin: noted from this share on. */
 const CYCLIC = 1e-9;
+/** A breaker opens when so large a share of calls fails, and then so many at least are not made. */
+const FAILING = 0.1;
+const LEFT_OUT = 0.2;
 
 /** @returns undefined when the entry has no traffic. Entries add up; `unexplained` is what only goes round. Cost: O(sweeps · edges). */
 export function errorLedger(system: System, entry: string): BareLedger | undefined {
@@ -126,29 +129,42 @@ interface ReturnedOver {
 function returnedBy(system: System, waits: Waits, name: string): Returned {
   const node = system.service(name);
   const flows = inbound(node);
-  const all =
+  const errors =
     flows === undefined
       ? 0
       : rise(flows.baseline.errors, flows.current.errors, flows.baseline.count, flows.current.count);
-  const gone = Math.min(all, left(node?.left, node?.server));
-  const returned = all - gone;
+  const gone = Math.min(errors, left(node?.left, node?.server));
+  const returned = errors - gone;
   const edges = system
     .callees(name)
     .filter((edge) => edge.to !== name)
     .map((edge) => ({ edge, received: received(edge) }))
-    .filter(({ received: value }) => value > 0);
-  const total = edges.reduce((sum, { received: value }) => sum + value, 0);
+    .filter(({ received: value }) => value > 0)
+    .map(({ edge, received: value }) => ({ edge, received: value, all: value + notMade(edge, value, flows) }));
+  const total = edges.reduce((sum, { all: value }) => sum + value, 0);
   const explained = returned > 0 ? Math.min(1, total / returned) : total > 0 ? 1 : 0;
   return {
-    left: gone > 0 && waits(name).length > 0 ? gone / all : 0,
+    left: gone > 0 && waits(name).length > 0 ? gone / errors : 0,
     own: 1 - explained,
-    edges: edges.map(({ edge, received: value }) => {
-      const part = explained * (value / total);
+    edges: edges.map(({ edge, received: value, all: withOthers }) => {
+      const part = explained * (withOthers / total);
       const waited = part * Math.min(1, waitedOn(waits, edge) / value);
       const below = Math.min(part - waited, part * Math.min(1, fromCallee(edge) / value));
       return { to: edge.to, between: part - below - waited, below, waited };
     }),
   };
+}
+
+/**
+ * Calls per second that a service does without where many of those that it makes fail: its breaker is open, and it fails at
+ * once. They count like the ones that failed. Who makes fewer calls and gets no more errors has another reason.
+ */
+function notMade(edge: CallEdge, failed: number, requests: SideFlows | undefined): number {
+  const side = edge.client ?? edge.server;
+  if (side === undefined || requests === undefined || requests.baseline.count <= 0) return 0;
+  const usual = (side.baseline.count / requests.baseline.count) * requests.current.count;
+  const isOpen = failed >= FAILING * side.current.count && side.current.count <= (1 - LEFT_OUT) * usual;
+  return isOpen ? usual - side.current.count : 0;
 }
 
 /** Calls per second given up on this edge for the time that the callee took. */

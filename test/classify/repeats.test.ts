@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { askedRatio } from '../../src/classify/repeats.ts';
+import { asked as askedFor } from '../../src/classify/repeats.ts';
 import type { CallLeaf, Comparison } from '../../src/model/comparison.ts';
 import { call } from './fixtures.ts';
 
@@ -14,7 +14,8 @@ function way(caller: string, callee: string, before: number, now: number, failed
 
 function asked(service: string, calls: readonly CallLeaf[]): number | null {
   const made = calls.filter(({ callee, side }) => callee === service && side === 'server');
-  return askedRatio({ calls } as Comparison, made, SECONDS);
+  const rates = askedFor({ calls } as Comparison, made, SECONDS);
+  return rates === null ? null : rates.now / rates.before;
 }
 
 describe('calls without those that repeat failed ones', () => {
@@ -41,6 +42,16 @@ describe('calls without those that repeat failed ones', () => {
   it('more calls for each request that do not fail are asked for', () => {
     const calls = [...way('users', 'web', 100, 100, 0), ...way('web', 'db', 100, 500, 0)];
     expect(asked('db', calls)).toBeCloseTo(5, 9);
+  });
+
+  it('three times the users, of whose calls most are not made as the others fail: three times', () => {
+    const calls = [...way('users', 'web', 100, 300, 200), ...way('web', 'db', 100, 40, 30)];
+    expect(asked('db', calls)).toBeCloseTo(3, 9);
+  });
+
+  it('fewer calls that do not fail are fewer', () => {
+    const calls = [...way('users', 'web', 100, 100, 50), ...way('web', 'db', 100, 50, 0)];
+    expect(asked('db', calls)).toBeCloseTo(0.5, 9);
   });
 
   it("a new caller's are asked for, those that the others repeat are not", () => {
