@@ -4,7 +4,7 @@ import { containerId, containerName } from './container.ts';
 import type { Naming } from './naming-file.ts';
 import { EMPTY_NAMING } from './naming-file.ts';
 import { readProcess } from './process-info.ts';
-import { serviceName } from './service-name.ts';
+import { serviceName, systemdInstance } from './service-name.ts';
 
 export interface Identity {
   readonly service: string;
@@ -230,10 +230,14 @@ export class Namer {
     if (named !== undefined) return { ...named, machine };
     const service = serviceName(info, this.procRoot);
     const container = containerId(info.cgroup);
+    const one = systemdInstance(info.cgroup);
     return {
       service,
       machine,
-      instance: container === undefined ? `${service}@${machine}` : `${service}-${container}`,
+      instance:
+        container === undefined
+          ? `${one === undefined ? service : `${service}-${one}`}@${machine}`
+          : `${service}-${container}`,
     };
   }
 

@@ -8,7 +8,7 @@ import { Namer } from '../../../collector/naming/namer.ts';
 import { NamingFile, parseNaming, readNaming } from '../../../collector/naming/naming-file.ts';
 import type { ProcessInfo } from '../../../collector/naming/process-info.ts';
 import { cgroupPath, readProcess } from '../../../collector/naming/process-info.ts';
-import { serviceName, systemdUnit } from '../../../collector/naming/service-name.ts';
+import { serviceName, systemdInstance, systemdUnit } from '../../../collector/naming/service-name.ts';
 import { listener, tuple } from '../frames-of.ts';
 
 const HEX = '0123456789abcdef'.repeat(4);
@@ -127,6 +127,28 @@ describe('service names', () => {
     [['python3.11', '-m', 'shop.order'], 'shop.order'],
     [['python3', '/usr/bin/gunicorn', '-w', '4', 'shop.api:app'], 'shop.api'],
     [['python3', '-m', 'uvicorn', 'pay.main:app'], 'pay.main'],
+    [['python3', '/usr/bin/gunicorn', '-b', '127.0.0.1:8101', 'catalog:app'], 'catalog'],
+    [['python3', '/usr/bin/gunicorn', '-b', 'localhost:8101', 'catalog:create_app()'], 'catalog'],
+    [['python3', '/usr/bin/uvicorn', 'main:app', '--host', '0.0.0.0'], 'shop'],
+    [['python3', '-m', 'gunicorn', 'wsgi:app'], 'shop'],
+    [['gunicorn: worker [billing.api:app]'], 'billing.api', 'python3.11'],
+    [['python3', '/usr/bin/flask', '--app', 'cart', 'run'], 'cart'],
+    [['python3', '/usr/bin/flask', 'run'], 'shop'],
+    [['python3', '/usr/bin/celery', '-A', 'shop.tasks', 'worker'], 'shop.tasks-celery'],
+    [['python3', '-m', 'celery', '--app=shop.tasks', 'worker'], 'shop.tasks-celery'],
+    [['python3', 'manage.py', 'runserver'], 'shop'],
+    [['puma 6.4.2 (tcp://0.0.0.0:3000) [billing]'], 'billing', 'ruby3.1'],
+    [['next-server (v14.2.3)'], 'shop', 'node'],
+    [['node', '/srv/shop/node_modules/.bin/next', 'start'], 'shop'],
+    [['java', '-jar', '/opt/cart/app.jar'], 'cart'],
+    [['java', '-jar', 'cart-0.0.1-SNAPSHOT.jar'], 'cart'],
+    [['java', '-jar', 'cart-2.1.0.RELEASE.jar'], 'cart'],
+    [['java', '-cp', 'x', 'com.shop.mail.Main'], 'mail'],
+    [['java', '-Dcatalina.base=/srv/tomcat/orders', 'org.apache.catalina.startup.Bootstrap', 'start'], 'orders'],
+    [['java', '-Dspring.application.name=cart', '-jar', 'app.jar'], 'cart'],
+    [['dotnet', '/app/Shop.Cart.dll'], 'Shop.Cart'],
+    [['beam.smp', '--', '-root', '/usr/lib/erlang', '-sname', 'rabbit@m1'], 'rabbit'],
+    [['php-fpm: pool www'], 'php-fpm', 'php-fpm8.2'],
     [['java', '-Xmx1g', '-jar', '/opt/order-service-1.2.3.jar'], 'order-service'],
     [['java', '-cp', 'a.jar', 'com.shop.Billing'], 'Billing'],
     [['node'], 'node'],
@@ -134,7 +156,26 @@ describe('service names', () => {
     [['python3.11', '-c', 'import x'], 'python'],
     [['my server'], 'my_server'],
     [['server'], 'server'],
-  ])('%j is %s', (commandLine, name) => expect(serviceName(info(commandLine))).toBe(name));
+  ])('%j is %s', (commandLine, name, executable = commandLine[0]) => {
+    const ofOne = info(commandLine, { executable: `/usr/bin/${executable}` });
+    expect(serviceName(ofOne, join(root, 'proc'))).toBe(name);
+  });
+
+  it('are those that the environment declares, as OpenTelemetry has it, before any other', () => {
+    write('proc/30/environ', 'PATH=/bin\0OTEL_SERVICE_NAME=cart\0OTEL_RESOURCE_ATTRIBUTES=service.name=other\0');
+    write('proc/31/environ', 'OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=x, service.name=my%20cart\0');
+    write('proc/32/environ', 'OTEL_SERVICE_NAME=\0');
+    const named = (pid: number): string =>
+      serviceName(info(['nginx'], { pid, cgroup: '/system.slice/web.service' }), join(root, 'proc'));
+    expect([30, 31, 32].map(named)).toEqual(['cart', 'my_cart', 'web']);
+  });
+
+  it('instances of a systemd template are told apart', () => {
+    const cgroup = '/system.slice/system-cart.slice/cart@8101.service';
+    expect([systemdUnit(cgroup), systemdInstance(cgroup)]).toEqual(['cart', '8101']);
+    expect(systemdInstance('/system.slice/cart.service')).toBeUndefined();
+    expect(systemdInstance('/user.slice/user@1000.service/app.slice/x.scope')).toBeUndefined();
+  });
 
   it('takes the name a program was called by when the kernel knows it under that name too', () => {
     const redis = { comm: 'redis-server', executable: '/usr/bin/redis-check-rdb' };
