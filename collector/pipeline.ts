@@ -167,6 +167,7 @@ export class CollectorPipeline {
     } else if (boundary > this.#sampledUntilMs) {
       this.#sampledUntilMs = boundary;
       this.recorder.countActive(this.tracker.connections, boundary - 1);
+      this.recorder.countUnanswered(this.tracker.connections, boundary);
       this.#resources.set(boundary - windowMs, this.#sample(nowMs));
       this.#refreshNames();
     }

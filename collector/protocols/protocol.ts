@@ -75,4 +75,6 @@ export interface Protocol {
   infer(bytes: Buffer, start: number, end: number): Flow | undefined;
   open(queue: MatchQueue): Session;
   isError(status: string): boolean;
+  /** True for requests that wait for something to happen, for ever if need be: they do not hang. None where it is missing. */
+  waitsOn?(operation: string): boolean;
 }

@@ -160,12 +160,33 @@ export class Layer7 implements MessageListener, MatchQueue {
     return this.#response !== undefined && stream.desynced && stream.lastMs < beforeMs;
   }
 
-  /** Reports requests older than `beforeMs` as timed out; their responses, should they come, are not counted again. */
+  /**
+   * Reports requests older than `beforeMs` as timed out, or as answered where the response has begun (a long download, a
+   * stream of events); what comes for them afterwards is not counted again. What waits by its nature may go on.
+   */
   expire(beforeMs: number, nowMs: number): void {
-    for (const request of this.#pending) {
+    for (const [i, request] of this.#pending.entries()) {
       if (request.startMs >= beforeMs) break;
-      if (!Number.isNaN(request.startMs)) this.#fail(request, 'timeout', nowMs);
+      if (Number.isNaN(request.startMs) || this.protocol.waitsOn?.(request.operation) === true) continue;
+      const response = i === 0 ? this.#response : undefined;
+      if (response === undefined) this.#fail(request, 'timeout', nowMs);
+      else
+        this.#emit(request, {
+          ...response,
+          endMs: nowMs,
+          bytes: this.#streams[RESPONSE].position - this.#responseFrom,
+        });
       request.startMs = Number.NaN;
+    }
+  }
+
+  /** Visits the requests that were there in full before `beforeMs` and to which no response has begun. */
+  forEachUnanswered(beforeMs: number, visit: (operation: string, startMs: number) => void): void {
+    for (const [i, { operation, startMs, endMs, done }] of this.#pending.entries()) {
+      const fromMs = this.isServer ? endMs : startMs;
+      if (Number.isNaN(startMs) || !done || fromMs > beforeMs || (i === 0 && this.#response !== undefined)) continue;
+      if (this.protocol.waitsOn?.(operation) === true) continue;
+      visit(operation, fromMs);
     }
   }
 

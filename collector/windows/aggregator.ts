@@ -4,6 +4,7 @@
  * comes after its window was flushed is counted as late and goes into the oldest open window, so that sums stay exact.
  */
 import type { CallRecord, ChangeRecord, TcpRecord, TopologyRecord } from '../../src/model/records.ts';
+import { ACTIVE } from '../../src/model/records.ts';
 import { DEFAULT_WINDOW_MS } from '../../src/model/units.ts';
 import type { Edge } from '../naming/edges.ts';
 import { CallCell, TcpCell } from './cells.ts';
@@ -96,6 +97,14 @@ export class WindowAggregator {
     const cell = this.#cell(window, edge, protocol, operation, status, errorType);
     if (cell === undefined) count(window.capped, 'call');
     else cell.add(durationUs, failed, requestBytes, responseBytes);
+  }
+
+  /** A call that is in flight at the end of the window of `atMs`. */
+  addActive(atMs: number, edge: Edge, protocol: string, operation: string, durationUs: number): void {
+    const window = this.#window(atMs);
+    const cell = this.#cell(window, edge, protocol, operation, ACTIVE, undefined);
+    if (cell === undefined) count(window.capped, 'call');
+    else cell.addActive(durationUs);
   }
 
   /** The TCP counters of an edge in the window of `atMs`; undefined when the cap is reached (counted). */

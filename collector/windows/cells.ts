@@ -2,6 +2,7 @@
 import type { Histogram } from '../../src/model/histogram.ts';
 import { DEFAULT_HISTOGRAM_SCALE } from '../../src/model/histogram.ts';
 import type { CallRecord, TcpRecord } from '../../src/model/records.ts';
+import { ACTIVE } from '../../src/model/records.ts';
 import { fnv1a } from '../../src/stats/fnv1a.ts';
 import type { Edge } from '../naming/edges.ts';
 
@@ -43,6 +44,12 @@ export class CallCell {
     else this.#buckets[bucket]!++;
   }
 
+  /** Calls that have not ended: a duration without an end is in no bucket. */
+  addActive(durationUs: number): void {
+    this.count++;
+    this.durationSumUs += durationUs;
+  }
+
   histogram(): Histogram {
     let first = 0;
     let last = BUCKETS - 1;
@@ -67,9 +74,9 @@ export class CallCell {
       errors: this.errors,
       ...(this.errorType === undefined ? {} : { errorType: this.errorType }),
       durationSumUs: Math.round(this.durationSumUs),
-      durationHistogram: this.histogram(),
-      requestBytes: this.requestBytes,
-      responseBytes: this.responseBytes,
+      ...(this.status === ACTIVE
+        ? {}
+        : { durationHistogram: this.histogram(), requestBytes: this.requestBytes, responseBytes: this.responseBytes }),
     };
   }
 }

@@ -36,6 +36,8 @@ const MAX_DEFERRED = 10_000;
 const DEFER_MS = 2_000;
 const MAX_OVERFLOWS = 10_000;
 const MAX_PAIRS = 20_000;
+/** Calls in flight are told from this long on: what is slow for a moment is told when it ends. */
+const ACTIVE_FROM_MS = 1_000;
 /** An active open that the application gave up after this long without an answer timed out. */
 const ABORT_TIMEOUT_MS = 200;
 
@@ -172,6 +174,20 @@ export class Recorder implements TrackerSink {
       if (cell === undefined) continue;
       cell.activeConnections++;
       this.#tellEndpoint(connection, cell, atMs);
+    }
+  }
+
+  /** Calls that wait for their answer at the end of the window, `endMs`. */
+  countUnanswered(connections: Iterable<Connection>, endMs: number): void {
+    for (const connection of connections) {
+      const { layer7 } = connection;
+      if (layer7 === undefined || layer7.pendingCount === 0 || !Number.isNaN(connection.closedMs)) continue;
+      if (this.#excluded(connection)) continue;
+      const edge = this.#resolve(connection, endMs);
+      if (edge === undefined) continue;
+      layer7.forEachUnanswered(endMs - ACTIVE_FROM_MS, (operation, startMs) => {
+        this.#aggregator.addActive(endMs - 1, edge, connection.protocolName, operation, (endMs - startMs) * 1000);
+      });
     }
   }
 

@@ -45,7 +45,10 @@ export const FIELDS: Readonly<Record<RecordType, Readonly<Record<string, Field>>
     side: SIDE,
     protocol: need('name', 'http, postgresql, mysql, redis, …'),
     operation: need('name', 'route template, SQL fingerprint or command; bounded cardinality'),
-    status: need('name', 'HTTP status code, OK, ERR, SQLSTATE; `none` when no response came'),
+    status: need(
+      'name',
+      'HTTP status code, OK, ERR, SQLSTATE; `none` when no response came; `active`: in flight for a second at the end of the window, counted again when it ends',
+    ),
     count: need('count', 'calls in the window'),
     errors: need('count', 'how many of them failed'),
     errorType: may('name', 'OpenTelemetry error.type of the failed ones'),

@@ -12,6 +12,8 @@ import { meanUs } from './system.ts';
 
 /** Who gives up has waited so many times as long as a call usually takes; a crash ends calls sooner. */
 const LONGER = 1.5;
+/** Who holds a call for so much of the time that another is waited for. */
+const AS_LONG = 0.5;
 /** Ledgers that are made: a bound on cost. */
 const MAX_WAITS = 8;
 
@@ -66,11 +68,19 @@ export function left(calls: SideFlows | undefined, all: SideFlows | undefined): 
 export function slowShare(edge: CallEdge): number {
   const { givenUp: calls, client, server } = edge;
   if (calls === undefined || client === undefined || !isPatient(calls, client)) return 0;
-  if (server === undefined) return 1;
+  if (server === undefined || isHeld(edge)) return 1;
   const longerUs = meanUs(calls.current) - meanUs(client.baseline);
   const grownUs = meanUs(server.current) - meanUs(server.baseline);
   const part = grownUs / (longerUs * (givenUp(edge) / client.current.count));
   return Number.isFinite(part) ? Math.min(1, Math.max(0, part)) : 0;
+}
+
+/**
+ * Whether the callee holds calls that it does not answer for as long: then its workers are taken, and what they have not even
+ * read waits for the same.
+ */
+function isHeld({ held, givenUp: calls, server }: CallEdge): boolean {
+  return rise(held, server) > 0 && meanUs(held?.current) > AS_LONG * meanUs(calls?.current);
 }
 
 /** For people: who gives up how many calls, and after how long. */

@@ -5,11 +5,12 @@
  * size; by Little's law slower calls fill it). The ledger keeps the wait where it was spent; the blame moves on.
  */
 import type { CallLeaf, Comparison } from '../model/comparison.ts';
+import type { Entity } from '../model/entity.ts';
 import { addShares } from '../model/ledger-shares.ts';
 import type { Suspect } from '../model/walk.ts';
-import { edgeEvidence } from './edge-check.ts';
+import { edgeEvidence, LOSSY_RATIO } from './edge-check.ts';
 import { calledOf } from './suspects.ts';
-import type { System } from './system.ts';
+import type { CallEdge, System } from './system.ts';
 import { meanUs } from './system.ts';
 import { worked } from './work.ts';
 
@@ -32,23 +33,26 @@ export function moveInducedWaiting(system: System, comparison: Comparison, suspe
   // From the entry downwards a wait may move on several times; suspects are few.
   for (const waiting of [...suspects].sort((a, b) => a.path.length - b.path.length)) {
     const name = waiting.service ?? waiting.entity.name;
-    if (waiting.entity.kind === 'edge' || (waiting.term !== 'self' && waiting.term !== 'originated')) continue;
-    if (worked(system, comparison, name)) continue;
+    const isEdge = waiting.entity.kind === 'edge';
+    if (waiting.term !== 'originated' && waiting.term !== (isEdge ? 'network' : 'self')) continue;
+    if (isEdge ? !isQueue(system, comparison, waiting.entity) : worked(system, comparison, name)) continue;
     const blamed = suspects
-      .filter((other) => other !== waiting && holds(system, comparison, name, other))
+      .filter((other) => other !== waiting)
+      .filter((other) => (isEdge ? isSlowFor(system, name, other) : holds(system, comparison, name, other)))
       .sort((a, b) => (scores.get(b) ?? 0) - (scores.get(a) ?? 0))[0];
     if (blamed === undefined) continue;
-    const part = waiting.term === 'originated' && failsEarly(system, comparison, name, blamed) ? MOVED_EARLY : MOVED;
+    const part =
+      !isEdge && waiting.term === 'originated' && failsEarly(system, comparison, name, blamed) ? MOVED_EARLY : MOVED;
     const moved = (scores.get(waiting) ?? 0) * part;
     scores.set(waiting, (scores.get(waiting) ?? 0) - moved);
     scores.set(blamed, (scores.get(blamed) ?? 0) + moved);
     const spent = shares.get(waiting)!;
     shares.set(waiting, addShares(spent, spent, -part));
     shares.set(blamed, addShares(shares.get(blamed)!, spent, part));
-    notes.set(blamed, [
-      ...(notes.get(blamed) ?? []),
-      `${name} waits without working while it holds out for ${blamed.entity.name}: the wait is counted here`,
-    ]);
+    const words = isEdge
+      ? `requests wait before ${name} reads them, as it is slow itself: the wait is counted here`
+      : `${name} waits without working while it holds out for ${blamed.entity.name}: the wait is counted here`;
+    notes.set(blamed, [...(notes.get(blamed) ?? []), words]);
   }
   return suspects.map((suspect) => ({
     ...suspect,
@@ -56,6 +60,33 @@ export function moveInducedWaiting(system: System, comparison: Comparison, suspe
     shares: shares.get(suspect)!,
     observations: [...suspect.observations, ...(notes.get(suspect) ?? []).map((text) => ({ text }))],
   }));
+}
+
+/**
+ * Whether what is spent on the way is spent in the callee's queue: it holds its calls several times longer itself, and no
+ * counter of the network has anything to tell.
+ */
+function isQueue(system: System, comparison: Comparison, { from = '', to = '' }: Entity): boolean {
+  const edge = system.edge(from, to);
+  if (edge?.server === undefined || !isSlower(edge)) return false;
+  const evidence = edgeEvidence(comparison, from, to);
+  const { retransmitRatioBefore, retransmitRatioNow, timedOutPerS, refusedPerS } = evidence;
+  const isLossy = retransmitRatioNow - (Number.isNaN(retransmitRatioBefore) ? 0 : retransmitRatioBefore) > LOSSY_RATIO;
+  return !isLossy && timedOutPerS + refusedPerS < FAILING_PER_S;
+}
+
+/** Whether a service is itself what another suspect is, or waits for it, however far below: every call on the way got as slow. */
+function isSlowFor(system: System, name: string, other: Suspect): boolean {
+  const callee = calledOf(other);
+  if (callee === undefined || other.entity.kind === 'edge' || other.term !== 'self') return false;
+  const slow = new Set([name]);
+  for (const one of slow) for (const edge of system.callees(one)) if (isSlower(edge)) slow.add(edge.to);
+  return slow.has(callee);
+}
+
+function isSlower({ server, client }: CallEdge): boolean {
+  const side = server ?? client;
+  return meanUs(side?.current) >= SLOWER * meanUs(side?.baseline);
 }
 
 /** Whether the calls that fail here took clearly less time than the callee's answers take. */

@@ -6,6 +6,7 @@ import { DirectedGraph } from 'graphology';
 import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import { isGivenUp, isLeft } from '../model/error-types.ts';
+import { ACTIVE } from '../model/records.ts';
 import type { Stretch } from './stretches.ts';
 import { stretchesOf } from './stretches.ts';
 
@@ -38,8 +39,10 @@ export interface CallEdge {
   readonly to: string;
   readonly client: SideFlows | undefined;
   readonly server: SideFlows | undefined;
-  /** Of the client's calls, those that it gave up waiting for. */
+  /** Of the client's calls, those that it gave up waiting for, or still waits for. */
   readonly givenUp?: SideFlows | undefined;
+  /** Calls that the server had not answered at the end of a window. */
+  readonly held?: SideFlows | undefined;
   /** Of the server's calls, those whose caller left before it had answered. */
   readonly left?: SideFlows | undefined;
   /** Failed connects per second by reason, baseline and current, from the caller's TCP counters. */
@@ -75,13 +78,16 @@ interface Pair {
   readonly current: Sums;
 }
 
-type Part = 'client' | 'server' | 'givenUp' | 'left';
+type Part = 'client' | 'server' | 'givenUp' | 'cut' | 'left' | 'held';
 type Parts = Partial<Record<Part, Pair>>;
 
 interface EdgeSums extends Parts {
   readonly from: string;
   readonly to: string;
 }
+
+/** A call that was cut off after so many times the usual duration had been given up: a crash does not wait. */
+const CUT_LATE = 5;
 
 /** Cost: O(leaves + tcp edges). */
 export function buildSystem(comparison: Comparison): System {
@@ -134,8 +140,9 @@ export function buildSystem(comparison: Comparison): System {
       to: edge.to,
       client: flows(edge.client),
       server: flows(edge.server),
-      givenUp: flows(edge.givenUp),
+      givenUp: flows(sumOf(edge.givenUp, isCutLate(edge) ? edge.cut : undefined)),
       left: flows(edge.left),
+      held: flows(edge.held),
       connectFailures: failures.get(key) ?? {},
     };
     graph.addDirectedEdge(edge.from, edge.to, { edge: call });
@@ -181,10 +188,45 @@ function connectFailures(comparison: Comparison): Map<string, Record<string, { b
   return out;
 }
 
-function addLeaf(target: Parts, leaf: CallLeaf): void {
+/** A call that hangs counts as if it were given up now: its caller fails without it, its callee did not return an error. */
+function addLeaf(target: Parts, told: CallLeaf): void {
+  const leaf = told.status === ACTIVE && told.side === 'client' ? asGivenUp(told) : told;
   addTo(target, leaf.side, leaf);
-  if (leaf.side === 'client' && isGivenUp(leaf.errorType)) addTo(target, 'givenUp', leaf);
-  if (leaf.side === 'server' && isLeft(leaf.errorType)) addTo(target, 'left', leaf);
+  if (leaf.side === 'client') {
+    if (isGivenUp(leaf.errorType)) addTo(target, 'givenUp', leaf);
+    if (isLeft(leaf.errorType)) addTo(target, 'cut', leaf);
+    return;
+  }
+  if (isLeft(leaf.errorType)) addTo(target, 'left', leaf);
+  if (leaf.status === ACTIVE) addTo(target, 'held', leaf);
+}
+
+/** Whoever closed the connection: who had waited so much longer than usual would not have waited for ever. */
+function isCutLate({ cut, client }: EdgeSums): boolean {
+  return cut !== undefined && client !== undefined && meanOf(cut.current) > CUT_LATE * meanOf(client.baseline);
+}
+
+function meanOf({ count, duration }: Sums): number {
+  return duration / count;
+}
+
+function sumOf(one: Pair | undefined, other: Pair | undefined): Pair | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  const sum = { baseline: zero(), current: zero() };
+  for (const when of ['baseline', 'current'] as const) {
+    for (const { [when]: part } of [one, other]) {
+      sum[when].count += part.count;
+      sum[when].errors += part.errors;
+      sum[when].duration += part.duration;
+      sum[when].square += part.square;
+    }
+  }
+  return sum;
+}
+
+function asGivenUp(leaf: CallLeaf): CallLeaf {
+  const failed = (sums: CallSums): CallSums => ({ ...sums, errors: sums.count });
+  return { ...leaf, errorType: 'timeout', baseline: failed(leaf.baseline), current: failed(leaf.current) };
 }
 
 function addTo(target: Parts, part: Part, leaf: CallLeaf): void {

@@ -1,4 +1,5 @@
 /** Sums of a window's call leaves per entity: one pass over the rows through cached leaf -> entity numbers. */
+import { ACTIVE } from '../model/records.ts';
 import type { ClosedWindow, LeafDirectory, Names } from '../model/window.ts';
 import {
   KEY_CALLEE,
@@ -9,6 +10,7 @@ import {
   KEY_CALLER_MACHINE,
   KEY_OPERATION,
   KEY_SIDE,
+  KEY_STATUS,
   MANY_COLLECTORS,
 } from '../model/window.ts';
 import { withRoom } from './columns.ts';
@@ -58,6 +60,8 @@ const LEAF_EDGE = 1;
 const LEAF_INSTANCE = 2;
 const LEAF_SIDE = 3;
 const LEAF_OPERATION = 4;
+/** In the place of a side: calls that have not ended, which are judged when they do. */
+const IN_FLIGHT = 2;
 /** Ids of names are below. */
 const MOST_NAMES = 2 ** 28;
 
@@ -106,7 +110,9 @@ export class CallSums {
     for (let r = 0; r < rows; r++) {
       const id = leaf[r]!;
       const at = id * LEAF;
-      const side = leaves[at + LEAF_SIDE] === 1 ? 1 : 0;
+      const seenBy = leaves[at + LEAF_SIDE]!;
+      if (seenBy === IN_FLIGHT) continue;
+      const side = seenBy === 1 ? 1 : 0;
       const n = count[r]!;
       const failed = errors[r]!;
       const duration = durationSumUs[r]!;
@@ -161,10 +167,14 @@ export class CallSums {
 
   #meet(id: number, { keys, width }: LeafDirectory, resolve: Resolver): void {
     const at = id * width;
+    const to = id * LEAF;
+    if (resolve.names.name(keys[at + KEY_STATUS]!) === ACTIVE) {
+      this.#leaves[to + LEAF_SIDE] = IN_FLIGHT;
+      return;
+    }
     const caller = keys[at + KEY_CALLER]!;
     const callee = keys[at + KEY_CALLEE]!;
     const instance = keys[at + KEY_CALLEE_INSTANCE]!;
-    const to = id * LEAF;
     this.#leaves[to] = resolve.service(callee);
     this.#leaves[to + LEAF_EDGE] = resolve.edge(caller, callee);
     this.#leaves[to + LEAF_INSTANCE] = resolve.instance(instance, callee, keys[at + KEY_CALLEE_MACHINE]!);

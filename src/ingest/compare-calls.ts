@@ -1,4 +1,7 @@
-/** Calls before and during an incident, leaf by leaf. */
+/**
+ * Calls before and during an incident, leaf by leaf. Calls that had not ended when a window did are told again with each window:
+ * as many count as there were at the end of a window (mean).
+ */
 import type { CallLeaf, CallSums, Stretches } from '../model/comparison.ts';
 import type { Tags } from '../model/records.ts';
 import { CALL_KEY_WIDTH, KEY_ERROR_TYPE, KEY_OPERATION, KEY_PROTOCOL, KEY_STATUS, KEY_TAGS } from '../model/window.ts';
@@ -6,7 +9,7 @@ import type { Selection } from './compare-parts.ts';
 import { endsKey, endsOf, optional, sortBy } from './compare-parts.ts';
 import type { Scope } from './compare-scope.ts';
 import type { Slots } from './compare-slots.ts';
-import { slotsOf } from './compare-slots.ts';
+import { activeOnes, slotsOf } from './compare-slots.ts';
 import { StretchSums } from './compare-stretches.ts';
 import { lossFactors, lossyCollectors } from './coverage.ts';
 import type { Identities } from './identities.ts';
@@ -23,14 +26,20 @@ class LeafSums {
   readonly #leaves: readonly number[];
   readonly #collector: Uint32Array;
   readonly #factors: ReadonlyMap<number, number>;
+  /** Slot -> what its sums are multiplied by. */
+  readonly #perWindow: Float64Array;
 
+  /** @param isActive  slot -> 1: calls that have not ended */
   constructor(
     { calls, names }: Identities,
     { leaves, of }: Slots,
+    isActive: Uint8Array,
     windows: readonly KeptWindow[],
     blocks: readonly MinuteBlock[],
     stretches?: StretchSums,
   ) {
+    const all = windows.length + blocks.reduce((sum, block) => sum + block.windows, 0);
+    this.#perWindow = Float64Array.from(isActive, (active) => (active === 1 ? 1 / all : 1));
     this.#leaves = leaves;
     this.#collector = calls.collector;
     this.#factors = lossFactors(windows, blocks, names);
@@ -47,7 +56,7 @@ class LeafSums {
         const slot = of[leafOf![r]!]!;
         if (slot < 0) continue;
         this.#add(slot, count.at(r), errors.at(r), duration.at(r), durationSquare.at(r));
-        stretches?.add(slot, count.at(r), errors.at(r), duration.at(r));
+        if (isActive[slot] === 0) stretches?.add(slot, count.at(r), errors.at(r), duration.at(r));
       }
     }
     for (const window of windows) {
@@ -62,7 +71,7 @@ class LeafSums {
         const errors = calls.errors.at(r);
         const duration = calls.durationSumUs.at(r);
         this.#add(slot, count, errors, duration, count > 0 ? (duration * duration) / count : 0);
-        stretches?.add(slot, count, errors, duration);
+        if (isActive[slot] === 0) stretches?.add(slot, count, errors, duration);
       }
     }
   }
@@ -80,7 +89,7 @@ class LeafSums {
   }
 
   sums(slot: number): CallSums {
-    const factor = this.#factor(slot);
+    const factor = this.#factor(slot) * this.#perWindow[slot]!;
     return {
       count: this.count[slot]! * factor,
       errors: this.errors[slot]! * factor,
@@ -103,8 +112,10 @@ export function compareCalls(
   const slots = slotsOf(store.identities.calls, scope, selection.callLeaves);
   const stretches = new StretchSums(store.identities, slots, selection);
   const { baseline: windows, baselineBlocks: blocks } = selection;
-  const baseline = new LeafSums(store.identities, slots, windows, blocks, stretches);
-  const current = new LeafSums(store.identities, slots, selection.current, selection.currentBlocks);
+  const isActive = activeOnes(store.identities, slots);
+  const { current: now, currentBlocks } = selection;
+  const baseline = new LeafSums(store.identities, slots, isActive, windows, blocks, stretches);
+  const current = new LeafSums(store.identities, slots, isActive, now, currentBlocks);
   return { calls: callLeaves(store, slots, baseline, current), stretches: stretches.result() };
 }
 

@@ -13,6 +13,12 @@ export type Side = (typeof SIDES)[number];
 
 export type Tags = Readonly<Record<string, string>>;
 
+/**
+ * Status of calls that have not ended: `count` of them were in flight at the window's end, began a second before it or
+ * earlier and had no answer yet; `durationSumUs` is what they had taken by then. The record of their end counts them again.
+ */
+export const ACTIVE = 'active';
+
 /** Calls of one edge, seen from one side, of one operation and one outcome. */
 export interface CallRecord {
   /** service.name of the calling service; `external` when it could not be named. */
@@ -27,7 +33,7 @@ export interface CallRecord {
   readonly protocol: string;
   /** Route template, SQL fingerprint, command: bounded cardinality. */
   readonly operation: string;
-  /** HTTP status code, `OK`, `ERR`, SQLSTATE, or `none` when no response came. */
+  /** HTTP status code, `OK`, `ERR`, SQLSTATE, `none` when no response came, or ACTIVE. */
   readonly status: string;
   readonly count: number;
   /** How many of `count` failed. */

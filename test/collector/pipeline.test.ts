@@ -98,6 +98,39 @@ describe('collector pipeline', () => {
     ]);
   });
 
+  it('tells of a call that hangs with every window until it ends', () => {
+    const [asked, read, answered, got] = exchange(T0 + 100, 1, 1) as [Frame, Frame, Frame, Frame];
+    const made = pipeline();
+    for (const frame of [...opened, asked, read]) made.frame(frame);
+    const until = (from: number, to: number): void => {
+      for (let nowMs = T0 + from; nowMs <= T0 + to; nowMs += 500) made.advance(nowMs);
+    };
+    until(500, 12_500);
+    for (const frame of [answered, got]) made.frame({ ...frame, enterMs: T0 + 12_600, exitMs: T0 + 12_601 } as Frame);
+    until(13_000, 20_000);
+    const rows = batches.flatMap((batch) =>
+      batch.type === 'call'
+        ? batch.records.map(({ side, status, count, errors, durationSumUs, durationHistogram }) => [
+            (batch.windowStartMs - T0) / 1000,
+            side,
+            status,
+            count,
+            errors,
+            durationSumUs,
+            durationHistogram === undefined,
+          ])
+        : [],
+    );
+    expect(rows).toEqual([
+      [0, 'client', 'active', 1, 0, 4_900_000, true],
+      [0, 'server', 'active', 1, 0, 4_898_000, true],
+      [5, 'client', 'active', 1, 0, 9_900_000, true],
+      [5, 'server', 'active', 1, 0, 9_898_000, true],
+      [10, 'server', '200', 1, 0, 12_498_000, false],
+      [10, 'client', '200', 1, 0, 12_501_000, false],
+    ]);
+  });
+
   it('says who calls whom, what is part of what and what runs where', () => {
     run([...opened, ...exchange(T0 + 100, 1, 1)]);
     const found = batches.flatMap((batch) =>

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { demarcate } from '../../src/demarcate/index.ts';
 import type { CallLeaf, CallSums, Comparison } from '../../src/model/comparison.ts';
+import { ACTIVE } from '../../src/model/records.ts';
 import type { Walk } from '../../src/model/walk.ts';
 import type { Drawn } from './draw.ts';
 import { draw, shareOf } from './draw.ts';
@@ -32,6 +33,32 @@ function ended(comparison: Comparison, { caller, callee, side, share, afterUs }:
     ];
   });
   return { ...comparison, calls };
+}
+
+/** Now so many calls of an edge have no answer yet and wait for so long; besides, a share of the others has one. */
+function hanging(
+  comparison: Comparison,
+  edge: string,
+  { client, server }: Hanging,
+  forUs: number,
+  left = 0,
+): Comparison {
+  const calls = comparison.calls.flatMap((leaf): CallLeaf[] => {
+    if (`${leaf.caller} -> ${leaf.callee}` !== edge) return [leaf];
+    const { count, durationSumUs } = leaf.current;
+    const ended = sums(count * left, count === 0 ? 0 : Math.min(durationSumUs / count, 1_000));
+    const active = sums(leaf.side === 'client' ? client : server, forUs);
+    return [
+      { ...leaf, current: ended },
+      { ...leaf, status: ACTIVE, baseline: NOTHING, current: active },
+    ];
+  });
+  return { ...comparison, calls };
+}
+
+interface Hanging {
+  readonly client: number;
+  readonly server: number;
 }
 
 /** `web` answers with an error where its call was given up, and no longer waits. */
@@ -132,5 +159,27 @@ describe('calls that were given up', () => {
     const drawn: Drawn = { graph: 'web -> api', symptom: 'error_rise' };
     const left = ended(draw(drawn), { caller: 'external', callee: 'web', side: 'server', share: 0.4, afterUs: 1_500 });
     expect(shareOf(demarcate(left).ledgers[0], 'originated', 'web')).toBeCloseTo(1, 6);
+  });
+});
+
+describe('calls that hang', () => {
+  const drawn: Drawn = { graph: 'web -> api -> db; api -> cache', symptom: 'error_rise' };
+
+  it('are put down to where they hang, also those that wait to be read, and those that are not made any more', () => {
+    // Eight workers of api wait for db, 64 of web's calls for a worker; the rest of its requests fails at once.
+    let comparison = hanging(failing(draw(drawn), 0.95), 'web -> api', { client: 64, server: 8 }, 20e6);
+    comparison = hanging(comparison, 'api -> db', { client: 8, server: 8 }, 19e6);
+    comparison = hanging(comparison, 'api -> cache', { client: 0, server: 0 }, 0);
+    const walk = demarcate(comparison);
+    expectAddsUp(walk);
+    expect(walk.suspects[0]).toMatchObject({ entity: { kind: 'service', name: 'db' }, term: 'self' });
+    expect(walk.suspects[0]?.shares.errors).toBeGreaterThan(0.9);
+  });
+
+  it('on the way only: the callee was not asked', () => {
+    const comparison = hanging(failing(draw(drawn), 0.95), 'web -> api', { client: 64, server: 0 }, 20e6);
+    const walk = demarcate(comparison);
+    expectAddsUp(walk);
+    expect(walk.suspects[0]?.entity).toMatchObject({ kind: 'edge', from: 'web', to: 'api' });
   });
 });

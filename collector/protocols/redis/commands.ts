@@ -30,6 +30,11 @@ const STREAMS = new Set([
   'PSYNC',
 ]);
 
+/** Answered when there is something, or after the time that the client names. */
+const BLOCKING = new Set(
+  'BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN WAIT WAITAOF XREAD XREADGROUP'.split(' '),
+);
+
 /** What clients mostly send: bytes that begin with one of these are a command, and no reply that holds it as data. */
 const COMMON = new Set(
   `APPEND AUTH BITCOUNT BLMOVE BLPOP BRPOP BZPOPMIN CLIENT CLUSTER COMMAND CONFIG DECR DECRBY DEL DISCARD ECHO EVAL EVALSHA
@@ -85,4 +90,9 @@ export function takesSubcommand(name: string): boolean {
 /** True for commands after which the server sends without being asked. */
 export function opensStream(name: string): boolean {
   return STREAMS.has(name);
+}
+
+/** True for commands that wait until there is something to answer. */
+export function blocks(name: string): boolean {
+  return BLOCKING.has(name);
 }

@@ -4,7 +4,7 @@
  */
 import type { Flow, Protocol, Session } from '../protocol.ts';
 import { BEGIN, DESYNC, END, MAX_TEXT_BYTES, NEED_MORE, ONE_WAY, REQUEST, RESPONSE, STOP } from '../protocol.ts';
-import { commandName, isCommand, isCommonCommand, opensStream, takesSubcommand } from './commands.ts';
+import { blocks, commandName, isCommand, isCommonCommand, opensStream, takesSubcommand } from './commands.ts';
 
 const STAR = 42;
 const DOLLAR = 36;
@@ -244,4 +244,5 @@ export const redis: Protocol = {
   },
   open: () => new RedisSession(),
   isError: (status) => status === 'ERR',
+  waitsOn: blocks,
 };

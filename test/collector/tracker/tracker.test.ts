@@ -120,6 +120,47 @@ describe('tracker', () => {
     expect(calls).toHaveLength(1);
   });
 
+  it('takes a response that goes on for longer than that for what its head says, once', () => {
+    const { tracker: under, calls } = tracker({ requestTimeoutMs: 1000 });
+    const head = 'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n';
+    under.data(data({ connId: 1, direction: 'send', enterMs: 10, streamSeq: 1 }, GET));
+    under.data(data({ connId: 1, direction: 'recv', enterMs: 20, streamSeq: 1 }, head));
+    under.tick(1_011);
+    expect(calls).toMatchObject([{ status: '200', failed: false, errorType: undefined, startMs: 10, endMs: 1_011 }]);
+    under.data(data({ connId: 1, direction: 'recv', enterMs: 2_000, streamSeq: 1 + head.length }, 'x'.repeat(100_000)));
+    under.tick(2_500);
+    expect(calls).toHaveLength(1);
+  });
+
+  it('tells what has no answer yet, and for how long; not what is being answered or waits by its nature', () => {
+    const { tracker: under, calls } = tracker({ requestTimeoutMs: 5_000 });
+    const found = (beforeMs: number): [string, number][] => {
+      const seen: [string, number][] = [];
+      for (const { layer7 } of under.connections)
+        layer7?.forEachUnanswered(beforeMs, (name, at) => seen.push([name, at]));
+      return seen;
+    };
+    const BLPOP = '*3\r\n$5\r\nBLPOP\r\n$1\r\nq\r\n$1\r\n0\r\n';
+    under.data(data({ connId: 1, direction: 'send', enterMs: 10, streamSeq: 1 }, GET));
+    under.data(data({ connId: 2, direction: 'recv', enterMs: 15, exitMs: 20, streamSeq: 1, role: 'server' }, GET));
+    under.data(data({ connId: 3, direction: 'send', enterMs: 30, streamSeq: 1 }, GET));
+    under.data(data({ connId: 3, direction: 'recv', enterMs: 40, streamSeq: 1 }, OK.slice(0, -1)));
+    under.data(data({ connId: 4, direction: 'send', enterMs: 50, streamSeq: 1, protocol: 'redis' }, BLPOP));
+    under.data(data({ connId: 5, direction: 'send', enterMs: 60, streamSeq: 1 }, GET));
+    expect(found(50)).toEqual([
+      ['GET /a', 10],
+      ['GET /a', 20],
+    ]);
+    under.tick(9_000);
+    expect(calls.map(({ id, errorType }) => [id, errorType])).toEqual([
+      [1, 'timeout'],
+      [2, 'timeout'],
+      [3, undefined],
+      [5, 'timeout'],
+    ]);
+    expect(found(9_000)).toEqual([]);
+  });
+
   it('stays bounded and counts what it forgets', () => {
     const { tracker: under } = tracker({ maxConnections: 100 });
     for (let id = 1; id <= 1000; id++) {
