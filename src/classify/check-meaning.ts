@@ -5,8 +5,8 @@ import { checkSentences } from './check-sentences.ts';
 import type { Reporter } from './check-shape.ts';
 import type { Domain } from './domain.ts';
 import { fullDomain, implies, isEmpty, narrow } from './domain.ts';
-import type { FactDefinition } from './fact-catalogue.ts';
 import { factDefinition, factNames } from './fact-catalogue.ts';
+import type { FactDefinition } from './fact-definition.ts';
 import { ALL_OPERATORS, OPERATORS } from './operators.ts';
 import type { Condition, Leaf, Rule } from './types.ts';
 

@@ -1,5 +1,5 @@
 /** What values a fact may still have under several conditions at once: finds contradictions before a rule ever runs. */
-import type { FactDefinition } from './fact-catalogue.ts';
+import type { FactDefinition } from './fact-definition.ts';
 import type { Leaf } from './types.ts';
 
 export interface Domain {

@@ -6,58 +6,9 @@
  * service or an instance, the edges that call it, its instances (those the walk narrowed to), their machines; for a
  * machine, every edge with an end on it, and the instances on it. out.* speaks of the edges it calls over. Where several qualify, the worst one speaks.
  */
-import type { EntityKind } from '../model/entity.ts';
 import { CHANGE_KINDS } from '../model/records.ts';
-
-export const FACT_TYPES = ['number', 'string', 'boolean', 'list'] as const;
-export type FactType = (typeof FACT_TYPES)[number];
-
-export interface FactDefinition {
-  readonly name: string;
-  readonly type: FactType;
-  /** ratio (a share), factor (now / before), per_s, us, s, cores, count, sigma, or empty for names and flags. */
-  readonly unit: string;
-  /** Smallest and largest value it can have; absent: unbounded. */
-  readonly min?: number;
-  readonly max?: number;
-  /** Kinds of suspect it exists for; absent: all. */
-  readonly kinds?: readonly EntityKind[];
-  /** Values a string fact or an item of a list may have; absent: open. */
-  readonly values?: readonly string[];
-  readonly text: string;
-}
-
-/** A family of facts with a suffix that is data: a kernel drop reason, a connect failure. */
-export interface FactPattern {
-  readonly prefix: string;
-  readonly suffix: RegExp;
-  readonly suffixName: string;
-  readonly examples: readonly string[];
-  readonly definition: Omit<FactDefinition, 'name'>;
-}
-
-function number(name: string, unit: string, text: string, min?: number, max?: number): FactDefinition {
-  return {
-    name,
-    type: 'number',
-    unit,
-    text,
-    ...(min === undefined ? {} : { min }),
-    ...(max === undefined ? {} : { max }),
-  };
-}
-
-function text(name: string, meaning: string, values?: readonly string[]): FactDefinition {
-  return { name, type: 'string', unit: '', text: meaning, ...(values === undefined ? {} : { values }) };
-}
-
-function flag(name: string, meaning: string): FactDefinition {
-  return { name, type: 'boolean', unit: '', text: meaning };
-}
-
-function list(name: string, meaning: string): FactDefinition {
-  return { name, type: 'list', unit: '', text: meaning };
-}
+import type { FactDefinition, FactPattern } from './fact-definition.ts';
+import { flag, list, number, text } from './fact-definition.ts';
 
 const SUSPECT: readonly FactDefinition[] = [
   text('suspect.kind', 'kind of the suspect', ['service', 'instance', 'machine', 'edge']),
@@ -115,7 +66,20 @@ const EDGE: readonly FactDefinition[] = [
     0,
     1,
   ),
-  number('edge.given_up_share', 'ratio', 'share of the error rise that is calls whose caller gave up waiting', 0, 1),
+  number(
+    'edge.given_up_share',
+    'ratio',
+    'share of the error rise that is calls whose caller gave up waiting, or waits at the end of a window',
+    0,
+    1,
+  ),
+  number(
+    'edge.read_share',
+    'ratio',
+    'of the calls that wait at the end of a window, those that the callee has read',
+    0,
+    1,
+  ),
   number(
     'edge.network_time_share',
     'ratio',

@@ -2,6 +2,7 @@
 import type { CallLeaf, CallSums, Comparison, MetricPair } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import { isGivenUp } from '../model/error-types.ts';
+import { ACTIVE } from '../model/records.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
 import type { Pair } from './metric-sum.ts';
@@ -235,6 +236,18 @@ function askedLess(scope: Scope, made: readonly CallLeaf[]): number {
   return ratio === null || ratio === 0 ? 1 : Math.min(1, ratio);
 }
 
+/** Unknown where nobody waits, or the called end is not seen. */
+function readShare(calls: readonly CallLeaf[]): number | null {
+  const waiting = (side: 'client' | 'server'): number =>
+    sumCalls(
+      calls.filter((leaf) => leaf.side === side && leaf.status === ACTIVE),
+      'current',
+    ).count;
+  if (!calls.some(({ side }) => side === 'server')) return null;
+  const share = over(waiting('server'), waiting('client'));
+  return share === null ? null : Math.min(1, share);
+}
+
 function callFacts(scope: Scope, sheet: FactSheet): void {
   const seen = bestSide(scope.calls, 'client');
   const before = sumCalls(seen, 'baseline');
@@ -257,6 +270,7 @@ function callFacts(scope: Scope, sheet: FactSheet): void {
     shareOf(rises, (type) => CONNECTION_ERRORS.test(type)),
   );
   setFact(sheet, 'edge.given_up_share', shareOf(rises, isGivenUp));
+  setFact(sheet, 'edge.read_share', readShare(scope.calls));
 
   const serverSeen =
     scope.calls.some((leaf) => leaf.side === 'server') || scope.tcp.some((row) => row.side === 'server');

@@ -1,8 +1,8 @@
 /** Classification: suspects through the fault tree to verdicts. The public face of the stage. */
 export { classify, classifyFurther } from './classify.ts';
 export { explainReport } from './explain-report.ts';
-export type { FactDefinition, FactPattern } from './fact-catalogue.ts';
 export { FACT_PATTERNS, FACTS } from './fact-catalogue.ts';
+export type { FactDefinition, FactPattern } from './fact-definition.ts';
 export { factsOf } from './facts.ts';
 export { checkRules, loadRules } from './load-rules.ts';
 export { createRuleSet, describeProblems } from './rule-set.ts';

@@ -1,5 +1,5 @@
 /** The operators of json-rules-engine that rules may use, by type of fact, and how they read. */
-import type { FactType } from './fact-catalogue.ts';
+import type { FactType } from './fact-definition.ts';
 
 const SCALAR = ['equal', 'notEqual', 'in', 'notIn'];
 

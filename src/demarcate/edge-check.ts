@@ -13,6 +13,8 @@ export interface EdgeEvidence {
   readonly refusedPerS: number;
   readonly timedOutPerS: number;
   readonly dropsPerS: number;
+  /** Mean round trip now above before; NaN: unknown. */
+  readonly rttRiseUs: number;
   readonly observations: readonly Observation[];
   /** Instances of the callee over which the evidence came. */
   readonly calleeInstances: readonly string[];
@@ -35,6 +37,9 @@ export function edgeEvidence(comparison: Comparison, from: string, to: string): 
     rows.filter((row) => row.side === 'client'),
     (metric) => metric === 'connectFailures.timed_out',
   );
+  const rttSum = total(rows, (metric) => metric === 'rttSumUs');
+  const rttCount = total(rows, (metric) => metric === 'rttCount');
+  const rttRiseUs = rttSum.current / rttCount.current - rttSum.baseline / rttCount.baseline;
   const before = segments.baseline > 0 ? retransmits.baseline / segments.baseline : Number.NaN;
   const now = segments.current > 0 ? retransmits.current / segments.current : Number.NaN;
   const refusedPerS = Math.max(0, refused.current - refused.baseline) / seconds;
@@ -84,6 +89,7 @@ export function edgeEvidence(comparison: Comparison, from: string, to: string): 
     refusedPerS,
     timedOutPerS,
     dropsPerS,
+    rttRiseUs,
     observations,
     calleeInstances,
   };

@@ -38,7 +38,11 @@ export function moveInducedWaiting(system: System, comparison: Comparison, suspe
     if (isEdge ? !isQueue(system, comparison, waiting.entity) : worked(system, comparison, name)) continue;
     const blamed = suspects
       .filter((other) => other !== waiting)
-      .filter((other) => (isEdge ? isSlowFor(system, name, other) : holds(system, comparison, name, other)))
+      .filter((other) =>
+        isEdge
+          ? isSlowFor(system, name, other)
+          : holds(system, comparison, name, other) || (other.entity.from !== name && isSlowFor(system, name, other)),
+      )
       .sort((a, b) => (scores.get(b) ?? 0) - (scores.get(a) ?? 0))[0];
     if (blamed === undefined) continue;
     const part =
@@ -77,11 +81,20 @@ function isQueue(system: System, comparison: Comparison, { from = '', to = '' }:
 
 /** Whether a service is itself what another suspect is, or waits for it, however far below: every call on the way got as slow. */
 function isSlowFor(system: System, name: string, other: Suspect): boolean {
-  const callee = calledOf(other);
-  if (callee === undefined || other.entity.kind === 'edge' || other.term !== 'self') return false;
+  const { entity, term } = other;
+  const isEdge = entity.kind === 'edge';
+  const callee = isEdge ? entity.from : calledOf(other);
+  if (callee === undefined || !['self', 'network', 'originated'].includes(term)) return false;
   const slow = new Set([name]);
   for (const one of slow) for (const edge of system.callees(one)) if (isSlower(edge)) slow.add(edge.to);
-  return slow.has(callee);
+  if (!isEdge)
+    return slow.has(callee) || system.callers(callee).some((edge) => slow.has(edge.from) && isWaitedFor(edge));
+  const way = system.edge(entity.from ?? '', entity.to ?? '');
+  return slow.has(callee) && way !== undefined && isWaitedFor(way);
+}
+
+function isWaitedFor({ client }: CallEdge): boolean {
+  return meanUs(client?.current) >= SLOWER * meanUs(client?.baseline);
 }
 
 function isSlower({ server, client }: CallEdge): boolean {

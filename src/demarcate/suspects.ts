@@ -4,7 +4,8 @@ import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey, instance as instanceEntity, service as serviceEntity } from '../model/entity.ts';
 import type { Symptom } from '../model/incident.ts';
 import type { Ledger, LedgerEntry, Observation, Suspect } from '../model/walk.ts';
-import { edgeEvidence, sharedByAllCallees, sharedByAllCallers } from './edge-check.ts';
+import type { EdgeEvidence } from './edge-check.ts';
+import { edgeEvidence, LOSSY_RATIO, sharedByAllCallees, sharedByAllCallers } from './edge-check.ts';
 import { lost, received } from './error-ledger.ts';
 import { pathTo } from './path.ts';
 import type { CallEdge, System } from './system.ts';
@@ -28,6 +29,14 @@ const MOST_OF_IT = 0.5;
 const MIN_SIGNIFICANCE = 1;
 /** Errors below this share of the calls are nobody's suffering. */
 const MIN_ERROR_SHARE = 0.01;
+/** Of an edge's calls so many are given up; of these so many were never read, or of those in flight fewer than that are. */
+const GIVEN_UP = 0.05;
+const UNREAD = 0.8;
+const READ = 0.2;
+/** Calls given up further down, for each that is held. */
+const HOLDS_UP = 0.5;
+/** Of the time that is waited, a round trip that takes more of it is the reason. */
+const ON_THE_WAY = 0.2;
 /** A change of traffic below this share of it is its daily wobble and nobody's cause. */
 const MIN_TRAFFIC_CHANGE = 0.2;
 
@@ -162,6 +171,10 @@ function narrowEdge(
     const text = `${edge.to} works more than before: it reads requests as late as the answers of what it calls`;
     return narrowService(comparison, edge.to, 'duration', [...observations, { text }]);
   }
+  if (isUnread(system, edge, evidence)) {
+    const text = `${edge.to} reads none of the calls of ${edge.from}, and nothing of them is lost on the way`;
+    return end(comparison, edge.to, measure, silent, instances, [...observations, { text }]);
+  }
   if (silent.length > 0 && silent.length < instances.length)
     return { entity, service: edge.to, instances: silent, observations };
   return {
@@ -218,6 +231,27 @@ function suffers(edge: CallEdge, asked: CallEdge, measure: InstanceMeasure): boo
 function isLate(system: System, comparison: Comparison, name: string): boolean {
   const [out] = system.callees(name);
   return out !== undefined && sharedByAllCallees(system, out, waits) && worked(system, comparison, name);
+}
+
+/** Calls are given up, the callee is seen not to have read them, and TCP brings them there in time. */
+function isUnread(system: System, edge: CallEdge, evidence: EdgeEvidence): boolean {
+  const { client, server, givenUp, waiting, held } = edge;
+  if (client === undefined || server === undefined || givenUp === undefined) return false;
+  const { retransmitRatioBefore: before, retransmitRatioNow: now, timedOutPerS, rttRiseUs } = evidence;
+  const isClean = now - (Number.isNaN(before) ? 0 : before) <= LOSSY_RATIO && timedOutPerS === 0;
+  const isFar = rttRiseUs > ON_THE_WAY * (meanUs(givenUp.current) - meanUs(client.baseline));
+  if (!isClean || isFar || givenUp.current.count < GIVEN_UP * client.current.count) return false;
+  if (waitsItself(system, edge)) return false;
+  // Who goes on after all reads them then, though nobody waits any more: those that waited at the end of a window were not read.
+  if (waiting !== undefined) return (held?.current.count ?? 0) < READ * waiting.current.count;
+  return client.current.count - server.current.count > UNREAD * givenUp.current.count;
+}
+
+/** What the callee has read waits for others in turn: its workers are taken, and the rest queues before it. */
+function waitsItself(system: System, { to, held }: CallEdge): boolean {
+  const inside = held?.current.count ?? 0;
+  const outside = system.callees(to).reduce((sum, { givenUp }) => sum + (givenUp?.current.count ?? 0), 0);
+  return inside > 0 && outside >= HOLDS_UP * inside;
 }
 
 /** The caller waits clearly longer than the callee takes. */

@@ -41,6 +41,8 @@ export interface CallEdge {
   readonly server: SideFlows | undefined;
   /** Of the client's calls, those that it gave up waiting for, or still waits for. */
   readonly givenUp?: SideFlows | undefined;
+  /** Calls that the client waited for at the end of a window. */
+  readonly waiting?: SideFlows | undefined;
   /** Calls that the server had not answered at the end of a window. */
   readonly held?: SideFlows | undefined;
   /** Of the server's calls, those whose caller left before it had answered. */
@@ -78,7 +80,7 @@ interface Pair {
   readonly current: Sums;
 }
 
-type Part = 'client' | 'server' | 'givenUp' | 'cut' | 'left' | 'held';
+type Part = 'client' | 'server' | 'givenUp' | 'cut' | 'waiting' | 'left' | 'held';
 type Parts = Partial<Record<Part, Pair>>;
 
 interface EdgeSums extends Parts {
@@ -142,6 +144,7 @@ export function buildSystem(comparison: Comparison): System {
       server: flows(edge.server),
       givenUp: flows(sumOf(edge.givenUp, isCutLate(edge) ? edge.cut : undefined)),
       left: flows(edge.left),
+      waiting: flows(edge.waiting),
       held: flows(edge.held),
       connectFailures: failures.get(key) ?? {},
     };
@@ -188,13 +191,12 @@ function connectFailures(comparison: Comparison): Map<string, Record<string, { b
   return out;
 }
 
-/** A call that hangs counts as if it were given up now: its caller fails without it, its callee did not return an error. */
-function addLeaf(target: Parts, told: CallLeaf): void {
-  const leaf = told.status === ACTIVE && told.side === 'client' ? asGivenUp(told) : told;
+function addLeaf(target: Parts, leaf: CallLeaf): void {
   addTo(target, leaf.side, leaf);
   if (leaf.side === 'client') {
     if (isGivenUp(leaf.errorType)) addTo(target, 'givenUp', leaf);
     if (isLeft(leaf.errorType)) addTo(target, 'cut', leaf);
+    if (leaf.status === ACTIVE) addTo(target, 'waiting', leaf);
     return;
   }
   if (isLeft(leaf.errorType)) addTo(target, 'left', leaf);
@@ -222,11 +224,6 @@ function sumOf(one: Pair | undefined, other: Pair | undefined): Pair | undefined
     }
   }
   return sum;
-}
-
-function asGivenUp(leaf: CallLeaf): CallLeaf {
-  const failed = (sums: CallSums): CallSums => ({ ...sums, errors: sums.count });
-  return { ...leaf, errorType: 'timeout', baseline: failed(leaf.baseline), current: failed(leaf.current) };
 }
 
 function addTo(target: Parts, part: Part, leaf: CallLeaf): void {

@@ -7,6 +7,7 @@ import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
 import { isStop } from '../model/crash.ts';
 import { compareNames } from '../model/entity.ts';
 import { isNewcomer } from '../model/newcomer.ts';
+import { ACTIVE } from '../model/records.ts';
 
 export interface InstanceShare {
   readonly instance: string;
@@ -160,7 +161,7 @@ export function silentInstances(comparison: Comparison, name: string): string[] 
     const sum = answers.get(leaf.calleeInstance) ?? { before: 0, now: 0, asked: 0 };
     answers.set(leaf.calleeInstance, sum);
     if (leaf.side === 'client') sum.asked += leaf.current.count;
-    else {
+    else if (leaf.status !== ACTIVE) {
       sum.before += leaf.baseline.count;
       sum.now += leaf.current.count;
     }

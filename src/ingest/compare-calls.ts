@@ -4,6 +4,7 @@
  */
 import type { CallLeaf, CallSums, Stretches } from '../model/comparison.ts';
 import type { Tags } from '../model/records.ts';
+import { ACTIVE } from '../model/records.ts';
 import { CALL_KEY_WIDTH, KEY_ERROR_TYPE, KEY_OPERATION, KEY_PROTOCOL, KEY_STATUS, KEY_TAGS } from '../model/window.ts';
 import type { Selection } from './compare-parts.ts';
 import { endsKey, endsOf, optional, sortBy } from './compare-parts.ts';
@@ -116,7 +117,14 @@ export function compareCalls(
   const { current: now, currentBlocks } = selection;
   const baseline = new LeafSums(store.identities, slots, isActive, windows, blocks, stretches);
   const current = new LeafSums(store.identities, slots, isActive, now, currentBlocks);
-  return { calls: callLeaves(store, slots, baseline, current), stretches: stretches.result() };
+  return { calls: callLeaves(store, slots, baseline, current).map(waited), stretches: stretches.result() };
+}
+
+/** Who still waits for an answer has none: as if the call were given up then. Its callee has not failed. */
+function waited(leaf: CallLeaf): CallLeaf {
+  if (leaf.status !== ACTIVE || leaf.side !== 'client') return leaf;
+  const failed = (sums: CallSums): CallSums => ({ ...sums, errors: sums.count });
+  return { ...leaf, errorType: 'timeout', baseline: failed(leaf.baseline), current: failed(leaf.current) };
 }
 
 function callLeaves({ identities }: SeriesStore, slots: Slots, baseline: LeafSums, current: LeafSums): CallLeaf[] {

@@ -16,6 +16,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'edge.error_ratio_delta': 'rise of the error ratio seen by callers',
   'edge.connection_error_share': 'connection errors among the new errors',
   'edge.given_up_share': 'calls given up by their callers among the new errors',
+  'edge.read_share': 'calls waiting for an answer that it has read',
   'edge.network_time_share': 'share of the latency change on the network',
   'edge.client_latency_ratio': 'latency seen by callers against before',
   'edge.rtt_ratio': 'round-trip time seen by both ends against before',

@@ -4,7 +4,7 @@ import type { CallLeaf, CallSums, Comparison } from '../../src/model/comparison.
 import { ACTIVE } from '../../src/model/records.ts';
 import type { Walk } from '../../src/model/walk.ts';
 import type { Drawn } from './draw.ts';
-import { draw, shareOf } from './draw.ts';
+import { draw, pair, shareOf } from './draw.ts';
 
 const NOTHING: CallSums = { count: 0, errors: 0, durationSumUs: 0, durationSquareUs2: 0 };
 
@@ -47,10 +47,11 @@ function hanging(
     if (`${leaf.caller} -> ${leaf.callee}` !== edge) return [leaf];
     const { count, durationSumUs } = leaf.current;
     const ended = sums(count * left, count === 0 ? 0 : Math.min(durationSumUs / count, 1_000));
-    const active = sums(leaf.side === 'client' ? client : server, forUs);
+    const waiting = leaf.side === 'client';
+    const active = sums(waiting ? client : server, forUs, waiting ? client : 0);
     return [
       { ...leaf, current: ended },
-      { ...leaf, status: ACTIVE, baseline: NOTHING, current: active },
+      { ...leaf, status: ACTIVE, ...(waiting ? { errorType: 'timeout' } : {}), baseline: NOTHING, current: active },
     ];
   });
   return { ...comparison, calls };
@@ -176,10 +177,29 @@ describe('calls that hang', () => {
     expect(walk.suspects[0]?.shares.errors).toBeGreaterThan(0.9);
   });
 
-  it('on the way only: the callee was not asked', () => {
+  it('are the callee’s that reads none of them, where they are seen to arrive', () => {
     const comparison = hanging(failing(draw(drawn), 0.95), 'web -> api', { client: 64, server: 0 }, 20e6);
-    const walk = demarcate(comparison);
-    expectAddsUp(walk);
-    expect(walk.suspects[0]?.entity).toMatchObject({ kind: 'edge', from: 'web', to: 'api' });
+    const seen = (retransmits: number, rttUs: number): Comparison => ({
+      ...comparison,
+      tcp: [
+        {
+          caller: 'web',
+          callee: 'api',
+          side: 'client',
+          metrics: [
+            pair('segmentsOut', 1_000, 500),
+            pair('retransmits', 0, retransmits),
+            pair('rttSumUs', 10_000, 100 * rttUs),
+            pair('rttCount', 100, 100),
+          ],
+        },
+      ],
+    });
+    const first = (of: Comparison) => demarcate(of).suspects[0]?.entity;
+    expect(first(seen(0, 200))).toEqual({ kind: 'service', name: 'api' });
+    const way = { kind: 'edge', from: 'web', to: 'api' };
+    expect(first(comparison)).toMatchObject(way);
+    expect(first(seen(100, 200))).toMatchObject(way);
+    expect(first(seen(0, 15e6))).toMatchObject(way);
   });
 });
