@@ -51,13 +51,18 @@ int list_sockets(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct rw_conn_event event = {};
 	struct conn *conn;
-	struct sock *sk;
+	struct sock *sk, *inner;
 	__u8 state;
 
 	if (!task || !file || !is_socket(file))
 		return 0;
 	sk = sock_of_file(file);
-	if (!sk || !is_tcp(sk) || tgid_excluded(BPF_CORE_READ(task, tgid)))
+	if (!sk)
+		return 0;
+	inner = first_of_mptcp(sk);
+	if (inner)
+		sk = inner;
+	if (!is_tcp(sk) || tgid_excluded(BPF_CORE_READ(task, tgid)))
 		return 0;
 	state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	if (state == TCP_LISTEN) {

@@ -72,6 +72,28 @@ static __always_inline bool is_tcp(const struct sock *sk)
 	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol) == TCP_PROTOCOL;
 }
 
+#define MPTCP_PROTOCOL 262
+
+struct mptcp_sock___rw {
+	struct sock *first;
+} __attribute__((preserve_access_index));
+
+/*
+ * The TCP socket inside a Multipath TCP one, or NULL. Servers in Go listen on such sockets; what they accept from clients
+ * that speak plain TCP is plain TCP.
+ */
+static __always_inline struct sock *first_of_mptcp(struct sock *sk)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	if (family != AF_INET && family != AF_INET6)
+		return NULL;
+	if (!bpf_core_type_exists(struct mptcp_sock___rw) ||
+	    BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol) != MPTCP_PROTOCOL)
+		return NULL;
+	return BPF_CORE_READ((struct mptcp_sock___rw *)sk, first);
+}
+
 /* The file of a descriptor of the current task, or NULL. */
 static __always_inline struct file *file_of_fd(struct task_struct *task, __u32 fd)
 {

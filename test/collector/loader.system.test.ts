@@ -194,10 +194,20 @@ describe('loader', () => {
       ),
     );
     await new Promise<void>((done) => client.stdout?.once('data', () => done()));
+    // What servers in Go listen on.
+    const listen = `import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+s.bind(('10.77.0.2', 8084))
+s.listen()
+time.sleep(60)
+`;
+    pair.start(pair.server, 'python3', pair.file('multipath.py', listen));
+    await pair.listening(pair.server, 8084);
     const watch = await Watch.start([pair.client, pair.server]);
     await finished(client);
     await watch.stop();
 
+    expect(watch.of('listener').find((frame) => frame.tuple.localPort === 8084)).toMatchObject({ kind: 'discovered' });
     const discovered = watch.of('conn').filter((frame) => frame.kind === 'discovered');
     expect(discovered.map((frame) => frame.pid > 0)).toEqual([true, true]);
     for (const direction of ['send', 'recv'] as const) {
