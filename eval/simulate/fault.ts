@@ -21,7 +21,9 @@ export const FAULT_KINDS = [
   'more_calls',
   'slow_external',
 ] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+/** Calls that do not end: a service holds them all, or most; or it, or one of its instances, reads none. */
+export const HANG_KINDS = ['stuck', 'frozen', 'frozen_instance'] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number] | (typeof HANG_KINDS)[number];
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -37,6 +39,8 @@ export interface Fault {
   readonly machine?: string;
   /** Whether slow code computes or waits. */
   readonly onCpu?: boolean;
+  /** Hanging calls: whether the entry turns away users that find no worker; else they wait. */
+  readonly turnsAway?: boolean;
   /** Factor on own time, or on the number of calls; share of requests that fail or are left; µs on the way. */
   readonly size: number;
   /** Only requests of this kind (`--weather kinds`) meet it; missing: all. */
@@ -68,6 +72,9 @@ export const CLASSES: Readonly<Record<FaultKind, readonly string[]>> = {
   drop: ['traffic_drop'],
   more_calls: ['call_amplification'],
   slow_external: ['external_dependency'],
+  stuck: ['process_hang', 'slow_code'],
+  frozen: ['process_hang'],
+  frozen_instance: ['process_hang'],
 };
 
 /** Services that a fifth of the requests reach: what fewer feel is another matter. */
@@ -110,6 +117,7 @@ export function randomFault(system: SimulatedSystem, kind: FaultKind, random: Ra
     return machineFault(system, kind, random);
   if (kind === 'drop')
     return { kind, service: 0, size: DROP, truth: { kind: 'edge', name: `client -> ${system.services[0]!.name}` } };
+  if (kind === 'stuck' || kind === 'frozen' || kind === 'frozen_instance') return hangFault(system, kind, random);
   return serviceFault(system, kind, random);
 }
 
@@ -157,6 +165,19 @@ function serviceFault(system: SimulatedSystem, kind: FaultKind, random: Random):
     size: slow ? size * instances.length : size,
     truth: { kind: 'instance', name: instance },
   };
+}
+
+function hangFault(system: SimulatedSystem, kind: FaultKind, random: Random): Fault | undefined {
+  const { services } = system;
+  const able = reachedOf(system).filter((i) => kind !== 'frozen_instance' || services[i]!.instances.length > 1);
+  const service = pick(able, random);
+  if (service === undefined) return undefined;
+  const { name, instances } = services[service]!;
+  const turnsAway = random() < 0.5;
+  const size = kind === 'stuck' ? 0.3 + 0.7 * random() : 1;
+  if (kind !== 'frozen_instance') return { kind, service, size, turnsAway, truth: { kind: 'service', name } };
+  const instance = pick(instances, random)!;
+  return { kind, service, instance, size, turnsAway, truth: { kind: 'instance', name: instance } };
 }
 
 function edgeFault(system: SimulatedSystem, random: Random): Fault | undefined {

@@ -3,6 +3,7 @@ import type { Random } from '../../src/stats/random.ts';
 import { normal, poisson } from '../../src/stats/random.ts';
 import type { Fault } from './fault.ts';
 import { SURGE } from './fault.ts';
+import { hangAt, TURNED_AWAY_US } from './hangs.ts';
 import type { SimulatedSystem } from './system.ts';
 import { NETWORK_US } from './system.ts';
 
@@ -57,12 +58,23 @@ export interface Requests {
 }
 
 interface Outcome {
+  /** Infinite: it hangs. */
   readonly us: number;
   readonly failed: boolean;
 }
 
-/** @param faults at work at once; none: all is well */
-export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], random: Random): Requests {
+const HANGS: Outcome = { us: Number.POSITIVE_INFINITY, failed: false };
+
+/**
+ * @param faults   at work at once; none: all is well
+ * @param startMs  of the window
+ */
+export function requestsOf(
+  system: SimulatedSystem,
+  faults: readonly Fault[],
+  startMs: number,
+  random: Random,
+): Requests {
   const sums = new Map<string, EdgeSums>();
   const cpuUs = new Map<string, number>();
   const draw = (mean: number): number => mean * Math.exp(SIGMA * normal(random) - (SIGMA * SIGMA) / 2);
@@ -111,6 +123,7 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
         slowest = Math.max(slowest, waited);
       }
       us += slowest;
+      if (us === Number.POSITIVE_INFINITY) return HANGS;
       if (failed) break;
     }
     return { us, failed };
@@ -154,15 +167,28 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
       add(sums, { ...ends, status: broken }, REFUSED_US, Number.NaN);
       return { us: REFUSED_US, failed: true };
     }
-    const { us, failed } = serve(callee, instance, kind);
+    const stopped = system.open === undefined ? undefined : hangAt(faults, callee, instance, random);
+    const isFull = system.open?.isFull(instance) === true;
+    const isUnread = isFull || (stopped !== undefined && stopped.kind !== 'stuck');
+    if (isFull && caller === CLIENT && faults.some(({ turnsAway }) => turnsAway)) {
+      add(sums, { ...ends, status: '500' }, TURNED_AWAY_US, TURNED_AWAY_US);
+      return { us: TURNED_AWAY_US, failed: true };
+    }
+    const { us, failed } = stopped !== undefined || isUnread ? HANGS : serve(callee, instance, kind);
     const slow = slowWay(system, faults, ends);
     const way = draw(NETWORK_US) + (slow !== undefined && random() < 0.5 ? draw(2 * slow.size) : 0);
     const patience = caller >= 0 ? (system.patience ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
     const patienceUs = patience * (system.meanUs[callee]! + NETWORK_US);
+    if (us === Number.POSITIVE_INFINITY && patienceUs === Number.POSITIVE_INFINITY) {
+      system.open?.add(ends, startMs + random() * WINDOW_MS, !isUnread, caller === CLIENT);
+      return HANGS;
+    }
     if (us + way > patienceUs) {
       // The callee goes on, and answers nobody; or it notices that it was left.
       add(sums, { ...ends, status: 'timeout' }, patienceUs, Number.NaN);
-      if (callee % 2 === 1 && us > patienceUs) add(sums, { ...ends, status: 'left' }, Number.NaN, patienceUs);
+      if (us === Number.POSITIVE_INFINITY) {
+        if (!isUnread && callee % 2 === 1) add(sums, { ...ends, status: 'left' }, Number.NaN, patienceUs);
+      } else if (callee % 2 === 1 && us > patienceUs) add(sums, { ...ends, status: 'left' }, Number.NaN, patienceUs);
       else add(sums, { ...ends, status: failed ? '500' : '200' }, Number.NaN, us);
       return { us: patienceUs, failed: true };
     }
@@ -190,6 +216,10 @@ export function requestsOf(system: SimulatedSystem, faults: readonly Fault[], ra
   if (now?.job !== undefined) {
     const { callee, perS } = now.job;
     for (let r = poisson(random, (perS * WINDOW_MS) / 1000); r > 0; r--) call(JOB, 'nightly-job-1', callee, kindOf());
+  }
+  for (const { isRead, us, ...ends } of system.open?.leaving(startMs + WINDOW_MS) ?? []) {
+    add(sums, { ...ends, status: 'timeout' }, us, Number.NaN);
+    if (isRead) add(sums, { ...ends, status: 'left' }, Number.NaN, us);
   }
   for (const [key, { calls, failed }] of seen) if (calls >= TELLING_CALLS) system.breakers?.set(key, failed / calls);
   const edges = [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);

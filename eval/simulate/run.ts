@@ -5,6 +5,7 @@
  *     [--weather calm|deploys|scaling|bursts|tides|tails|pauses|jobs|mixes|kinds|all]
  *     [--of-kind 0|1|2 (light, usual, heavy, with --weather kinds)]
  *     [--release none|rolling|canary|restart (the fault comes with a new version: slow code, errors, too many calls)]
+ *     [--hangs (calls that never end: a service holds them, or reads none)]
  *     [--slower 1 (times as much added time as usual: with impatient callers hardly anything comes through)]
  *     [--after-minutes 0 (healthy again: are incidents resolved, does anything false open)]
  *     [--growing-minutes 0] [--on-seconds 0 --off-seconds 0] [--kept-windows as fit]
@@ -22,7 +23,7 @@ import type { Report } from '../../src/model/report.ts';
 import { toldCauses } from '../../src/report/index.ts';
 import { flags, wholeNumber } from '../flags.ts';
 import type { Fault, FaultKind } from './fault.ts';
-import { FAULT_KINDS } from './fault.ts';
+import { FAULT_KINDS, HANG_KINDS } from './fault.ts';
 import { PairScores, SECOND_KINDS } from './pairs.ts';
 import { releasedKinds, releaseOf } from './release.ts';
 import { KIND_TIMES, WINDOW_MS } from './requests.ts';
@@ -48,6 +49,7 @@ const values = flags(import.meta.url, {
   'after-minutes': { type: 'string', default: '0' },
   release: { type: 'string', default: 'none' },
   slower: { type: 'string', default: '1' },
+  hangs: { type: 'boolean', default: false },
   unwatched: { type: 'boolean', default: false },
   misses: { type: 'boolean', default: false },
 });
@@ -66,7 +68,10 @@ interface Tally {
 /** Confidence of every named cause, and whether entity and class are right. */
 const claims: { readonly confidence: number; readonly right: boolean }[] = [];
 const tallies = new Map<FaultKind, Tally>(
-  FAULT_KINDS.map((kind) => [kind, { cases: 0, one: 0, first: 0, third: 0, classified: 0, early: 0, more: 0 }]),
+  (values.hangs ? HANG_KINDS : FAULT_KINDS).map((kind) => [
+    kind,
+    { cases: 0, one: 0, first: 0, third: 0, classified: 0, early: 0, more: 0 },
+  ]),
 );
 const condition = conditionOf(values.condition);
 const systems = wholeNumber('systems', values.systems);
@@ -118,7 +123,10 @@ let unresolved = 0;
 let falseAfter = 0;
 const started = performance.now();
 for (let k = 0; k < systems; k++) {
-  const kinds = rotated(length.release === 'none' ? FAULT_KINDS : releasedKinds(length.release), k);
+  const kinds = rotated(
+    values.hangs ? HANG_KINDS : length.release === 'none' ? FAULT_KINDS : releasedKinds(length.release),
+    k,
+  );
   const others = values.faults === '2' ? [rotated(SECOND_KINDS, 5 * k + 3)] : [];
   const simulated = await simulate(seed * 100_003 + k, kinds, condition, length, others);
   if (simulated !== undefined && (simulated.watched || values.unwatched)) score(k, simulated);

@@ -7,6 +7,7 @@ import type { Random } from '../../src/stats/random.ts';
 import { createRandom } from '../../src/stats/random.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import { CLASSES, partOf, randomFault, slowerBy } from './fault.ts';
+import { isHang, OpenCalls } from './hangs.ts';
 import type { Release } from './release.ts';
 import { releasedBy, releasedFault, releasedSystem } from './release.ts';
 import { WINDOW_MS } from './requests.ts';
@@ -108,7 +109,8 @@ export function draw(
     faults.push(fault);
   }
   const external = faults.find(({ kind }) => kind === 'slow_external')?.service;
-  return { system: external === undefined ? system : { ...system, external }, faults, random, noise };
+  const open = faults.some(isHang) ? { open: new OpenCalls() } : {};
+  return { system: { ...system, ...(external === undefined ? {} : { external }), ...open }, faults, random, noise };
 }
 
 /** One system of `draw` through the whole pipeline. */
@@ -139,6 +141,7 @@ export async function simulate(
   const sky = new Sky(length.weather ?? 'calm', system, faults, createRandom(seed + SKY_SEED));
   for (let w = 0; w < end; w++) {
     const startMs = START_MS + w * WINDOW_MS;
+    if (w === over) system.open?.clear();
     const active = faults.flatMap((fault, i) => {
       const severity =
         w < (i === 0 ? healthy : both) || w >= over ? 0 : severityAfter(w - (i === 0 ? healthy : both), length);

@@ -2,6 +2,7 @@
 import { RcaError } from '../../src/model/errors.ts';
 import type { ChangeRecord } from '../../src/model/records.ts';
 import type { Random } from '../../src/stats/random.ts';
+import type { OpenCalls } from './hangs.ts';
 
 export interface Call {
   readonly callee: number;
@@ -37,6 +38,8 @@ export interface SimulatedSystem {
   readonly patience?: number;
   /** Circuit breakers, `instance|callee` -> failed share of the last window's calls; missing: nobody has any. Written to. */
   readonly breakers?: Map<string, number>;
+  /** Calls that hang; missing: none ever does. Written to. */
+  readonly open?: OpenCalls;
   /** What this window has that others may not. */
   readonly now?: Now;
 }

@@ -12,6 +12,11 @@ import type { SimulatedSystem } from './system.ts';
 const RETRANSMITS = 0.0002;
 /** The same on a way that loses packets. */
 const LOSSY = 0.06;
+/** What was not told is then none: exits, drops, failed connects, kills. */
+const PROBES = ['sched_process_exit', 'kfree_skb', 'inet_sock_set_state', 'mark_victim'].map((name) => ({
+  name,
+  state: 'attached' as const,
+}));
 const CLIENT_MACHINE = 'machine-client';
 const SEGMENTS = 4;
 
@@ -27,7 +32,7 @@ export function windowOf(
   random: Random,
   noise: Random,
 ): AnyBatch[] {
-  const { edges, cpuUs } = requestsOf(system, faults, random);
+  const { edges, cpuUs } = requestsOf(system, faults, startMs, random);
   const unseen = system.services[system.external ?? -1]?.instances ?? [];
   const machineOf = (instance: string): string =>
     unseen.includes(instance) ? 'elsewhere' : (system.machineOf.get(instance) ?? CLIENT_MACHINE);
@@ -38,7 +43,17 @@ export function windowOf(
     if (client !== undefined) put(calls, callerMachine, client);
     if (server !== undefined && !unseen.includes(edge.calleeInstance)) put(calls, calleeMachine, server);
   }
-  for (const [machine, record] of tcpOf(system, faults, edges, machineOf, random)) put(tcp, machine, record);
+  const open = system.open?.records(startMs + WINDOW_MS, machineOf);
+  for (const record of open?.client ?? []) put(calls, machineOf(record.callerInstance!), record);
+  for (const record of open?.server ?? []) put(calls, machineOf(record.calleeInstance!), record);
+  for (const [machine, record] of tcpOf(
+    system,
+    faults,
+    [...edges, ...(system.open?.sent(startMs) ?? [])],
+    machineOf,
+    random,
+  ))
+    put(tcp, machine, record);
   const machines = [...new Set(system.machineOf.values())].sort();
   const observed = { ...system, machineOf: new Map([...system.machineOf].filter(([name]) => !unseen.includes(name))) };
   const seen = machines.filter((machine) => !system.blind?.has(machine));
@@ -66,7 +81,7 @@ export function windowOf(
       {
         ...header,
         type: 'health' as const,
-        records: [{ machine: collector, probes: [], lost: {}, eventsReceived: 100 }],
+        records: [{ machine: collector, probes: PROBES, lost: {}, eventsReceived: 100 }],
       },
     ];
   });

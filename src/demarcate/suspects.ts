@@ -3,6 +3,7 @@ import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey, instance as instanceEntity, service as serviceEntity } from '../model/entity.ts';
 import type { Symptom } from '../model/incident.ts';
+import { ACTIVE } from '../model/records.ts';
 import type { Ledger, LedgerEntry, Observation, Suspect } from '../model/walk.ts';
 import type { EdgeEvidence } from './edge-check.ts';
 import { edgeEvidence, LOSSY_RATIO, sharedByAllCallees, sharedByAllCallers } from './edge-check.ts';
@@ -158,6 +159,18 @@ function narrowEdge(
   if (evidence.refusedPerS > evidence.timedOutPerS && evidence.refusedPerS > 0) {
     return end(comparison, edge.to, measure, silent, instances, observations);
   }
+  if (isUnread(system, edge, evidence)) {
+    const text = `${edge.to} reads none of the calls of ${edge.from}, and nothing of them is lost on the way`;
+    const one = unreadInstance(comparison, edge.to, instances);
+    if (one !== undefined)
+      return {
+        entity: instanceEntity(one),
+        service: edge.to,
+        instances: [one],
+        observations: [...observations, { text }, { text: `they wait for ${one}, not for its siblings` }],
+      };
+    return end(comparison, edge.to, measure, silent, instances, [...observations, { text }]);
+  }
   if (sharedByAllCallers(system, edge, (other) => suffers(other, edge, measure))) {
     const text = `all callers of ${edge.to} see the same`;
     return end(comparison, edge.to, measure, silent, instances, [...observations, { text }]);
@@ -170,10 +183,6 @@ function narrowEdge(
   if (isLate(system, comparison, edge.to)) {
     const text = `${edge.to} works more than before: it reads requests as late as the answers of what it calls`;
     return narrowService(comparison, edge.to, 'duration', [...observations, { text }]);
-  }
-  if (isUnread(system, edge, evidence)) {
-    const text = `${edge.to} reads none of the calls of ${edge.from}, and nothing of them is lost on the way`;
-    return end(comparison, edge.to, measure, silent, instances, [...observations, { text }]);
   }
   if (silent.length > 0 && silent.length < instances.length)
     return { entity, service: edge.to, instances: silent, observations };
@@ -245,6 +254,20 @@ function isUnread(system: System, edge: CallEdge, evidence: EdgeEvidence): boole
   // Who goes on after all reads them then, though nobody waits any more: those that waited at the end of a window were not read.
   if (waiting !== undefined) return (held?.current.count ?? 0) < READ * waiting.current.count;
   return client.current.count - server.current.count > UNREAD * givenUp.current.count;
+}
+
+/** The one of several instances that nearly all calls in flight wait for: as callers get stuck with it, its siblings get none. */
+function unreadInstance({ calls }: Comparison, service: string, instances: readonly string[]): string | undefined {
+  const waiting = new Map<string | undefined, number>();
+  let all = 0;
+  for (const { callee, calleeInstance, side, status, current } of calls) {
+    if (callee !== service || side !== 'client' || status !== ACTIVE) continue;
+    waiting.set(calleeInstance, (waiting.get(calleeInstance) ?? 0) + current.count);
+    all += current.count;
+  }
+  return instances.length < 2
+    ? undefined
+    : instances.find((name) => (waiting.get(name) ?? 0) >= CONCENTRATED_SHARE * all && all > 0);
 }
 
 /** What the callee has read waits for others in turn: its workers are taken, and the rest queues before it. */

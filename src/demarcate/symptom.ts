@@ -28,6 +28,9 @@ const FELT_ERRORS = 0.01;
 /** Calls per request that changed by less than this factor are as many as before. */
 const SAME_CALLS = 1.5;
 
+/** So many more requests than before in flight at a window's end are no chance. */
+const HANGING = 3;
+
 /**
  * Among services with a latency, error or traffic symptom, of all their requests if there are such: the one from which
  * most of the other abnormal services are reached; ties go to more traffic, then to the name. An edge's anomaly counts for
@@ -64,8 +67,25 @@ export function chooseSymptom(
       : mostCovering(system, felt.length > 0 ? felt : able, names);
   if (first === undefined) return undefined;
   const kinds = kindsOf(candidates.get(first) ?? []);
+  if (kinds.every((kind) => kind === 'traffic') && hangs(system, first)) {
+    return { entity: service(first), kinds: ['latency'] };
+  }
   const name = kinds.every((kind) => kind === 'traffic') ? upstream(system, first) : first;
   return { entity: service(name), kinds };
+}
+
+/**
+ * Whether requests that are missing have come and have no answer yet. Whose users went away has fewer in flight, not more; who
+ * has no worker left holds few of all that wait.
+ */
+function hangs(system: System, name: string): boolean {
+  const { held, waiting } = system.service(name) ?? {};
+  const more = [held, waiting].map((open) =>
+    open === undefined
+      ? 0
+      : open.current.count * system.spans.current.seconds - open.baseline.count * system.spans.baseline.seconds,
+  );
+  return Math.max(...more) >= HANGING;
 }
 
 /**

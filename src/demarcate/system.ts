@@ -32,6 +32,9 @@ export interface ServiceNode {
   readonly client: SideFlows | undefined;
   /** Of what it saw itself, calls whose callers left before it had answered. */
   readonly left?: SideFlows | undefined;
+  /** Calls in flight at the end of a window, as its callers and as it saw them. */
+  readonly waiting?: SideFlows | undefined;
+  readonly held?: SideFlows | undefined;
 }
 
 export interface CallEdge {
@@ -131,6 +134,8 @@ export function buildSystem(comparison: Comparison): System {
         server: flows(node?.server),
         client: flows(node?.client),
         left: flows(node?.left),
+        waiting: flows(node?.waiting),
+        held: flows(node?.held),
       } satisfies ServiceNode,
     });
   }
