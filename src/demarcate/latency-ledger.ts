@@ -18,11 +18,11 @@ import { fanOuts } from './fan-out.ts';
 import { snapshot, usualOf } from './latency-shares.ts';
 import type { BareEntry, BareLedger } from './noise.ts';
 import type { System } from './system.ts';
-import { inbound, meanUs } from './system.ts';
+import { entryFlows, meanUs } from './system.ts';
 
 /** @returns undefined when the entry has no duration on one of the sides. Cost: O(sweeps · edges). */
 export function latencyLedger(system: System, entry: string): BareLedger | undefined {
-  const flows = inbound(system.service(entry));
+  const flows = entryFlows(system.service(entry));
   const baseline = meanUs(flows?.baseline);
   const current = meanUs(flows?.current);
   if (!Number.isFinite(baseline) || !Number.isFinite(current)) return undefined;

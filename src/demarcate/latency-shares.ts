@@ -4,7 +4,7 @@
  */
 import { propagate } from './propagate.ts';
 import type { CallEdge, System } from './system.ts';
-import { inbound, meanUs } from './system.ts';
+import { entryFlows, inbound, meanUs } from './system.ts';
 
 /** Share of a parallel service's time that its calls cover in the baseline; the rest is its own. */
 const PARALLEL_COVER = 0.95;
@@ -73,14 +73,21 @@ export function snapshot(
 ): Snapshot {
   const nodes = new Map<string, NodeShare>();
   for (const name of reachable) {
-    const share = nodeShare(system, name, when, before?.nodes.get(name));
+    const share = nodeShare(system, name, when, before?.nodes.get(name), name === entry);
     if (share !== undefined) nodes.set(name, share);
   }
   return { nodes, weight: weights(nodes, entry) };
 }
 
-function nodeShare(system: System, name: string, when: When, before: NodeShare | undefined): NodeShare | undefined {
-  const own = inbound(system.service(name))?.[when];
+function nodeShare(
+  system: System,
+  name: string,
+  when: When,
+  before: NodeShare | undefined,
+  isEntry: boolean,
+): NodeShare | undefined {
+  const node = system.service(name);
+  const own = (isEntry ? entryFlows(node) : inbound(node))?.[when];
   const totalUs = meanUs(own);
   if (own === undefined || !Number.isFinite(totalUs)) return undefined;
   const edges: EdgeShare[] = [];

@@ -247,7 +247,9 @@ function isUnread(system: System, edge: CallEdge, evidence: EdgeEvidence): boole
   const { client, server, givenUp, waiting, held } = edge;
   if (client === undefined || server === undefined || givenUp === undefined) return false;
   const { retransmitRatioBefore: before, retransmitRatioNow: now, timedOutPerS, rttRiseUs } = evidence;
-  const isClean = now - (Number.isNaN(before) ? 0 : before) <= LOSSY_RATIO && timedOutPerS === 0;
+  // Where nothing is sent any more nothing is sent again.
+  const again = Number.isNaN(now) && before >= 0 ? 0 : now;
+  const isClean = again - (Number.isNaN(before) ? 0 : before) <= LOSSY_RATIO && timedOutPerS === 0;
   const isFar = rttRiseUs > ON_THE_WAY * (meanUs(givenUp.current) - meanUs(client.baseline));
   if (!isClean || isFar || givenUp.current.count < GIVEN_UP * client.current.count) return false;
   if (waitsItself(system, edge)) return false;

@@ -67,8 +67,13 @@ export function chooseSymptom(
       : mostCovering(system, felt.length > 0 ? felt : able, names);
   if (first === undefined) return undefined;
   const kinds = kindsOf(candidates.get(first) ?? []);
-  if (kinds.every((kind) => kind === 'traffic') && hangs(system, first)) {
-    return { entity: service(first), kinds: ['latency'] };
+  if (kinds.every((kind) => kind === 'traffic')) {
+    const hanging = mostCovering(
+      system,
+      able.filter((name) => hangs(system, name)),
+      names,
+    );
+    if (hanging !== undefined) return { entity: service(hanging), kinds: ['latency'] };
   }
   const name = kinds.every((kind) => kind === 'traffic') ? upstream(system, first) : first;
   return { entity: service(name), kinds };

@@ -279,6 +279,14 @@ export function meanUs(flow: Flow | undefined): number {
   return flow === undefined || flow.count <= 0 ? Number.NaN : flow.durationUs / flow.count;
 }
 
+/** Of whose time the ledger is: what it saw itself, or its callers, where it answers and reads none of their calls any more. */
+export function entryFlows(node: ServiceNode | undefined): SideFlows | undefined {
+  const { server, client } = node ?? {};
+  return server !== undefined && server.current.count === 0 && (client?.current.count ?? 0) > 0
+    ? client
+    : inbound(node);
+}
+
 /** What the service saw of itself, else what its callers saw. */
 export function inbound(node: ServiceNode | undefined): SideFlows | undefined {
   return node?.server ?? node?.client;

@@ -3,6 +3,7 @@ import { demarcate, demarcateLater, ENOUGH_WINDOWS, laterStepsMs, laterTroubleMs
 import type { CompareOptions, Ingest } from '../ingest/index.ts';
 import type { Comparison } from '../model/comparison.ts';
 import type { Incident } from '../model/incident.ts';
+import { FELT_SYMPTOMS } from '../model/incident.ts';
 import { allThereMs } from '../model/onset.ts';
 import type { Walk } from '../model/walk.ts';
 
@@ -41,16 +42,21 @@ export function evidenceOf(
   exclude: NonNullable<CompareOptions['exclude']>,
 ): Evidence {
   const currentFromMs = allThereMs(anomalies, nowMs - ENOUGH_MS);
-  const grown = currentFromMs === undefined ? {} : { currentFromMs };
-  const whole = ingest.compare(environment, startMs, nowMs, { anomalies, exclude, ...grown });
+  const troubledMs = firstTroubleMs(anomalies, startMs);
+  const whole = ingest.compare(environment, startMs, nowMs, {
+    anomalies,
+    exclude,
+    currentFromMs: currentFromMs ?? troubledMs,
+  });
   const { windowMs } = whole;
-  if (whole.current.fromMs >= startMs + windowMs) return { comparison: whole, later: [], isFolded: true };
+  if (whole.current.fromMs >= troubledMs + windowMs) return { comparison: whole, later: [], isFolded: true };
   const within = (fromMs: number, toMs: number) =>
     anomalies.filter(({ onsetMs }) => onsetMs >= fromMs && onsetMs < toMs);
   const firstUntil = (untilMs: number): Comparison =>
     ingest.compare(environment, startMs, untilMs - windowMs, {
       anomalies: within(Number.NEGATIVE_INFINITY, untilMs),
       exclude,
+      currentFromMs: troubledMs,
     });
   const troubleMs = laterTroubleMs(whole);
   const starts = laterStepsMs(whole, troubleMs).filter((fromMs) => fromMs <= nowMs);
@@ -58,7 +64,7 @@ export function evidenceOf(
     const untilMs = starts[i + 1] ?? nowMs + windowMs;
     if (untilMs - fromMs < ENOUGH_WINDOWS * windowMs) return [];
     // It need not be healthy before, but the same: the first window of a trouble holds some of the time before it.
-    const beforeMs = (starts[i - 1] ?? startMs) + windowMs;
+    const beforeMs = (starts[i - 1] ?? troubledMs) + windowMs;
     const step = ingest.compare(environment, fromMs, untilMs - windowMs, {
       anomalies: within(fromMs, untilMs),
       exclude: [{ fromMs: Number.NEGATIVE_INFINITY, toMs: beforeMs }],
@@ -68,6 +74,15 @@ export function evidenceOf(
   if (troubleMs === undefined || troubleMs > nowMs) return { comparison: whole, later, isFolded: false };
   const before = later.find(({ fromMs }) => fromMs === troubleMs)?.before ?? firstUntil(troubleMs);
   return { comparison: before, leftOutFromMs: troubleMs, later, isFolded: false };
+}
+
+/**
+ * When the first calls were slow or failed. What came before it (traffic whose change is dated by a chance, a busy processor) may
+ * have led to it and goes on; windows that have it alone would only dilute what the trouble is.
+ */
+function firstTroubleMs(anomalies: Incident['anomalies'], startMs: number): number {
+  const felt = anomalies.filter(({ symptom }) => FELT_SYMPTOMS.includes(symptom) && symptom !== 'traffic_drop');
+  return felt.length === 0 ? startMs : Math.max(startMs, Math.min(...felt.map(({ onsetMs }) => onsetMs)));
 }
 
 export interface Walked {
