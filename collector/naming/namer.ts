@@ -1,8 +1,11 @@
 /** Names of processes, endpoints and machines: the naming file first, then what the host shows. */
 import type { ListenerFrame } from '../frames/types.ts';
 import { containerId, containerName } from './container.ts';
+import { Copies } from './copies.ts';
 import type { Naming } from './naming-file.ts';
 import { EMPTY_NAMING } from './naming-file.ts';
+import type { PortRange } from './ports.ts';
+import { ephemeralPorts, isEphemeral } from './ports.ts';
 import { readProcess } from './process-info.ts';
 import { serviceName, systemdInstance } from './service-name.ts';
 
@@ -40,6 +43,8 @@ export class Namer {
   readonly #listenerFrames = new Map<string, ListenerFrame>();
   /** Processes that listen at an endpoint of the naming file. */
   readonly #owners = new Map<number, Identity>();
+  readonly #copies = new Copies();
+  readonly #ephemeral: PortRange;
   /** Address -> namespace, learnt from connections. */
   readonly #netnsByAddress = new Map<string, number>();
 
@@ -47,6 +52,7 @@ export class Namer {
     this.hostName = options.hostName;
     this.procRoot = options.procRoot ?? '/proc';
     this.#maxEntries = options.maxEntries ?? 20_000;
+    this.#ephemeral = ephemeralPorts(this.procRoot);
   }
 
   get naming(): Naming {
@@ -182,11 +188,46 @@ export class Namer {
       this.#remember(this.#owners, frame.pid, named);
       this.#forgetAll();
     }
+    if (named === undefined) this.#tellApart(frame);
     const found = named ?? this.process(frame.pid, frame.netns, frame.comm);
     const key = `${frame.netns}/${wildcard || loopback ? '*' : localAddress}:${localPort}`;
     this.#remember(this.#listeners, key, found);
     if (!wildcard && !loopback) this.learnAddress(localAddress, frame.netns);
     return found;
+  }
+
+  /** A further copy of a service on its machine gives all of them names with their ports. */
+  #tellApart({ pid, netns, tuple: { localPort } }: ListenerFrame): void {
+    const found = pid === 0 || isEphemeral(this.#ephemeral, localPort) ? undefined : this.#fromProc(pid, netns);
+    if (found === undefined) return;
+    const usual = `${found.service}@${found.machine}`;
+    if (found.instance !== usual && !found.instance.startsWith(`${usual}:`)) return;
+    if (!this.#copies.learn(usual, this.#rootOf(pid, found.service), localPort)) return;
+    this.#processes.clear();
+    for (const frame of this.#listenerFrames.values()) this.#relearn(frame);
+    this.version++;
+  }
+
+  /** Who listens there may have another name now. */
+  #relearn({ pid, netns, comm, tuple: { localAddress, localPort } }: ListenerFrame): void {
+    const anywhere = isWildcard(localAddress) || isLoopback(localAddress);
+    const key = `${netns}/${anywhere ? '*' : localAddress}:${localPort}`;
+    const known = this.#listeners.get(key);
+    const now = this.findProcess(pid, netns);
+    if (known !== undefined && now !== undefined && now.service === known.service && comm !== '')
+      this.#listeners.set(key, now);
+  }
+
+  /** The first of a process's ancestors with its name, itself included. */
+  #rootOf(pid: number, service: string): number {
+    let root = pid;
+    for (let i = 0; i < MAX_ANCESTORS; i++) {
+      const parent = readProcess(this.procRoot, root)?.parentPid ?? 0;
+      const info = parent > 1 ? readProcess(this.procRoot, parent) : undefined;
+      if (info === undefined || serviceName(info, this.procRoot) !== service) return root;
+      root = parent;
+    }
+    return root;
   }
 
   /** The named endpoint at a port of a machine, whatever its address. */
@@ -230,15 +271,12 @@ export class Namer {
     if (named !== undefined) return { ...named, machine };
     const service = serviceName(info, this.procRoot);
     const container = containerId(info.cgroup);
+    if (container !== undefined) return { service, machine, instance: `${service}-${container}` };
     const one = systemdInstance(info.cgroup);
-    return {
-      service,
-      machine,
-      instance:
-        container === undefined
-          ? `${one === undefined ? service : `${service}-${one}`}@${machine}`
-          : `${service}-${container}`,
-    };
+    if (one !== undefined) return { service, machine, instance: `${service}-${one}@${machine}` };
+    const usual = `${service}@${machine}`;
+    const port = this.#copies.has(usual) ? this.#copies.portOf(usual, this.#rootOf(pid, service)) : undefined;
+    return { service, machine, instance: port === undefined ? usual : `${usual}:${port}` };
   }
 
   #complete(

@@ -244,6 +244,45 @@ describe('naming file', () => {
 describe('namer', () => {
   const namer = (): Namer => new Namer({ hostName: 'host', procRoot: join(root, 'proc') });
 
+  it('copies of a service on one machine are told apart by their ports, also when they call others', () => {
+    process(40, 1, 'python3', ['python3', '/usr/bin/gunicorn', '-b', '127.0.0.1:8101', 'catalog:app'], 7);
+    process(41, 40, 'python3', ['python3', '/usr/bin/gunicorn', '-b', '127.0.0.1:8101', 'catalog:app'], 7);
+    process(50, 1, 'python3', ['python3', '/usr/bin/gunicorn', '-b', '127.0.0.1:8102', 'catalog:app'], 7);
+    const names = namer();
+    const at = (pid: number, port: number) =>
+      listener({ pid, netns: 7, atMs: 1, tuple: tuple(`127.0.0.1:${port}`, '0.0.0.0:0') });
+    const called = (pid: number): string | undefined => names.findProcess(pid, 7)?.instance;
+    names.learnListener(at(40, 8101));
+    names.learnListener(at(40, 9101));
+    // One copy, whose workers share its listeners.
+    names.learnListener(at(41, 8101));
+    expect([called(40), called(41)]).toEqual(['catalog@host', 'catalog@host']);
+    const { version } = names;
+    names.learnListener(at(50, 8102));
+    expect(names.version).toBeGreaterThan(version);
+    expect([40, 41, 50].map(called)).toEqual(['catalog@host:8101', 'catalog@host:8101', 'catalog@host:8102']);
+    expect(names.endpoint('127.0.0.1', 8101, 7)?.instance).toBe('catalog@host:8101');
+    expect(names.endpoint('127.0.0.1', 9101, 7)?.instance).toBe('catalog@host:8101');
+    expect(names.endpoint('127.0.0.1', 8102, 7)?.instance).toBe('catalog@host:8102');
+    // Restarted, it has the same name.
+    process(60, 1, 'python3', ['python3', '/usr/bin/gunicorn', '-b', '127.0.0.1:8102', 'catalog:app'], 7);
+    names.learnListener(at(60, 8102));
+    expect(called(60)).toBe('catalog@host:8102');
+    expect(called(20)).toBe('shop.cart@host');
+  });
+
+  it('a copy that listens at a port which clients get is told apart by none', () => {
+    process(70, 1, 'node', ['node', 'worker.js'], 7);
+    process(71, 1, 'node', ['node', 'worker.js'], 7);
+    const names = namer();
+    for (const [pid, port] of [
+      [70, 40_001],
+      [71, 40_002],
+    ] as const)
+      names.learnListener(listener({ pid, netns: 7, atMs: 1, tuple: tuple(`0.0.0.0:${port}`, '0.0.0.0:0') }));
+    expect([70, 71].map((pid) => names.findProcess(pid, 7)?.instance)).toEqual(['worker@host', 'worker@host']);
+  });
+
   it('names processes from /proc, and their children by the naming file', () => {
     const names = namer();
     expect(names.process(20, 8, 'python3')).toEqual({
