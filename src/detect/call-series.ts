@@ -24,6 +24,11 @@ export interface CallSeriesState {
   readonly families: readonly FamilyState[];
   readonly sides: readonly (readonly number[])[];
   readonly reporters: readonly PresenceState[];
+  /** Services whose blocks wait for them, with the side. */
+  readonly waiting: Readonly<Record<string, number>>;
+  /** Length of the windows these are of, and of those that were seen; null: of none. */
+  readonly pastWindowMs: number | null;
+  readonly windowMs: number | null;
 }
 
 /** By metric and name of service: what is remembered for longer than the log that is read again. */
@@ -349,11 +354,17 @@ export class CallSeries {
       families: this.families.map((family) => family.save()),
       sides: views.map((view) => [...view.side]),
       reporters: views.map((view) => view.presence.save()),
+      waiting: Object.fromEntries(this.#waiting),
+      pastWindowMs: orNull(this.#pastWindowMs),
+      windowMs: orNull(this.#windowMs),
     };
   }
 
   restore(state: CallSeriesState): void {
     this.#mix.restore(state.mix);
+    this.#waiting = new Map(Object.entries(state.waiting));
+    this.#pastWindowMs = state.pastWindowMs ?? Number.NaN;
+    this.#windowMs = state.windowMs ?? Number.NaN;
     this.families.forEach((family, k) => {
       family.restore(state.families[k]!);
     });
@@ -364,4 +375,6 @@ export class CallSeries {
   }
 }
 
-/** Entities nobody reported calls of yet (edges known from TCP alone) have no side. */
+function orNull(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
+}

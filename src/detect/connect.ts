@@ -36,6 +36,7 @@ export class CallGraph {
 
   /** Learns relations the window states. */
   learn(window: ClosedWindow): void {
+    this.#entities.beginPlaces();
     for (const [relation, from, to] of window.topology) {
       if (relation === 'calls') this.#add(from, to, window.startMs);
       else if (relation === 'part_of') this.#entities.place(from, to, undefined);

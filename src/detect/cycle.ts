@@ -6,7 +6,7 @@
  * Memory: 4 bytes a bin and slot, from the bin's first value on. Cost: O(1) a window; a new bin clears one column.
  */
 import type { ColumnsState } from './columns.ts';
-import { Blocks, Columns, toBase64 } from './columns.ts';
+import { Blocks, Columns, fromBase64, toBase64 } from './columns.ts';
 
 /** Periods that must have shown a change, and periods kept: today's writes must not clear the oldest. */
 const PERIODS = 2;
@@ -24,6 +24,13 @@ export interface Period {
 export interface CycleRows {
   readonly written: string;
   readonly rows: Readonly<Record<string, string>>;
+}
+
+export interface CycleState {
+  readonly previous: ColumnsState;
+  readonly written: ColumnsState;
+  /** Rows that a restart brought along, by name of an entity that was not seen yet. */
+  readonly waiting: CycleRows;
 }
 
 export class Cycle {
@@ -137,16 +144,20 @@ export class Cycle {
     return row.map((value, column) => (written[column] === this.#waitingSince[column] ? value : Number.NaN));
   }
 
-  save(): readonly ColumnsState[] {
-    return [{ ...this.#previous.save(), blocks: this.#extremes.save() }, this.#written.save()];
+  save(): CycleState {
+    return {
+      previous: { ...this.#previous.save(), blocks: this.#extremes.save() },
+      written: this.#written.save(),
+      waiting: { written: toBase64(this.#waitingSince), rows: Object.fromEntries(this.#waiting) },
+    };
   }
 
-  load([previous, written]: readonly ColumnsState[]): void {
-    if (previous !== undefined) {
-      this.#previous.load(previous);
-      this.#extremes.load(previous.size, previous.blocks ?? {});
-    }
-    if (written !== undefined) this.#written.load(written);
+  load({ previous, written, waiting }: CycleState): void {
+    this.#previous.load(previous);
+    this.#extremes.load(previous.size, previous.blocks ?? {});
+    this.#written.load(written);
+    this.#waitingSince = new Int32Array(fromBase64(waiting.written));
+    this.#waiting = new Map(Object.entries(waiting.rows));
   }
 
   #clear(column: number, period: number): void {

@@ -1,6 +1,6 @@
 /** Entities with dense numbers, and where instances belong. */
 import type { Entity } from '../model/entity.ts';
-import { edge } from '../model/entity.ts';
+import { compareNames, edge } from '../model/entity.ts';
 import type { Names } from '../model/window.ts';
 import { withRoom } from './columns.ts';
 import { PairIndex } from './pair-index.ts';
@@ -117,6 +117,9 @@ export class Entities {
   readonly machines = new EntityTable();
   readonly instanceService = new Map<string, string>();
   readonly instanceMachine = new Map<string, string>();
+  /** Those that were placed since `beginPlaces`. */
+  readonly #placedService = new Set<string>();
+  readonly #placedMachine = new Set<string>();
   #resolver: Resolver | undefined;
 
   table(kind: Exclude<Entity['kind'], 'edge'>): EntityTable {
@@ -135,10 +138,16 @@ export class Entities {
     return this.#resolver;
   }
 
-  /** Learns where an instance belongs; later news wins. */
+  /** What is placed from here on is later news. */
+  beginPlaces(): void {
+    this.#placedService.clear();
+    this.#placedMachine.clear();
+  }
+
+  /** Learns where an instance belongs; later news wins, and of several at once, which come in any order, the first by name. */
   place(instance: string, service: string | undefined, machine: string | undefined): void {
-    if (service) this.instanceService.set(instance, service);
-    if (machine) this.instanceMachine.set(instance, machine);
+    if (service) put(this.instanceService, this.#placedService, instance, service);
+    if (machine) put(this.instanceMachine, this.#placedMachine, instance, machine);
   }
 
   /** These are gone for good: their numbers go to others. */
@@ -173,6 +182,12 @@ export class Entities {
   }
 }
 
+function put(places: Map<string, string>, placed: Set<string>, instance: string, where: string): void {
+  if (placed.has(instance) && compareNames(where, places.get(instance) ?? where) >= 0) return;
+  placed.add(instance);
+  places.set(instance, where);
+}
+
 /** Name ids -> entity numbers: each name is turned to text once. */
 export class Resolver {
   readonly names: Names;
@@ -181,8 +196,9 @@ export class Resolver {
   #services = new Int32Array(0);
   #ends = new Int32Array(0);
   #instances = new Int32Array(0);
-  /** By instance the machine it was placed on since `begin`, + 1. */
-  #placed = new Float64Array(0);
+  /** By instance the service and the machine it was placed at last since `begin`, + 1. */
+  #placedService = new Float64Array(0);
+  #placedMachine = new Float64Array(0);
 
   constructor(entities: Entities, names: Names) {
     this.#entities = entities;
@@ -190,13 +206,16 @@ export class Resolver {
   }
 
   begin(): void {
-    this.#placed.fill(0);
+    this.#entities.beginPlaces();
+    this.#placedService.fill(0);
+    this.#placedMachine.fill(0);
     const { size } = this.names;
     if (size <= this.#services.length) return;
     this.#services = withRoom(this.#services, size);
     this.#ends = withRoom(this.#ends, size);
     this.#instances = withRoom(this.#instances, size);
-    this.#placed = new Float64Array(this.#services.length);
+    this.#placedService = new Float64Array(this.#services.length);
+    this.#placedMachine = new Float64Array(this.#services.length);
   }
 
   service(name: number): number {
@@ -231,8 +250,10 @@ export class Resolver {
   }
 
   place(instance: number, service: number, machine: number): void {
-    if (instance === 0 || this.#placed[instance] === machine + 1) return;
-    this.#placed[instance] = machine + 1;
+    if (instance === 0) return;
+    if (this.#placedService[instance] === service + 1 && this.#placedMachine[instance] === machine + 1) return;
+    this.#placedService[instance] = service + 1;
+    this.#placedMachine[instance] = machine + 1;
     this.#entities.place(this.names.name(instance), this.names.name(service), this.names.name(machine));
   }
 }

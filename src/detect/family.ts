@@ -4,6 +4,7 @@ import type { Symptom } from '../model/incident.ts';
 import type { Side } from '../model/records.ts';
 import type { ColumnsState } from './columns.ts';
 import type { DetectConfig } from './config.ts';
+import type { CycleState } from './cycle.ts';
 import type { Rhythm } from './rhythm.ts';
 import type { Judgement, TrackRule, TracksState } from './tracks.ts';
 import { Tracks } from './tracks.ts';
@@ -31,7 +32,9 @@ export interface FamilyState {
   readonly pool: ColumnsState;
   readonly more?: ColumnsState;
   readonly block?: ColumnsState;
-  readonly rhythm?: readonly (readonly ColumnsState[])[];
+  readonly rhythm?: readonly CycleState[];
+  /** Blocks that a restart brought along, by name of an entity that was not seen yet. */
+  readonly waiting?: Readonly<Record<string, string>>;
 }
 
 /** The window being judged. */

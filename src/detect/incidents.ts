@@ -61,8 +61,14 @@ export class Incidents {
     }
     if (fresh.length > 0) this.#place(fresh, atMs, windowMs, events);
     for (const found of this.#cases) if (found.state === 'open') this.#rest(found, now, atMs, events);
-    while (this.#cases.length > REMEMBERED && this.#cases[0]!.state === 'resolved') this.#cases.shift();
+    this.#forget();
     return [...events].map(([found, kind]) => ({ kind, incident: this.#incident(found), atMs }));
+  }
+
+  /** The oldest resolved ones, though older ones may still be open. */
+  #forget(): void {
+    let over = this.#cases.length - REMEMBERED;
+    if (over > 0) this.#cases = this.#cases.filter(({ state }) => state === 'open' || over-- <= 0);
   }
 
   /** Anomalies nobody owns yet: to the incident they are connected with, else to a new one. */

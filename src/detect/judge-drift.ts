@@ -149,12 +149,13 @@ export abstract class DriftFamily extends Family<DriftPool> {
   }
 
   override save(): FamilyState {
-    return { ...super.save(), more: this.#since.save() };
+    return { ...super.save(), more: this.#since.save(), waiting: Object.fromEntries(this.#waiting) };
   }
 
   override restore(state: FamilyState): void {
     super.restore(state);
     this.#since.load(state.more as ColumnsState);
+    this.#waiting = new Map(Object.entries(state.waiting ?? {}));
   }
 }
 

@@ -20,6 +20,8 @@ export class Presence {
   /** Collectors by number. */
   readonly #collectors: string[] = [];
   readonly #numbers = new Map<string, number>();
+  /** Numbers of collectors that were forgotten: others get them. */
+  readonly #free: number[] = [];
   /** Entity by entity the numbers of its first reporters, + 1; 0: none. */
   #beside = new Uint32Array(64 * BESIDE);
   /** Entity -> the rest. */
@@ -52,9 +54,9 @@ export class Presence {
   #number(collector: string): number {
     const known = this.#numbers.get(collector);
     if (known !== undefined) return known;
-    const number = this.#collectors.length;
+    const number = this.#free.pop() ?? this.#collectors.length;
     this.#numbers.set(collector, number);
-    this.#collectors.push(collector);
+    this.#collectors[number] = collector;
     return number;
   }
 
@@ -101,7 +103,22 @@ export class Presence {
       if (left.length === 0) this.#lost.add(entity);
       hit.push(entity);
     }
+    for (const collector of gone) this.#release(collector);
     return hit;
+  }
+
+  /** No entity names it any more. */
+  #release(collector: string): void {
+    const number = this.#numbers.get(collector);
+    if (number === undefined) return;
+    this.#numbers.delete(collector);
+    this.#collectors[number] = '';
+    this.#free.push(number);
+  }
+
+  /** Collectors that are kept by name. */
+  get collectors(): number {
+    return this.#numbers.size;
   }
 
   save(): PresenceState {

@@ -1,4 +1,5 @@
 /** Resources of instances and machines: gauges derived from the record's fields, rare events, the user's own gauges. */
+import { compareNames } from '../model/entity.ts';
 import type { Symptom } from '../model/incident.ts';
 import type { ClosedWindow } from '../model/window.ts';
 import type { ColumnsState } from './columns.ts';
@@ -143,6 +144,7 @@ const EXTRA_LIMITS: GaugeLimits = {
   minValue: -Infinity,
   maybeCounts: true,
 };
+/** Of instances, and of machines: those that were there first, and of one window's by name. */
 const MAX_EXTRA = 64;
 const EXTRA_PREFIX = 'extra.';
 
@@ -218,6 +220,7 @@ export class ResourceSeries {
     for (const kind of ['instance', 'machine'] as const) {
       const { gauges: specs, counts, extra } = this.#kinds[kind];
       const table = this.#entities.table(kind);
+      this.#meet(kind, fields[kind].values());
       for (const family of allOf(this.#kinds[kind])) {
         family.ensure(table.size);
         for (const i of [...family.tracks.live]) if (!fields[kind].has(i)) family.unknown(i);
@@ -236,31 +239,36 @@ export class ResourceSeries {
         }
         for (const { field, family } of counts) family.step(i, moment, known(values[field]));
         for (const name of Object.keys(values)) {
-          if (name.startsWith(EXTRA_PREFIX)) this.#extra(kind, name, table.size)?.step(i, moment, values[name]!);
+          if (name.startsWith(EXTRA_PREFIX)) extra.get(name)?.step(i, moment, values[name]!);
         }
       }
     }
   }
 
-  #extra(kind: Kind, name: string, size: number): GaugeFamily | undefined {
+  /** The user's gauges that are new: those there is room for, by name, as rows come in any order. */
+  #meet(kind: Kind, rows: Iterable<Fields>): void {
     const { extra } = this.#kinds[kind];
-    let family = extra.get(name);
-    if (family === undefined) {
-      if (extra.size >= MAX_EXTRA) return undefined;
-      family = new GaugeFamily(
-        { entity: kind, metric: name.slice(EXTRA_PREFIX.length), symptoms: ['resource_rise', 'resource_drop'] },
-        this.#config,
-        EXTRA_LIMITS,
-      );
-      family.ensure(size);
-      extra.set(name, family);
-    }
+    if (extra.size >= MAX_EXTRA) return;
+    const found = new Set<string>();
+    for (const values of rows)
+      for (const name of Object.keys(values)) if (name.startsWith(EXTRA_PREFIX) && !extra.has(name)) found.add(name);
+    for (const name of [...found].sort(compareNames).slice(0, MAX_EXTRA - extra.size)) this.#extra(kind, name);
+  }
+
+  #extra(kind: Kind, name: string): GaugeFamily {
+    const family = new GaugeFamily(
+      { entity: kind, metric: name.slice(EXTRA_PREFIX.length), symptoms: ['resource_rise', 'resource_drop'] },
+      this.#config,
+      EXTRA_LIMITS,
+    );
+    this.#kinds[kind].extra.set(name, family);
     return family;
   }
 
   #gather({ resources, names }: ClosedWindow): Record<Kind, Map<number, Record<string, number>>> {
     const out = { instance: new Map<number, Record<string, number>>(), machine: new Map() };
     let values: Record<string, number> = {};
+    this.#entities.beginPlaces();
     for (let r = 0; r < resources.rows; r++) {
       // Rows of one entity follow one another: it is looked up once.
       if (r === 0 || resources.entity[r] !== resources.entity[r - 1]) {
@@ -309,7 +317,7 @@ export class ResourceSeries {
       ownOf(kind).forEach((family, f) => {
         family.restore(state.kinds[k]!.families[f]!);
       });
-      for (const [extra, saved] of state.kinds[k]!.extra) this.#extra(name, extra, 0)?.restore(saved);
+      for (const [extra, saved] of state.kinds[k]!.extra) this.#extra(name, extra).restore(saved);
     });
   }
 }

@@ -5,8 +5,7 @@
  *
  * Memory: 1.2 KB (days) and 2 KB (weeks) a series.
  */
-import type { ColumnsState } from './columns.ts';
-import type { CycleRows, Period } from './cycle.ts';
+import type { CycleRows, CycleState, Period } from './cycle.ts';
 import { Cycle } from './cycle.ts';
 
 const DAY_MS = 86_400_000;
@@ -62,11 +61,11 @@ export class Rhythm {
     for (const cycle of this.#cycles) cycle.adopt(i, name);
   }
 
-  save(): readonly (readonly ColumnsState[])[] {
+  save(): readonly CycleState[] {
     return this.#cycles.map((cycle) => cycle.save());
   }
 
-  load(states: readonly (readonly ColumnsState[])[]): void {
+  load(states: readonly CycleState[]): void {
     this.#cycles.forEach((cycle, k) => {
       if (states[k] !== undefined) cycle.load(states[k]);
     });

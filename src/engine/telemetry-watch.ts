@@ -8,6 +8,8 @@ import { splitIncomplete } from '../model/window.ts';
 
 /** A restart of a collector or a rebalance of partitions takes less. */
 const CONFIRM_WINDOWS = 3;
+/** Who has been silent for so long is gone: nobody waits for it, and it is as new when it reports again. */
+const GONE_MS = 86_400_000;
 /** Collectors named in a line. */
 const SHOWN = 6;
 
@@ -52,31 +54,49 @@ class Conditions {
     }
     return changed.sort(([a], [b]) => compareNames(a, b));
   }
+
+  forget(isGone: (subject: string) => boolean): void {
+    for (const subject of this.#of.keys()) if (isGone(subject)) this.#of.delete(subject);
+  }
 }
 
 export class TelemetryWatch {
   readonly #environments = new Map<
     string,
-    { readonly known: Set<string>; readonly silence: Conditions; readonly loss: Conditions }
+    /** `known`: collector -> window in which it last reported. */
+    { readonly known: Map<string, number>; readonly silence: Conditions; readonly loss: Conditions }
   >();
+
+  /** Collectors that are known of an environment. */
+  known(environment: string): readonly string[] {
+    return [...(this.#environments.get(environment)?.known.keys() ?? [])];
+  }
 
   /** @returns the lines that are due with this window; none in most windows. Cost: O(collectors). */
   step({ environment, windowStartMs, collectors, incomplete }: WindowTelemetry): string[] {
     let state = this.#environments.get(environment);
     if (state === undefined) {
-      state = { known: new Set(), silence: new Conditions(), loss: new Conditions() };
+      state = { known: new Map(), silence: new Conditions(), loss: new Conditions() };
       this.#environments.set(environment, state);
     }
     const present = new Set(collectors);
-    for (const collector of present) state.known.add(collector);
-    const silent = new Set([...state.known].filter((collector) => !present.has(collector)));
+    for (const collector of present) state.known.set(collector, windowStartMs);
+    const { known, silence, loss } = state;
+    const gone = new Set<string>();
+    for (const [collector, lastMs] of known) if (windowStartMs - lastMs >= GONE_MS) gone.add(collector);
+    if (gone.size > 0) {
+      for (const collector of gone) known.delete(collector);
+      silence.forget((collector) => gone.has(collector));
+      loss.forget((subject) => gone.has(splitIncomplete(subject).collector));
+    }
+    const silent = new Set([...known.keys()].filter((collector) => !present.has(collector)));
     const ofPresent = (subject: string): boolean => present.has(splitIncomplete(subject).collector);
     return [
       ...grouped(
-        state.silence.step(silent, windowStartMs, () => true),
+        silence.step(silent, windowStartMs, () => true),
         (collector) => ({ collector, type: '' }),
       ),
-      ...grouped(state.loss.step(new Set(incomplete), windowStartMs, ofPresent), splitIncomplete),
+      ...grouped(loss.step(new Set(incomplete), windowStartMs, ofPresent), splitIncomplete),
     ].map((line) => `${environment}: ${line}`);
   }
 }

@@ -183,6 +183,31 @@ describe('the slow past', () => {
     expect(blocksOf(detector)).toEqual([36, 36, 36]);
   });
 
+  it('that still waits for its services is in a snapshot', () => {
+    const past = run(
+      service(11, () => 1),
+      0,
+      50 * HOUR,
+    ).detector.exportPast();
+    const other = (): Row[] => [{ name: 'other', count: 300 }];
+    const whole = createDetector();
+    whole.importPast(past);
+    run(other, 50 * HOUR, 50 * HOUR + 5, { detector: whole });
+    const restored = createDetector();
+    restored.restore(whole.snapshot());
+    expect(JSON.parse(restored.exportPast())).toEqual(JSON.parse(whole.exportPast()));
+    for (const detector of [whole, restored])
+      run(
+        service(12, () => 1),
+        50 * HOUR + 5,
+        50 * HOUR + 10,
+        { detector },
+      );
+    expect(blocksOf(whole).every((blocks) => blocks > 20)).toBe(true);
+    expect(restored.exportPast()).toBe(whole.exportPast());
+    expect(Buffer.from(restored.snapshot()).equals(Buffer.from(whole.snapshot()))).toBe(true);
+  });
+
   it('leaves an unrelated incident a baseline: while it grew it was next to healthy', () => {
     const web = service(10, (w) => 1 + 3 * grown(w, 2 * HOUR, HOUR));
     const { detector, opened } = run(web, 0, 2 * HOUR + 40 * MINUTE);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createDetector } from '../../src/detect/index.ts';
+import { Presence } from '../../src/detect/presence.ts';
 import { createIngest } from '../../src/ingest/index.ts';
 import type { Effect } from '../ingest/shop.ts';
 import { shop, T0, WINDOW_MS } from '../ingest/shop.ts';
@@ -52,5 +53,20 @@ describe('a collector that was forgotten and is back', () => {
   it.each([45, 52, 100])('is the same to an engine that started again at window %d', (cut) => {
     const effects = [...silent(30, 50), ...silent(110, 118)];
     expect(run(130, effects, cut).texts).toEqual(run(130, effects).texts);
+  });
+});
+
+describe('collectors of an entity', () => {
+  it('that are gone leave their numbers to others, and nothing else', () => {
+    const presence = new Presence();
+    for (let day = 0; day < 50; day++) {
+      for (let entity = 0; entity < 3; entity++)
+        for (const name of ['x', `a${day}`, `b${day}`, 'y']) presence.add(entity, name);
+      expect(presence.isComplete(1, new Set([`b${day}`]))).toBe(false);
+      expect(presence.forget(new Set([`a${day}`, `b${day}`, 'never seen']))).toEqual([0, 1, 2]);
+      expect(presence.isComplete(1, new Set([`a${day}`, `b${day}`, '']))).toBe(true);
+    }
+    expect(presence.collectors).toBe(2);
+    expect(presence.save().reporters).toEqual([0, 1, 2].map(() => ['x', 'y']));
   });
 });

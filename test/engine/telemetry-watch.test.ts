@@ -47,3 +47,18 @@ it('tells many collectors in one line', () => {
   expect(all).toHaveLength(1);
   expect(all[0]).toMatch(/^e: tcp records get lost .* of 40 collectors: host-10, host-11, .* and 34 more; what/);
 });
+
+it('forgets who has been silent for a day', () => {
+  const watch = new TelemetryWatch();
+  const step = (atMs: number, collectors: readonly string[], incomplete: readonly string[] = []) =>
+    watch.step({ environment: 'e', windowStartMs: START_MS + atMs, collectors, incomplete });
+  for (let w = 0; w < 100; w++) step(w * 5_000, ['a', `node-${w}`], [`node-${w}/call`]);
+  expect(watch.known('e')).toHaveLength(101);
+  step(86_400_000 + 50 * 5_000, ['a']);
+  expect(watch.known('e')).toEqual(['a', ...Array.from({ length: 49 }, (_, k) => `node-${51 + k}`)]);
+  step(2 * 86_400_000, ['a', 'node-3']);
+  expect(watch.known('e')).toEqual(['a', 'node-3']);
+  // Whoever is silent, and who comes back after so long, is told as somebody new.
+  const told = [1, 2, 3, 4].flatMap((w) => step(2 * 86_400_000 + w * 5_000, ['a']));
+  expect(told).toEqual([expect.stringMatching(/nothing arrives .* of collector node-3;/)]);
+});
