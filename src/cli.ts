@@ -1,6 +1,7 @@
 /** The `rootwalk` command. Each subcommand lives in its own file and is loaded only when it is called. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { endWithReader } from './commands/closed-pipe.ts';
 import { RcaError } from './model/errors.ts';
 
 /** Name -> one line of help and the module that builds the command. */
@@ -105,6 +106,7 @@ function report(error: unknown): number {
   return 1;
 }
 
+endWithReader(process.stdout, process.stderr);
 const code = await main(process.argv.slice(2));
 process.exitCode = code;
 // After a failure nothing may keep the process alive; a watched child ends with it.

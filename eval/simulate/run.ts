@@ -1,7 +1,7 @@
 /**
  * `npm run eval:simulate`: random systems with a known fault through the whole pipeline.
  *   npm run eval:simulate -- [--systems 400] [--seed 1] [--condition none|async|blind|breakers|large|quiet|retries|sparse|storms|timeouts]
- *     [--healthy-minutes 3] [--fault-minutes 1] [--faults 1|2] [--apart-seconds 0] [--misses] [--unwatched]
+ *     [--healthy-minutes 3] [--fault-minutes 1] [--faults 1|2] [--apart-seconds 0] [--gap-seconds 0] [--misses] [--unwatched]
  *     [--weather calm|deploys|scaling|bursts|tides|tails|pauses|jobs|mixes|kinds|all]
  *     [--of-kind 0|1|2 (light, usual, heavy, with --weather kinds)]
  *     [--release none|rolling|canary|restart (the fault comes with a new version: slow code, errors, too many calls)]
@@ -11,10 +11,12 @@
  *     [--growing-minutes 0] [--on-seconds 0 --off-seconds 0] [--kept-windows as fit]
  * A fault is all there at once, or grows evenly for so long before the minutes that it lasts, or comes and goes. Systems of
  * 10,000 services keep 24 windows one by one; small ones half an hour, unless --kept-windows.
+ * With --gap-seconds the first of two faults is over so long before the second begins.
  * Prints per kind of fault: cases, one incident, entity right first, among three, class; false incidents before the fault;
  * reports that tell of one more cause;
  * and how often a cause named with a confidence is right, entity and class. Of two faults at once, a table by the first
- * one's kind: one of the two, or both, among the first two causes. Under `blind`, only faults that a collector watches,
+ * one's kind: one of the two, or both, among the first two causes; of two in turn, by the second one's kind, whether each is the
+ * first cause of the last report of its time. Under `blind`, only faults that a collector watches,
  * unless --unwatched.
  */
 
@@ -28,8 +30,9 @@ import { PairScores, SECOND_KINDS } from './pairs.ts';
 import { releasedKinds, releaseOf } from './release.ts';
 import { KIND_TIMES, WINDOW_MS } from './requests.ts';
 import type { Simulated } from './simulate.ts';
-import { faultMs, isRight, lastReports, overMs, START_MS, simulate, USUAL_LENGTH } from './simulate.ts';
+import { faultMs, isRight, lastReports, overMs, START_MS, secondMs, simulate, USUAL_LENGTH } from './simulate.ts';
 import { conditionOf } from './system.ts';
+import { TurnScores } from './turns.ts';
 import { weatherOf } from './weather.ts';
 
 const values = flags(import.meta.url, {
@@ -40,6 +43,7 @@ const values = flags(import.meta.url, {
   'fault-minutes': { type: 'string', default: String(USUAL_LENGTH.faultMinutes) },
   faults: { type: 'string', default: '1' },
   'apart-seconds': { type: 'string', default: '0' },
+  'gap-seconds': { type: 'string', default: '0' },
   'growing-minutes': { type: 'string', default: '0' },
   'on-seconds': { type: 'string', default: '0' },
   'off-seconds': { type: 'string', default: '0' },
@@ -82,6 +86,7 @@ const lengths = {
   afterMinutes: Number(values['after-minutes']),
   slower: Number(values.slower),
   apartSeconds: Number(values['apart-seconds']),
+  gapSeconds: Number(values['gap-seconds']),
   growingMinutes: Number(values['growing-minutes']),
   onSeconds: Number(values['on-seconds']),
   offSeconds: Number(values['off-seconds']),
@@ -114,7 +119,10 @@ if (length.onSeconds > 0 !== length.offSeconds > 0)
   throw new RcaError('RCA_BAD_INPUT', '--on-seconds and --off-seconds: expected both, or neither');
 if (!['1', '2'].includes(values.faults))
   throw new RcaError('RCA_BAD_INPUT', `--faults: expected 1 or 2, found ${values.faults}`);
+if (length.gapSeconds > 0 && (values.faults !== '2' || length.apartSeconds > 0))
+  throw new RcaError('RCA_BAD_INPUT', '--gap-seconds: goes with --faults 2, and without --apart-seconds');
 const pairs = new PairScores();
+const turns = new TurnScores();
 const beginsMs = faultMs(length);
 const endsMs = overMs(length);
 /** Of incidents that the fault opened: seconds until they were resolved after it was over, or that they are not. */
@@ -133,7 +141,8 @@ for (let k = 0; k < systems; k++) {
   if (process.stderr.isTTY) process.stderr.write(`\r${k + 1}/${systems}   `);
 }
 if (process.stderr.isTTY) process.stderr.write('\n');
-if (values.faults === '2') pairs.print();
+if (length.gapSeconds > 0) turns.print();
+else if (values.faults === '2') pairs.print();
 else {
   print();
   printReliability();
@@ -147,7 +156,10 @@ function rotated(kinds: readonly FaultKind[], by: number): FaultKind[] {
 function score(k: number, simulated: Simulated): void {
   if (simulated.faults.length === 1) scoreOne(k, simulated);
   else {
-    const missed = pairs.add(simulated, beginsMs);
+    const missed =
+      length.gapSeconds > 0
+        ? turns.add(simulated, [beginsMs, secondMs(length)], endsMs)
+        : pairs.add(simulated, beginsMs);
     if (values.misses && missed !== undefined) sayMissed(k, simulated, missed);
   }
 }

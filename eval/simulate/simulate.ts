@@ -28,6 +28,8 @@ export interface Length {
   readonly afterMinutes?: number;
   /** Of two faults: from the beginning of the first, which goes on, to that of the second. */
   readonly apartSeconds?: number;
+  /** Of two faults: from the end of the first, which lasts as long as the second, to the beginning of the second. */
+  readonly gapSeconds?: number;
   /** Minutes in which a fault grows evenly from nothing before the minutes that it is all there; 0: sudden. */
   readonly growingMinutes?: number;
   /** It is there for so long, then gone for so long, again and again; both 0: it stays. */
@@ -51,10 +53,19 @@ export function faultMs({ healthyMinutes }: Length): number {
   return START_MS + healthyMinutes * MINUTE_WINDOWS * WINDOW_MS;
 }
 
+/** When the second fault begins. */
+export function secondMs(length: Length): number {
+  const { apartSeconds = 0, gapSeconds = 0 } = length;
+  return faultMs(length) + apartSeconds * 1_000 + (gapSeconds === 0 ? 0 : lastingMs(length) + gapSeconds * 1_000);
+}
+
 /** When the last fault is over. */
 export function overMs(length: Length): number {
-  const { faultMinutes, growingMinutes = 0, apartSeconds = 0 } = length;
-  return faultMs(length) + (growingMinutes + faultMinutes) * MINUTE_WINDOWS * WINDOW_MS + apartSeconds * 1_000;
+  return secondMs(length) + lastingMs(length);
+}
+
+function lastingMs({ faultMinutes, growingMinutes = 0 }: Length): number {
+  return (growingMinutes + faultMinutes) * MINUTE_WINDOWS * WINDOW_MS;
 }
 
 /** How much of a fault is there, 0 to 1, so many windows after it began. */
@@ -135,16 +146,18 @@ export async function simulate(
   const pipeline = createPipeline({ rules, configHash: 'simulate', ingest: { latenessMs: 15_000, ...kept } });
   const reports: Report[] = [];
   const healthy = length.healthyMinutes * MINUTE_WINDOWS;
-  const both = healthy + Math.round(((length.apartSeconds ?? 0) * 1000) / WINDOW_MS);
-  const over = both + ((length.growingMinutes ?? 0) + length.faultMinutes) * MINUTE_WINDOWS;
+  const windowAt = (ms: number): number => Math.round((ms - START_MS) / WINDOW_MS);
+  const begins = [healthy, windowAt(secondMs(length))];
+  const over = windowAt(overMs(length));
+  const firstOver = length.gapSeconds ? healthy + windowAt(START_MS + lastingMs(length)) : over;
   const end = over + (length.afterMinutes ?? 0) * MINUTE_WINDOWS;
   const sky = new Sky(length.weather ?? 'calm', system, faults, createRandom(seed + SKY_SEED));
   for (let w = 0; w < end; w++) {
     const startMs = START_MS + w * WINDOW_MS;
     if (w === over) system.open?.clear();
     const active = faults.flatMap((fault, i) => {
-      const severity =
-        w < (i === 0 ? healthy : both) || w >= over ? 0 : severityAfter(w - (i === 0 ? healthy : both), length);
+      const from = begins[i]!;
+      const severity = w < from || w >= (i === 0 ? firstOver : over) ? 0 : severityAfter(w - from, length);
       const part = releasedBy(fault, w - healthy);
       return severity === 0 ? [] : severity === 1 ? [part] : [partOf(part, severity)];
     });

@@ -1,5 +1,6 @@
 /** Facts of the network: TCP counters and calls over the suspect's edges. */
 import type { CallLeaf, CallSums, Comparison, MetricPair } from '../model/comparison.ts';
+import { HAD_ALREADY } from '../model/drop-reasons.ts';
 import { compareNames } from '../model/entity.ts';
 import { isGivenUp } from '../model/error-types.ts';
 import { ACTIVE } from '../model/records.ts';
@@ -87,9 +88,6 @@ function dropFacts(
   setFact(sheet, 'edge.drop_ratio', over(all.current, segments.current), all.onsetMs);
   setFact(sheet, 'edge.top_drop_reason', top);
 }
-
-/** What the kernel calls a segment whose data it has already: what was sent again had not been lost. */
-const HAD_ALREADY = 'TCP_OLD_DATA';
 
 /** Duplicates that receivers threw away, of the rise of retransmits. A kernel without drop reasons shows none. */
 function spuriousFact(

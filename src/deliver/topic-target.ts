@@ -44,6 +44,7 @@ function incidentLine(report: Report): unknown {
     state: report.state,
     startMs: report.startMs,
     openedMs: report.openedMs,
+    ...(report.recurredMs === undefined ? {} : { recurredMs: report.recurredMs }),
     resolvedMs: report.resolvedMs,
     endedMs: report.endedMs,
     reportId: report.id,

@@ -3,12 +3,16 @@
  * share it? Then the end is the culprit, not the link.
  */
 import type { Comparison, MetricPair, TcpEdge } from '../model/comparison.ts';
+import { HAD_ALREADY } from '../model/drop-reasons.ts';
 import type { Observation } from '../model/walk.ts';
 import type { CallEdge, System } from './system.ts';
 
 export interface EdgeEvidence {
   readonly retransmitRatioBefore: number;
   readonly retransmitRatioNow: number;
+  /** Whether more is sent again; and more of what had not arrived yet: the rest came late, that is all. */
+  readonly isSentAgain: boolean;
+  readonly isLossy: boolean;
   /** Failed connects per second now above the baseline, by reason. */
   readonly refusedPerS: number;
   readonly timedOutPerS: number;
@@ -21,13 +25,16 @@ export interface EdgeEvidence {
 }
 
 /** Retransmits of a healthy link on a LAN stay below this. */
-export const LOSSY_RATIO = 0.005;
+const LOSSY_RATIO = 0.005;
+/** Of the time that is waited, a round trip that takes more of it is the reason. */
+export const ON_THE_WAY = 0.2;
 
 export function edgeEvidence(comparison: Comparison, from: string, to: string): EdgeEvidence {
   const rows = comparison.tcp.filter((row) => row.caller === from && row.callee === to);
   const seconds = comparison.windowMs / 1000;
   const segments = total(rows, (metric) => metric === 'segmentsOut');
   const retransmits = total(rows, (metric) => metric === 'retransmits');
+  const hadAlready = total(rows, (metric) => metric === `drops.${HAD_ALREADY}`);
   const drops = total(rows, (metric) => metric.startsWith('drops.') && !metric.endsWith('NO_SOCKET'));
   const refused = total(
     rows.filter((row) => row.side === 'client'),
@@ -42,12 +49,16 @@ export function edgeEvidence(comparison: Comparison, from: string, to: string): 
   const rttRiseUs = rttSum.current / rttCount.current - rttSum.baseline / rttCount.baseline;
   const before = segments.baseline > 0 ? retransmits.baseline / segments.baseline : Number.NaN;
   const now = segments.current > 0 ? retransmits.current / segments.current : Number.NaN;
+  // Where nothing is sent any more nothing is sent again.
+  const lostRatio = (when: 'baseline' | 'current'): number =>
+    segments[when] > 0 ? Math.max(0, retransmits[when] - hadAlready[when]) / segments[when] : 0;
+  const isSentAgain = now - (Number.isNaN(before) ? 0 : before) > LOSSY_RATIO;
   const refusedPerS = Math.max(0, refused.current - refused.baseline) / seconds;
   const timedOutPerS = Math.max(0, timedOut.current - timedOut.baseline) / seconds;
   const dropsPerS = Math.max(0, drops.current - drops.baseline) / seconds;
   const way = `${from} → ${to}`;
   const observations: Observation[] = [];
-  if (now - (Number.isNaN(before) ? 0 : before) > LOSSY_RATIO) {
+  if (isSentAgain) {
     observations.push({
       text: `${way}: ${percent(now)} of the segments were sent again (before: ${percent(before)})`,
       metric: 'retransmit_ratio',
@@ -86,6 +97,8 @@ export function edgeEvidence(comparison: Comparison, from: string, to: string): 
   return {
     retransmitRatioBefore: before,
     retransmitRatioNow: now,
+    isSentAgain,
+    isLossy: lostRatio('current') - lostRatio('baseline') > LOSSY_RATIO,
     refusedPerS,
     timedOutPerS,
     dropsPerS,

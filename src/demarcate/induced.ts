@@ -8,7 +8,7 @@ import type { CallLeaf, Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
 import { addShares } from '../model/ledger-shares.ts';
 import type { Suspect } from '../model/walk.ts';
-import { edgeEvidence, LOSSY_RATIO } from './edge-check.ts';
+import { edgeEvidence, ON_THE_WAY } from './edge-check.ts';
 import { calledOf } from './suspects.ts';
 import type { CallEdge, System } from './system.ts';
 import { meanUs } from './system.ts';
@@ -68,15 +68,17 @@ export function moveInducedWaiting(system: System, comparison: Comparison, suspe
 
 /**
  * Whether what is spent on the way is spent in the callee's queue: it holds its calls several times longer itself, and no
- * counter of the network has anything to tell.
+ * counter of the network has anything to tell. What is sent again though it had arrived came late at one of the ends; or on a
+ * way that is full, where round trips tell.
  */
 function isQueue(system: System, comparison: Comparison, { from = '', to = '' }: Entity): boolean {
   const edge = system.edge(from, to);
   if (edge?.server === undefined || !isSlower(edge)) return false;
   const evidence = edgeEvidence(comparison, from, to);
-  const { retransmitRatioBefore, retransmitRatioNow, timedOutPerS, refusedPerS } = evidence;
-  const isLossy = retransmitRatioNow - (Number.isNaN(retransmitRatioBefore) ? 0 : retransmitRatioBefore) > LOSSY_RATIO;
-  return !isLossy && timedOutPerS + refusedPerS < FAILING_PER_S;
+  const { isSentAgain, isLossy, rttRiseUs, timedOutPerS, refusedPerS } = evidence;
+  const wait = (when: 'baseline' | 'current'): number => meanUs(edge.client?.[when]) - meanUs(edge.server?.[when]);
+  const isFar = isSentAgain && !(rttRiseUs <= ON_THE_WAY * (wait('current') - wait('baseline')));
+  return !isLossy && !isFar && timedOutPerS + refusedPerS < FAILING_PER_S;
 }
 
 /** Whether a service is itself what another suspect is, or waits for it, however far below: every call on the way got as slow. */

@@ -6,10 +6,10 @@ import type { Symptom } from '../model/incident.ts';
 import { ACTIVE } from '../model/records.ts';
 import type { Ledger, LedgerEntry, Observation, Suspect } from '../model/walk.ts';
 import type { EdgeEvidence } from './edge-check.ts';
-import { edgeEvidence, LOSSY_RATIO, sharedByAllCallees, sharedByAllCallers } from './edge-check.ts';
+import { edgeEvidence, ON_THE_WAY, sharedByAllCallees, sharedByAllCallers } from './edge-check.ts';
 import { lost, received } from './error-ledger.ts';
 import { pathTo } from './path.ts';
-import type { CallEdge, System } from './system.ts';
+import type { CallEdge, SideFlows, System } from './system.ts';
 import { meanUs } from './system.ts';
 import type { InstanceMeasure } from './vertical.ts';
 import {
@@ -30,14 +30,13 @@ const MOST_OF_IT = 0.5;
 const MIN_SIGNIFICANCE = 1;
 /** Errors below this share of the calls are nobody's suffering. */
 const MIN_ERROR_SHARE = 0.01;
-/** Of an edge's calls so many are given up; of these so many were never read, or of those in flight fewer than that are. */
+/** Of an edge's calls so many are given up, or of what they take longer so much; so many of these were never read, or of those in flight fewer than that are. */
 const GIVEN_UP = 0.05;
+const GIVEN_UP_TIME = 0.5;
 const UNREAD = 0.8;
 const READ = 0.2;
 /** Calls given up further down, for each that is held. */
 const HOLDS_UP = 0.5;
-/** Of the time that is waited, a round trip that takes more of it is the reason. */
-const ON_THE_WAY = 0.2;
 /** A change of traffic below this share of it is its daily wobble and nobody's cause. */
 const MIN_TRAFFIC_CHANGE = 0.2;
 
@@ -246,16 +245,22 @@ function isLate(system: System, comparison: Comparison, name: string): boolean {
 function isUnread(system: System, edge: CallEdge, evidence: EdgeEvidence): boolean {
   const { client, server, givenUp, waiting, held } = edge;
   if (client === undefined || server === undefined || givenUp === undefined) return false;
-  const { retransmitRatioBefore: before, retransmitRatioNow: now, timedOutPerS, rttRiseUs } = evidence;
-  // Where nothing is sent any more nothing is sent again.
-  const again = Number.isNaN(now) && before >= 0 ? 0 : now;
-  const isClean = again - (Number.isNaN(before) ? 0 : before) <= LOSSY_RATIO && timedOutPerS === 0;
+  const { retransmitRatioBefore: before, retransmitRatioNow: now, isLossy, timedOutPerS, rttRiseUs } = evidence;
+  const isSeen = before >= 0 || now >= 0;
+  const isClean = isSeen && !isLossy && timedOutPerS === 0;
   const isFar = rttRiseUs > ON_THE_WAY * (meanUs(givenUp.current) - meanUs(client.baseline));
-  if (!isClean || isFar || givenUp.current.count < GIVEN_UP * client.current.count) return false;
+  if (!isClean || isFar || !isMuch(givenUp, client)) return false;
   if (waitsItself(system, edge)) return false;
   // Who goes on after all reads them then, though nobody waits any more: those that waited at the end of a window were not read.
   if (waiting !== undefined) return (held?.current.count ?? 0) < READ * waiting.current.count;
   return client.current.count - server.current.count > UNREAD * givenUp.current.count;
+}
+
+/** A few calls that hang for long are what many wait on average. */
+function isMuch(givenUp: SideFlows, client: SideFlows): boolean {
+  const { count, durationUs } = client.current;
+  const longerUs = durationUs - count * meanUs(client.baseline);
+  return givenUp.current.count >= GIVEN_UP * count || givenUp.current.durationUs >= GIVEN_UP_TIME * longerUs;
 }
 
 /** The one of several instances that nearly all calls in flight wait for: as callers get stuck with it, its siblings get none. */

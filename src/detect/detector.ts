@@ -3,7 +3,6 @@ import type { Entity } from '../model/entity.ts';
 import { compareNames } from '../model/entity.ts';
 import { RcaError } from '../model/errors.ts';
 import type { Anomaly, Incident, IncidentEvent } from '../model/incident.ts';
-import { grownSinceMs } from '../model/onset.ts';
 import type { ClosedWindow } from '../model/window.ts';
 import type { CallSeriesState, Past } from './call-series.ts';
 import { CallSeries } from './call-series.ts';
@@ -95,14 +94,7 @@ class WindowDetector implements Detector {
   }
 
   unhealthySpans(environment: string, incidentId?: string): readonly { fromMs: number; toMs: number }[] {
-    return this.#some(environment)
-      .flatMap((found) => found.incidents.list())
-      .filter((incident) => incident.id !== incidentId)
-      .map(({ startMs, resolvedMs, anomalies }) => ({
-        // While it grew it was next to healthy for others.
-        fromMs: Math.max(startMs, grownSinceMs(anomalies) ?? startMs),
-        toMs: resolvedMs ?? Number.POSITIVE_INFINITY,
-      }));
+    return this.#some(environment).flatMap((found) => found.incidents.spans(incidentId));
   }
 
   snapshot(): Uint8Array {

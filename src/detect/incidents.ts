@@ -1,7 +1,8 @@
 /** The life of incidents: opened by symptoms users feel, joined by everything connected, resolved when quiet. */
 import { createHash } from 'node:crypto';
 import { compareNames, entityKey } from '../model/entity.ts';
-import type { Anomaly, Incident, IncidentEvent, IncidentEventKind } from '../model/incident.ts';
+import type { Anomaly, Bout, Incident, IncidentEvent, IncidentEventKind } from '../model/incident.ts';
+import { grownSinceMs } from '../model/onset.ts';
 import type { DetectConfig } from './config.ts';
 import type { CallGraph } from './connect.ts';
 import { BLOCK_WINDOWS } from './drift-pool.ts';
@@ -12,16 +13,25 @@ export interface Active {
   readonly opens: boolean;
 }
 
+interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 interface Case {
   id: string;
   state: 'open' | 'resolved';
   startMs: number;
   openedMs: number;
+  /** The last bout, if it was resolved and came back. */
+  again?: Bout;
+  /** Bouts before, up to when each was resolved. */
+  over: readonly Span[];
   updatedMs: number;
   resolvedMs: number | null;
   /** Windows without a symptom. */
   quiet: number;
-  /** Anomalies that are or were part of it, in their last state. */
+  /** Anomalies that are or were part of it since it was opened last, in their last state. */
   readonly members: Map<string, Active>;
 }
 
@@ -107,10 +117,8 @@ export class Incidents {
         events.set(this.#open(entries, symptoms, atMs, windowMs), 'opened');
         continue;
       }
-      flapping.state = 'open';
-      flapping.resolvedMs = null;
-      flapping.quiet = 0;
-      this.#join(flapping, entries, atMs, windowMs, events);
+      this.#reopen(flapping, entries, symptoms, atMs);
+      events.set(flapping, 'updated');
     }
   }
 
@@ -124,6 +132,7 @@ export class Incidents {
       state: 'open',
       startMs: first.onsetMs,
       openedMs: atMs,
+      over: [],
       updatedMs: atMs,
       resolvedMs: null,
       quiet: 0,
@@ -131,6 +140,18 @@ export class Incidents {
     };
     this.#cases.push(opened);
     return opened;
+  }
+
+  /** What it was before has a report; who is in trouble now, and why, is looked at anew. */
+  #reopen(found: Case, entries: readonly Active[], symptoms: readonly Active[], atMs: number): void {
+    found.over = [...found.over, { fromMs: boutOf(found).startMs, toMs: found.resolvedMs! }].slice(-REMEMBERED);
+    found.again = { startMs: Math.min(...symptoms.map(({ anomaly }) => anomaly.onsetMs)), openedMs: atMs };
+    found.state = 'open';
+    found.updatedMs = atMs;
+    found.resolvedMs = null;
+    found.quiet = 0;
+    found.members.clear();
+    for (const entry of entries) found.members.set(keyOf(entry.anomaly), entry);
   }
 
   #join(
@@ -146,7 +167,10 @@ export class Incidents {
       const { onsetMs, grownMs } = entry.anomaly;
       // When growth began is known to a block: nearer than that it came with the rest.
       const resolutionMs = grownMs === undefined ? 0 : BLOCK_WINDOWS * windowMs;
-      if (entry.opens && onsetMs < owner.startMs - resolutionMs) owner.startMs = onsetMs;
+      const { startMs, openedMs } = boutOf(owner);
+      if (!entry.opens || onsetMs >= startMs - resolutionMs) continue;
+      if (owner.again === undefined) owner.startMs = onsetMs;
+      else owner.again = { startMs: onsetMs, openedMs };
     }
     owner.updatedMs = atMs;
     if (!events.has(owner)) events.set(owner, 'updated');
@@ -161,7 +185,7 @@ export class Incidents {
     events: Map<Case, IncidentEventKind>,
   ): void {
     for (const other of younger) {
-      if (atMs - other.openedMs > Math.max(MERGE_WINDOWS * windowMs, growthMs(other))) continue;
+      if (atMs - boutOf(other).openedMs > Math.max(MERGE_WINDOWS * windowMs, growthMs(other))) continue;
       for (const [key, member] of other.members) if (!oldest.members.has(key)) oldest.members.set(key, member);
       other.members.clear();
       this.#resolve(other, atMs, events);
@@ -189,13 +213,14 @@ export class Incidents {
         b.anomaly.score - a.anomaly.score ||
         compareNames(keyOf(a.anomaly), keyOf(b.anomaly)),
     );
-    const lastSymptomMs = lastSymptom(members, found.startMs);
+    const lastSymptomMs = lastSymptom(members, boutOf(found).startMs);
     return {
       id: found.id,
       environment: this.#environment,
       state: found.state,
       startMs: found.startMs,
       openedMs: found.openedMs,
+      ...(found.again === undefined ? {} : { again: found.again }),
       updatedMs: found.updatedMs,
       lastSymptomMs,
       ...(found.resolvedMs === null ? {} : { resolvedMs: found.resolvedMs }),
@@ -209,6 +234,22 @@ export class Incidents {
     return this.#cases.map((found) => this.#incident(found));
   }
 
+  /**
+   * Spans of trouble. While it grew it was next to healthy for others.
+   * @param exceptId  of this one without the bout that is looked at
+   */
+  spans(exceptId?: string): Span[] {
+    return this.#cases.flatMap((found) => {
+      if (found.id === exceptId) return found.over;
+      const { startMs } = boutOf(found);
+      const grownMs = grownSinceMs([...found.members.values()].map(({ anomaly }) => anomaly)) ?? startMs;
+      return [
+        ...found.over,
+        { fromMs: Math.max(startMs, grownMs), toMs: found.resolvedMs ?? Number.POSITIVE_INFINITY },
+      ];
+    });
+  }
+
   save(): IncidentsState {
     return { cases: this.#cases.map((found) => ({ ...found, members: [...found.members] })) };
   }
@@ -216,6 +257,10 @@ export class Incidents {
   restore(state: IncidentsState): void {
     this.#cases = state.cases.map((found) => ({ ...found, members: new Map(found.members) }));
   }
+}
+
+function boutOf(found: Case): Bout {
+  return found.again ?? found;
 }
 
 /** How long it took to grow: what connects it with others takes as long. 0: it came at once. */

@@ -3,7 +3,7 @@ import { demarcate, demarcateLater, ENOUGH_WINDOWS, laterStepsMs, laterTroubleMs
 import type { CompareOptions, Ingest } from '../ingest/index.ts';
 import type { Comparison } from '../model/comparison.ts';
 import type { Incident } from '../model/incident.ts';
-import { FELT_SYMPTOMS } from '../model/incident.ts';
+import { FELT_SYMPTOMS, lastBout } from '../model/incident.ts';
 import { allThereMs } from '../model/onset.ts';
 import type { Walk } from '../model/walk.ts';
 
@@ -32,15 +32,17 @@ export interface Later {
 
 /**
  * @param nowMs    last window that belongs to the incident
- * @param exclude  spans of other incidents: not healthy
+ * @param exclude  spans of other incidents, and of this one before it came back: not healthy
  * Cost: that of one comparison, O(retained rows), and of two more for each later beginning.
  */
 export function evidenceOf(
   ingest: Ingest,
-  { environment, startMs, anomalies }: Incident,
+  incident: Incident,
   nowMs: number,
   exclude: NonNullable<CompareOptions['exclude']>,
 ): Evidence {
+  const { environment, anomalies } = incident;
+  const { startMs } = lastBout(incident);
   const currentFromMs = allThereMs(anomalies, nowMs - ENOUGH_MS);
   const troubledMs = firstTroubleMs(anomalies, startMs);
   const whole = ingest.compare(environment, startMs, nowMs, {

@@ -1,6 +1,7 @@
 /** When an incident is analysed again, and when what came out is worth a new revision. */
 import { ENOUGH_WINDOWS } from '../demarcate/index.ts';
 import type { Incident } from '../model/incident.ts';
+import { lastBout } from '../model/incident.ts';
 import type { RankedCause, Report } from '../model/report.ts';
 import type { ClosedWindow } from '../model/window.ts';
 import { causeKey, toldCauses } from '../report/index.ts';
@@ -17,7 +18,7 @@ const CONFIDENCE_STEP = 0.15;
 /** True when an open incident should be analysed at the close of this window. */
 export function isDue(incident: Incident, window: ClosedWindow): boolean {
   if (incident.state !== 'open' || incident.environment !== window.environment) return false;
-  const age = Math.round((window.startMs - incident.openedMs) / window.windowMs);
+  const age = Math.round((window.startMs - lastBout(incident).openedMs) / window.windowMs);
   return age >= 0 && (age <= EAGER_WINDOWS || age % CALM_EVERY === 0 || hasRipened(incident, window));
 }
 
@@ -27,9 +28,10 @@ export function isForgotten({ resolvedMs }: Incident, window: ClosedWindow, reop
 }
 
 /** Something that began later has lasted long enough just now to be walked by itself. */
-function hasRipened({ startMs, anomalies }: Incident, window: ClosedWindow): boolean {
+function hasRipened(incident: Incident, window: ClosedWindow): boolean {
+  const { startMs } = lastBout(incident);
   const enoughMs = ENOUGH_WINDOWS * window.windowMs;
-  return anomalies.some(
+  return incident.anomalies.some(
     ({ onsetMs, symptom }) =>
       (symptom === 'latency_rise' || symptom === 'error_rise') &&
       onsetMs >= startMs + enoughMs &&
@@ -47,7 +49,7 @@ export function lastAbnormalMs(incident: Incident, window: ClosedWindow): number
 
 /** A report within the first windows may still change as evidence arrives. */
 export function isProvisional(incident: Incident, window: ClosedWindow): boolean {
-  return incident.state === 'open' && window.startMs - incident.openedMs < EAGER_WINDOWS * window.windowMs;
+  return incident.state === 'open' && window.startMs - lastBout(incident).openedMs < EAGER_WINDOWS * window.windowMs;
 }
 
 /**

@@ -59,21 +59,32 @@ export interface Anomaly {
 
 export type IncidentState = 'open' | 'resolved';
 
-export interface Incident {
+/** From its onset until it is resolved. */
+export interface Bout {
+  /** Onset of its earliest symptom. */
+  readonly startMs: number;
+  /** Window (start) in which it was opened. */
+  readonly openedMs: number;
+}
+
+export interface Incident extends Bout {
   /** Stable: derived from environment, first symptom's entity and its onset. */
   readonly id: string;
   readonly environment: string;
   readonly state: IncidentState;
-  /** Onset of the earliest symptom. */
-  readonly startMs: number;
-  /** Window (start) in which it was opened. */
-  readonly openedMs: number;
+  /** It was resolved and came back: its last bout, which all that follows is of. Absent: it did not. */
+  readonly again?: Bout;
   readonly updatedMs: number;
   /** Start of the last window in which something users feel was abnormal; evidence may linger after it. */
   readonly lastSymptomMs: number;
   readonly resolvedMs?: number;
   /** Service-level symptoms first, then by score. Of a resolved one without what began after its last symptom. */
   readonly anomalies: readonly Anomaly[];
+}
+
+/** The trouble there is now, or was last: what came before in the same incident may have had another cause. */
+export function lastBout(incident: Incident): Bout {
+  return incident.again ?? incident;
 }
 
 export type IncidentEventKind = 'opened' | 'updated' | 'resolved';

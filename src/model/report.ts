@@ -114,6 +114,8 @@ export interface Report {
   readonly state: IncidentState;
   readonly startMs: number;
   readonly openedMs: number;
+  /** It was over and came back then: what follows is about that. Absent: it did not. */
+  readonly recurredMs?: number;
   readonly reportedMs: number;
   /** Window in which the incident was found to be over, after a while without trouble; null: it goes on. */
   readonly resolvedMs: number | null;

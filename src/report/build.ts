@@ -5,6 +5,7 @@ import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey } from '../model/entity.ts';
 import { formatClock } from '../model/format.ts';
 import type { Incident } from '../model/incident.ts';
+import { lastBout } from '../model/incident.ts';
 import type { KeyMetric, RankedCause, Report, ReportLedger, ReportLedgerEntry } from '../model/report.ts';
 import type { Ledger, Walk } from '../model/walk.ts';
 import type { ComparedLedger } from './accounts.ts';
@@ -31,10 +32,11 @@ export function buildReport(input: ReportInput): Report {
   const walk = withoutNoise(input.walk);
   const incident = withRates(input.incident, comparison.windowMs);
   const evidenceOf = ({ sinceMs }: RankedCause): Comparison => comparedSince(comparison, input.steps ?? [], sinceMs);
-  const found = allCauses(walk, verdicts, input.furtherVerdicts ?? [], incident.startMs).map((cause) =>
+  const found = allCauses(walk, verdicts, input.furtherVerdicts ?? [], lastBout(incident).startMs).map((cause) =>
     withChanges(cause, evidenceOf(cause)),
   );
-  const causes = keepShown(found, previous);
+  const recurredMs = incident.again?.startMs;
+  const causes = keepShown(found, previous?.recurredMs === recurredMs ? previous : undefined);
   const [first] = causes;
   const affected = affectedOf(incident);
   const what = phenomenon(incident, walk, affected, causes);
@@ -57,6 +59,7 @@ export function buildReport(input: ReportInput): Report {
     state: incident.state,
     startMs: incident.startMs,
     openedMs: incident.openedMs,
+    ...(recurredMs === undefined ? {} : { recurredMs }),
     reportedMs: input.reportedMs,
     resolvedMs,
     endedMs,

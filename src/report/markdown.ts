@@ -45,13 +45,15 @@ function heading(report: Report): string {
   const names = told.map(causeName);
   const what = names.length === 0 ? 'no cause found' : [...new Set(names)].join(' and ');
   // A report stored by an earlier version has none.
-  const { endedMs = null } = report;
-  const lasted = endedMs === null ? '' : `, lasted ${formatSeconds((endedMs - report.startMs) / 1000)}`;
+  const { endedMs = null, recurredMs } = report;
+  const sinceMs = recurredMs ?? report.startMs;
+  const first = recurredMs === undefined ? '' : ` again, first at ${formatClock(report.startMs)}`;
+  const lasted = endedMs === null ? '' : `, lasted ${formatSeconds((endedMs - sinceMs) / 1000)}`;
   const state = `${report.state}${lasted}${report.provisional ? ', provisional: evidence is still coming in' : ''}`;
   const lines = [
     `# ${escapeCell(what)}`,
     '',
-    `**Environment** ${escapeCell(report.environment)} · **state** ${state} · **since** ${formatTime(report.startMs)} · **reported** after ${formatSeconds((report.reportedMs - report.startMs) / 1000)}`,
+    `**Environment** ${escapeCell(report.environment)} · **state** ${state} · **since** ${formatTime(sinceMs)}${first} · **reported** after ${formatSeconds((report.reportedMs - sinceMs) / 1000)}`,
   ];
   return lines.join('\n');
 }
@@ -69,7 +71,7 @@ function keyMetrics(report: Report): string {
     showMetric(baseline, unit),
     `${showMetric(current, unit)}${limit(limitAtMs, report.reportedMs)}`,
     showChange(baseline, current, unit),
-    onset(onsetMs, report.startMs),
+    onset(onsetMs, report.recurredMs ?? report.startMs),
   ]);
   const meaning = 'Before: its usual level. Now: the mean of its abnormal windows.';
   return `## Key metrics\n\n${meaning}\n\n${table(['entity', 'metric', 'before', 'now', 'change', 'onset'], rows)}`;
@@ -144,7 +146,7 @@ function causeSection(cause: RankedCause, report: Report): string {
 
 function since(cause: RankedCause, report: Report): string {
   if (cause.onsetMs === null) return '';
-  const seconds = (report.startMs - cause.onsetMs) / 1000;
+  const seconds = ((report.recurredMs ?? report.startMs) - cause.onsetMs) / 1000;
   if (seconds === 0) return ', since the onset';
   return `, since ${formatSeconds(Math.abs(seconds))} ${seconds > 0 ? 'before' : 'after'} the onset`;
 }

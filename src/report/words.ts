@@ -1,9 +1,9 @@
 /** The sentences of a report. */
 import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
-import { formatTime, listOf } from '../model/format.ts';
+import { formatClock, formatTime, listOf } from '../model/format.ts';
 import type { Anomaly, Incident, Symptom } from '../model/incident.ts';
-import { FELT_SYMPTOMS } from '../model/incident.ts';
+import { FELT_SYMPTOMS, lastBout } from '../model/incident.ts';
 import type { RankedCause, Report } from '../model/report.ts';
 import type { Ledger, LedgerKind, Walk } from '../model/walk.ts';
 import {
@@ -62,7 +62,7 @@ export function phenomenon(
   const more = affected.filter((e) => e.kind === 'service' && e.name !== at.name).map((e) => e.name);
   const reach = more.length === 0 ? '' : ` Also affected: ${listOf(more, 6)}.`;
   const grew = telling.length > 0 && telling.every(({ grownMs }) => grownMs !== undefined);
-  const since = `${grew ? 'little by little ' : ''}since ${formatTime(incident.startMs)}`;
+  const since = `${grew ? 'little by little ' : ''}since ${formatTime(lastBout(incident).startMs)}${incident.again === undefined ? '' : ` again (first at ${formatClock(incident.startMs)})`}`;
   return `${entityWords(at)}: ${what}, ${since}.${reach}`;
 }
 

@@ -177,21 +177,26 @@ describe('faults', () => {
     expect(events.at(-1)!.kind).toBe('resolved');
   });
 
-  it('opened again, its anomalies began when they first did', () => {
-    const flare = (from: number) => ({
-      callee: 'cart',
-      slower: 6,
-      fromMs: at(FAULT + from),
-      toMs: at(FAULT + from + 6),
-    });
-    const { events } = run({ windows: 90, effects: [flare(0), flare(18)] });
+  it('opened again, it has what came back and since when; what was before is no baseline', () => {
+    const flare = (callee: string, from: number) =>
+      [callee, 'gateway'].map((slow) => ({
+        callee: slow,
+        slower: 6,
+        fromMs: at(FAULT + from),
+        toMs: at(FAULT + from + 6),
+      }));
+    const { events, detector } = run({ windows: 90, effects: [...flare('cart', 0), ...flare('product', 18)] });
+    expect(new Set(events.map(({ incident }) => incident.id)).size).toBe(1);
     expect(events.map(({ kind }) => kind).filter((kind) => kind === 'resolved')).toHaveLength(2);
     const { incident } = events.at(-1)!;
-    const cart = incident.anomalies.filter(
-      ({ entity, metric }) => entity.name === 'cart' && metric === 'duration_mean_us',
-    );
-    expect(cart.map(({ onsetMs }) => onsetMs)).toEqual([at(FAULT)]);
-    expect(cart[0]!.lastMs).toBeGreaterThan(at(FAULT + 18));
+    expect(incident.startMs).toBe(at(FAULT));
+    expect(incident.again?.startMs).toBe(at(FAULT + 18));
+    expect(Math.min(...incident.anomalies.map(({ onsetMs }) => onsetMs))).toBe(at(FAULT + 18));
+    expect(incident.anomalies.map(({ entity }) => entity.name)).not.toContain('cart');
+    const [before, ...more] = detector.unhealthySpans(incident.environment, incident.id);
+    expect(before).toEqual({ fromMs: at(FAULT), toMs: events.find(({ kind }) => kind === 'resolved')!.atMs });
+    expect(more).toEqual([]);
+    expect(detector.unhealthySpans(incident.environment)).toHaveLength(2);
   });
 
   it('ends with its last symptom: what begins after it, before it is resolved, is no part of it', () => {
