@@ -291,7 +291,8 @@ function blamed(winner: Fired, scope: Scope, sheet: FactSheet): Entity | undefin
     const proof = winner.evidence.filter(
       ({ fact, result }) => fact.startsWith(`${rule.blames}.`) && result === 'present',
     );
-    const witnesses = proof.flatMap(({ fact }) => sheet.get(fact)?.witness ?? []);
+    const shown = proof.flatMap(({ fact }) => sheet.get(fact) ?? []).filter((detail) => detail.witness !== null);
+    const witnesses = shown.flatMap(({ witness }) => witness ?? []);
     if (rule.blames === 'machine') {
       // The witness of a fact of a machine may be what runs there: a neighbour is not the machine.
       const found = witnesses.map((name) => machineOf(scope, name)).find((name) => name !== undefined);
@@ -303,7 +304,9 @@ function blamed(winner: Fired, scope: Scope, sheet: FactSheet): Entity | undefin
       comparison.topology.partOf.filter(([, name]) => name === scope.service).map(([name]) => name),
     );
     if (witness === null || siblings.size <= 1) return callee;
-    return instance(witness);
+    // What most of them show is the service's: a quota, a limit, a version that all have.
+    const alike = shown[0]?.alike ?? [];
+    return 1 + alike.length > siblings.size / 2 ? callee : instance(witness);
   }
   return undefined;
 }

@@ -9,6 +9,8 @@ export interface FactDetail {
   readonly onsetMs: number | null;
   /** The instance or machine whose value it is, when several were looked at. */
   readonly witness: string | null;
+  /** Others of those looked at that show half as much or more. */
+  readonly alike?: readonly string[];
 }
 
 export type FactSheet = Map<string, FactDetail>;
@@ -23,10 +25,11 @@ export function setFact(
   value: FactValue,
   onsetMs: number | null = null,
   witness: string | null = null,
+  alike: readonly string[] = [],
 ): void {
   if (factDefinition(name) === undefined) {
     throw new RcaError('RCA_INTERNAL', `fact ${name} is not in the catalogue: add it to fact-catalogue.ts`);
   }
   const clean = typeof value === 'number' && !Number.isFinite(value) ? null : value;
-  sheet.set(name, { value: clean, onsetMs, witness });
+  sheet.set(name, { value: clean, onsetMs, witness, ...(alike.length === 0 ? {} : { alike }) });
 }

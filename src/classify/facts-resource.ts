@@ -19,6 +19,8 @@ type Reader = (get: (metric: string) => Pair, resource: ResourceEntity) => Readi
 
 const reading = (value: number | null, onsetMs: number | null): Reading => ({ value, onsetMs });
 
+/** Who shows so much of what the worst one shows is as bad. */
+const ALIKE = 0.5;
 /** Below this a CPU ratio is noise: two thousandths of a core. */
 const CPU_FLOOR_CORES = 0.002;
 
@@ -184,15 +186,18 @@ function ratioOf(pair: Pair): Reading {
 
 /** The largest value over the entities; ties go to the first name. Unknown when none knows. */
 function worst(sheet: FactSheet, name: string, entities: readonly ResourceEntity[], read: Reader): void {
-  let best: { value: number; onsetMs: number | null; witness: string } | undefined;
+  const seen: { readonly value: number; readonly onsetMs: number | null; readonly witness: string }[] = [];
   for (const resource of [...entities].sort((a, b) => compareNames(a.entity, b.entity))) {
     const { value, onsetMs } = read((metric) => pairOf(find(resource.metrics, metric)), resource);
     const clean = value === null ? null : known(value);
-    if (clean !== null && (best === undefined || clean > best.value)) {
-      best = { value: clean, onsetMs, witness: resource.entity };
-    }
+    if (clean !== null) seen.push({ value: clean, onsetMs, witness: resource.entity });
   }
-  setFact(sheet, name, best?.value ?? null, best?.onsetMs ?? null, best?.witness ?? null);
+  const most = Math.max(...seen.map(({ value }) => value));
+  const best = seen.find(({ value }) => value === most);
+  const alike = seen
+    .filter((one) => one !== best && most > 0 && one.value >= ALIKE * most)
+    .map(({ witness }) => witness);
+  setFact(sheet, name, best?.value ?? null, best?.onsetMs ?? null, best?.witness ?? null, alike);
 }
 
 /** For facts whose smallest value is the worst: they were collected negated. */

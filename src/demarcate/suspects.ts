@@ -175,7 +175,7 @@ function narrowEdge(
     return end(comparison, edge.to, measure, silent, instances, [...observations, { text }]);
   }
   // Who computes reads the answers late: calls to everybody seem to take long, on that side alone.
-  if (sharedByAllCallees(system, edge, waits) && worked(system, comparison, edge.from)) {
+  if (sharedByAllCallees(system, edge, readsLate) && worked(system, comparison, edge.from)) {
     const text = `${edge.from} works more than before and sees all its callees answer late; they are as fast as ever`;
     return narrowService(comparison, edge.from, 'duration', [...observations, { text }]);
   }
@@ -238,7 +238,7 @@ function suffers(edge: CallEdge, asked: CallEdge, measure: InstanceMeasure): boo
 /** A process that computes comes late to everything that waits for it: what it calls seems as slow as it is to its callers. */
 function isLate(system: System, comparison: Comparison, name: string): boolean {
   const [out] = system.callees(name);
-  return out !== undefined && sharedByAllCallees(system, out, waits) && worked(system, comparison, name);
+  return out !== undefined && sharedByAllCallees(system, out, readsLate) && worked(system, comparison, name);
 }
 
 /** Calls are given up, the callee is seen not to have read them, and TCP brings them there in time. */
@@ -286,9 +286,17 @@ function waitsItself(system: System, { to, held }: CallEdge): boolean {
 
 /** The caller waits clearly longer than the callee takes. */
 function waits(edge: CallEdge): boolean {
-  if (edge.client === undefined || edge.server === undefined) return false;
-  const gap = (when: 'baseline' | 'current'): number => meanUs(edge.client?.[when]) - meanUs(edge.server?.[when]);
-  return gap('current') > 2 * gap('baseline') + 1_000;
+  return gapUs(edge, 'current') > 2 * gapUs(edge, 'baseline') + 1_000;
+}
+
+/** The same of who comes late to everything: to calls that are answered in no time it is not late by much. */
+function readsLate(edge: CallEdge): boolean {
+  return gapUs(edge, 'current') > 3 * gapUs(edge, 'baseline') + 200;
+}
+
+/** What the caller waits beyond what the callee takes; NaN: one of the two is unknown. */
+function gapUs({ client, server }: CallEdge, when: 'baseline' | 'current'): number {
+  return meanUs(client?.[when]) - meanUs(server?.[when]);
 }
 
 function instancesOf(comparison: Comparison, service: string): string[] {

@@ -247,6 +247,14 @@ describe('resources', () => {
     expect(v.excluded.find((e) => e.faultClass === 'slow_code')?.reason).toMatch(/^its CPU quota stops it/);
   });
 
+  it("a quota that stops most of the instances is the service's, not that of the first of them", async () => {
+    const resources = [45, 40, 0].map((periods, i) => resource('instance', `orders-${i}`, 'orders', cpu(periods)));
+    const v = await verdict({ calls: slow, resources }, suspect(service('orders'), 'self', 0.9));
+    expect(v.faultClass).toBe('cpu_throttling');
+    expect(v.blames).toBeUndefined();
+    expect(v.title).toBe('orders is throttled by its CPU quota');
+  });
+
   it('of several ways to support only those that do are told', async () => {
     const cut = cpu(45).map((m) => (m.metric === 'cpuLimitUs' ? pair('cpuLimitUs', 20_000_000, 10_000_000) : m));
     const v = await verdict(
