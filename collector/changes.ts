@@ -76,7 +76,10 @@ export class Changes {
     if (frame.kind === 'oom_kill') {
       this.#oomKilled.add(frame.pid);
       const victim = identity ?? this.#namer.process(frame.pid, frame.netns, frame.comm);
-      this.#change('oom_kill', frame.atMs, victim, { signal: 9, detail: { pid: String(frame.pid), comm: frame.comm } });
+      this.#change('oom_kill', frame.atMs, victim, {
+        signal: 9,
+        detail: { pid: String(frame.pid), ...(frame.comm === '' ? {} : { comm: frame.comm }) },
+      });
       return;
     }
     const wasOomKilled = this.#oomKilled.delete(frame.pid);

@@ -102,6 +102,7 @@ export class CollectorPipeline {
       hostName: this.name,
       procRoot,
       cgroupRoot: options.cgroupRoot ?? '/sys/fs/cgroup',
+      machineOf: (netns) => this.namer.machine(netns),
       identify: (pid) => this.#servicePids.get(pid) ?? this.namer.namedProcess(pid),
       onProcesses: (pids) => this.namer.retain(pids),
     });

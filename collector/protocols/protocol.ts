@@ -75,6 +75,9 @@ export interface Protocol {
   infer(bytes: Buffer, start: number, end: number): Flow | undefined;
   open(queue: MatchQueue): Session;
   isError(status: string): boolean;
-  /** True for requests that wait for something to happen, for ever if need be: they do not hang. None where it is missing. */
+  /**
+   * True for requests that wait for something to happen, for ever if need be: they do not hang, and are told as calls only
+   * when they are answered with an error. None where it is missing.
+   */
   waitsOn?(operation: string): boolean;
 }

@@ -11,6 +11,8 @@ const MAX_THREADS = 128;
 export interface ProcessCounters {
   readonly pid: number;
   readonly parentPid: number;
+  /** As the kernel has it, at most 15 characters; of threads of the kernel more. */
+  readonly command: string;
   /** Ticks since boot: tells a reused pid apart. */
   readonly startTicks: number;
   readonly cpuUsedUs: number;
@@ -38,6 +40,7 @@ export function processCounters(procRoot: string, pid: number): ProcessCounters 
   return {
     pid,
     parentPid: field(4),
+    command: stat.slice(stat.indexOf('(') + 1, close),
     startTicks: field(22),
     cpuUsedUs: (field(14) + field(15)) * TICK_US,
     majorFaults: field(12),

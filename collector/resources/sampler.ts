@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import type { ChangeRecord, ResourceRecord } from '../../src/model/records.ts';
 import type { Identity } from '../naming/namer.ts';
+import { Bystanders } from './bystanders.ts';
 import type { CgroupCounters } from './cgroup.ts';
 import { cgroupPaths, readCgroup } from './cgroup.ts';
 import { readText } from './files.ts';
@@ -20,6 +21,8 @@ export interface SamplerOptions {
   readonly cgroupRoot?: string;
   /** Who a process is, when it is part of a service; undefined for all others. */
   readonly identify: (pid: number) => Identity | undefined;
+  /** Name of the machine that a network namespace is; by default the host. */
+  readonly machineOf?: (netns: number) => string;
   /** Told at each sample: the processes that live. */
   readonly onProcesses?: (pids: ReadonlySet<number>) => void;
 }
@@ -67,10 +70,18 @@ export class ResourceSampler {
   #processes = new Map<number, Previous>();
   #cgroups = new Map<string, CgroupCounters>();
   readonly #counters = new Map<string, Counters>();
+  readonly #bystanders: Bystanders;
   #lastMs = Number.NaN;
 
   constructor(options: SamplerOptions) {
-    this.#options = { procRoot: '/proc', cgroupRoot: '/sys/fs/cgroup', onProcesses: () => {}, ...options };
+    this.#options = {
+      procRoot: '/proc',
+      cgroupRoot: '/sys/fs/cgroup',
+      onProcesses: () => {},
+      machineOf: () => options.hostName,
+      ...options,
+    };
+    this.#bystanders = new Bystanders(this.#options);
   }
 
   /**
@@ -88,6 +99,7 @@ export class ResourceSampler {
     for (const instance of instances.values())
       records.push(this.#instance(instance, elapsedMs, nowMs, cgroups, changes));
     this.#cgroups = cgroups;
+    records.push(...this.#bystanders.records(elapsedMs));
     records.push(...this.#machines(instances, records));
     return { resources: records, changes };
   }
@@ -100,9 +112,12 @@ export class ResourceSampler {
     this.#options.onProcesses(new Set(alive));
     for (const pid of alive) {
       const identity = identify(pid);
-      if (identity === undefined) continue;
       const process = processCounters(procRoot, pid);
       if (process === undefined) continue;
+      if (identity === undefined) {
+        this.#bystanders.add(process);
+        continue;
+      }
       const now = { process, details: processDetails(procRoot, pid) };
       seen.set(pid, now);
       let sum = instances.get(identity.instance);

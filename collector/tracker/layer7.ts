@@ -302,6 +302,8 @@ export class Layer7 implements MessageListener, MatchQueue {
     call.status = response.status;
     call.errorType = response.errorType;
     call.failed = response.errorType !== undefined || this.protocol.isError(response.status);
+    // How long it takes says when somebody had something for it, nothing of who answers.
+    if (!call.failed && this.protocol.waitsOn?.(request.operation) === true) return;
     const start = this.isServer && request.endMs <= response.startMs ? request.endMs : request.startMs;
     call.startMs = start;
     call.endMs = Math.max(start, response.endMs);
@@ -311,6 +313,8 @@ export class Layer7 implements MessageListener, MatchQueue {
   }
 
   #fail(request: PendingRequest, errorType: string, atMs: number): void {
+    // Who waits for work and goes home has lost nothing.
+    if (this.protocol.waitsOn?.(request.operation) === true) return;
     call.operation = request.operation;
     call.status = 'none';
     call.errorType = errorType;

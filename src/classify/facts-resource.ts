@@ -159,12 +159,27 @@ function neighbourFacts(scope: Scope, sheet: FactSheet, windowUs: number): void 
       (r.service === undefined || r.service !== scope.service) &&
       scope.machineNames.has(r.machine ?? on.get(r.entity) ?? ''),
   );
-  worst(sheet, 'machine.neighbour_cpu_rise_cores', others, (get) => rise(get('cpuUsedUs'), windowUs));
+  worst(sheet, 'machine.neighbour_cpu_rise_cores', others, (get, resource) => {
+    const used = get('cpuUsedUs');
+    const before = used.baseline ?? unaccounted(scope, resource.machine ?? on.get(resource.entity));
+    return reading(times(minus(used.current, before), 1 / windowUs), used.onsetMs);
+  });
   const neighbour = sheet.get('machine.neighbour_cpu_rise_cores')?.witness;
   const into = scope.comparison.calls.filter(
     ({ calleeInstance }) => calleeInstance !== undefined && calleeInstance === neighbour,
   );
   setFact(sheet, 'machine.neighbour_traffic_ratio', rateRatio(scope, bestSide(into, 'server')));
+}
+
+/** CPU of a machine that nothing known on it used before the incident: who was not told of then used no more than that. */
+function unaccounted({ comparison }: Scope, machine: string | undefined): number | null {
+  const cpuOf = (resource: ResourceEntity | undefined): number | null =>
+    pairOf(find(resource?.metrics ?? [], 'cpuUsedUs')).baseline;
+  const all = cpuOf(comparison.resources.find((r) => r.entityKind === 'machine' && r.entity === machine));
+  const theirs = comparison.resources
+    .filter((r) => r.entityKind === 'instance' && r.machine === machine)
+    .reduce((sum, instance) => sum + (cpuOf(instance) ?? 0), 0);
+  return all === null ? null : Math.max(0, all - theirs);
 }
 
 /** CPU quotas of an instance that were cut, as its collector told: to what share, and when. */

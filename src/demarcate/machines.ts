@@ -8,6 +8,7 @@ import { compareNames, machine as machineEntity } from '../model/entity.ts';
 import { addShares } from '../model/ledger-shares.ts';
 import type { LedgerShares, Suspect } from '../model/walk.ts';
 import { median } from '../stats/robust.ts';
+import { withBusyMachine } from './busy-machine.ts';
 import type { Measure, Unit, Units } from './instance-work.ts';
 import { observe } from './instance-work.ts';
 import type { Part } from './machine-parts.ts';
@@ -41,12 +42,13 @@ const MOVED = 0.9;
  */
 export function withMachine(comparison: Comparison, suspects: readonly Suspect[]): readonly Suspect[] {
   const scored = suspects.filter((suspect) => measureOf(suspect.term) !== undefined && suspect.score > 0);
-  if (scored.length < 2) return suspects;
+  if (scored.length === 0) return suspects;
   const units = observe(comparison);
   const machines = [...new Set(units.self.flatMap(({ ends }) => ends.map(({ machine }) => machine)))].sort(
     compareNames,
   );
-  if (machines.length < 2) return suspects;
+  if (machines.length === 1) return withBusyMachine(comparison, suspects, machines[0]!);
+  if (machines.length === 0 || scored.length < 2) return suspects;
   const failing = scored.filter(({ term }) => term === 'originated');
   const slow = scored.filter(({ term }) => term !== 'originated');
   const mixed = slow.length > 0 && failing.length > 0 ? scored : [];

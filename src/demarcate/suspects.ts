@@ -8,6 +8,7 @@ import type { Ledger, LedgerEntry, Observation, Suspect } from '../model/walk.ts
 import type { EdgeEvidence } from './edge-check.ts';
 import { edgeEvidence, ON_THE_WAY, sharedByAllCallees, sharedByAllCallers } from './edge-check.ts';
 import { lost, received } from './error-ledger.ts';
+import { newWay } from './new-way.ts';
 import { pathTo } from './path.ts';
 import type { CallEdge, SideFlows, System } from './system.ts';
 import { meanUs } from './system.ts';
@@ -152,7 +153,7 @@ function narrowEdge(
   measure: InstanceMeasure,
 ): Narrowed {
   const evidence = edgeEvidence(comparison, edge.from, edge.to);
-  const { observations } = evidence;
+  const observations = [...evidence.observations, ...newWay(comparison, edge)];
   const silent = silentInstances(comparison, edge.to);
   const instances = instancesOf(comparison, edge.to).filter((name) => !isStopped(comparison, name));
   if (evidence.refusedPerS > evidence.timedOutPerS && evidence.refusedPerS > 0) {

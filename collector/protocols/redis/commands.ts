@@ -31,9 +31,11 @@ const STREAMS = new Set([
 ]);
 
 /** Answered when there is something, or after the time that the client names. */
-const BLOCKING = new Set(
-  'BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN WAIT WAITAOF XREAD XREADGROUP'.split(' '),
-);
+const BLOCKING = new Set('BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN'.split(' '));
+/** With an argument that says so, these as well; it comes among the first ones. */
+const MAY_BLOCK = new Set(['XREAD', 'XREADGROUP']);
+export const BLOCK = 'BLOCK';
+const MAX_BLOCK_ARGUMENT = 6;
 
 /** What clients mostly send: bytes that begin with one of these are a command, and no reply that holds it as data. */
 const COMMON = new Set(
@@ -94,5 +96,10 @@ export function opensStream(name: string): boolean {
 
 /** True for commands that wait until there is something to answer. */
 export function blocks(name: string): boolean {
-  return BLOCKING.has(name);
+  return BLOCKING.has(name) || name.endsWith(` ${BLOCK}`);
+}
+
+/** Whether this argument of the command may make it one that blocks. */
+export function mayBlock(name: string, argument: number): boolean {
+  return argument <= MAX_BLOCK_ARGUMENT && MAY_BLOCK.has(name);
 }

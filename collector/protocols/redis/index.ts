@@ -4,7 +4,16 @@
  */
 import type { Flow, Protocol, Session } from '../protocol.ts';
 import { BEGIN, DESYNC, END, MAX_TEXT_BYTES, NEED_MORE, ONE_WAY, REQUEST, RESPONSE, STOP } from '../protocol.ts';
-import { blocks, commandName, isCommand, isCommonCommand, opensStream, takesSubcommand } from './commands.ts';
+import {
+  BLOCK,
+  blocks,
+  commandName,
+  isCommand,
+  isCommonCommand,
+  mayBlock,
+  opensStream,
+  takesSubcommand,
+} from './commands.ts';
 
 const STAR = 42;
 const DOLLAR = 36;
@@ -117,6 +126,9 @@ class RedisSession implements Session {
         if (more) return NEED_MORE;
       } else if (this.#argument === 0) this.operation = commandName(bytes, from, from + length);
       else this.#firstArgument(bytes, from, from + length);
+    }
+    if (length === BLOCK.length && end - from >= length && mayBlock(this.operation, this.#argument)) {
+      if (commandName(bytes, from, from + length) === BLOCK) this.operation = `${this.operation} ${BLOCK}`;
     }
     this.#argument++;
     this.#argumentsLeft--;

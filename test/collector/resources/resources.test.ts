@@ -144,6 +144,36 @@ describe('sampler', () => {
     ]);
   });
 
+  it('tells programs of no service that take much of a processor, and for a while after it', () => {
+    process(7, 100, 0, 0);
+    process(20, 1_000, 1, 0);
+    process(21, 500, 1, 0);
+    const under = sampler();
+    const others = (nowMs: number) =>
+      under
+        .sample(nowMs)
+        .resources.filter(({ entityKind, service }) => entityKind === 'instance' && service === undefined);
+    expect(others(1000)).toEqual([]);
+    process(20, 1_040, 4, 0);
+    process(21, 510, 1, 0);
+    // One that began since then used all it has.
+    process(22, 60, 7, 0);
+    const [found, ...more] = others(6000);
+    expect(more).toEqual([]);
+    expect(found).toMatchObject({
+      entity: 'my (odd) app@host',
+      machine: 'host',
+      cpuUsedUs: 1_100_000,
+      processCount: 3,
+      memoryUsedBytes: 3 * 256 * 4096,
+      diskReadBytes: 700,
+    });
+    // Nothing more: it is told that it uses nothing.
+    expect(others(11_000)).toMatchObject([{ entity: 'my (odd) app@host', cpuUsedUs: 0, diskReadBytes: 0 }]);
+    for (let i = 0; i < 119; i++) under.sample(16_000 + i * 5_000);
+    expect(others(700_000)).toEqual([]);
+  });
+
   it('counts a process that began since the last sample whole, and is not fooled by a reused pid', () => {
     process(7, 100, 0, 0);
     const under = sampler();

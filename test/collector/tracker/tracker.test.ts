@@ -161,6 +161,29 @@ describe('tracker', () => {
     expect(found(9_000)).toEqual([]);
   });
 
+  it('tells no call that waits for work, however it ends, unless with an error', () => {
+    const { tracker: under, calls } = tracker({});
+    const command = (...words: string[]): string =>
+      `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
+    const asked = (connId: number, request: string, answer: string): void => {
+      under.data(data({ connId, direction: 'send', enterMs: 10, streamSeq: 1, protocol: 'redis' }, request));
+      under.data(data({ connId, direction: 'recv', enterMs: 20, exitMs: 4_000, streamSeq: 1 }, answer));
+    };
+    asked(1, command('BRPOP', 'jobs', '5'), '*-1\r\n');
+    asked(2, command('XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', '1', 'BLOCK', '5000', 'STREAMS', 's', '>'), '*-1\r\n');
+    asked(3, command('xread', 'block', '0', 'STREAMS', 's', '$'), '_\r\n');
+    asked(4, command('XREAD', 'COUNT', '2', 'STREAMS', 's', '0'), '*-1\r\n');
+    asked(5, command('BLPOP', 'jobs', '0'), '-WRONGTYPE no list\r\n');
+    under.data(
+      data({ connId: 6, direction: 'send', enterMs: 10, streamSeq: 1, protocol: 'redis' }, command('BLPOP', 'q', '0')),
+    );
+    under.conn(conn({ connId: 6, kind: 'closed', atMs: 5_000, tuple: TUPLE }));
+    expect(calls.map(({ id, operation, errorType }) => [id, operation, errorType])).toEqual([
+      [4, 'XREAD', undefined],
+      [5, 'BLPOP', 'WRONGTYPE'],
+    ]);
+  });
+
   it('stays bounded and counts what it forgets', () => {
     const { tracker: under } = tracker({ maxConnections: 100 });
     for (let id = 1; id <= 1000; id++) {
