@@ -10,6 +10,8 @@ const START_MS = 60_000;
 /** Names of ended processes are kept a moment: their last events may still be on the way. */
 const FORGET_AFTER_MS = 5_000;
 const MAX_PIDS = 50_000;
+/** ILL, ABRT, BUS, FPE, KILL, SEGV, SYS: nobody who ends a process in order sends them. */
+const FATAL_SIGNALS = new Set([4, 6, 7, 8, 9, 11, 31]);
 
 interface Listening {
   readonly netns: number;
@@ -85,9 +87,10 @@ export class Changes {
     const wasOomKilled = this.#oomKilled.delete(frame.pid);
     this.#started.delete(frame.pid);
     this.#forget.push({ pid: frame.pid, atMs: frame.atMs + FORGET_AFTER_MS });
-    if (identity === undefined) return;
+    const whose = identity ?? this.#master(frame);
+    if (whose === undefined) return;
     this.#listening.delete(frame.pid);
-    this.#change('process_exit', frame.atMs, identity, {
+    this.#change('process_exit', frame.atMs, whose, {
       ...(frame.signal === 0 ? { exitCode: frame.exitCode } : { signal: frame.signal }),
       detail: { pid: String(frame.pid), ...(wasOomKilled ? { cause: 'oom_kill' } : {}) },
     });
@@ -98,6 +101,15 @@ export class Changes {
       const { pid } = this.#forget.shift() ?? { pid: 0 };
       this.#namer.forget(pid);
     }
+  }
+
+  /**
+   * A worker that a signal killed is told as its master's, which owns the listener: one that was forked and runs the same
+   * program. That it ends in order is its master's business.
+   */
+  #master({ parentPid, comm, signal }: ProcessFrame): Identity | undefined {
+    const master = FATAL_SIGNALS.has(signal) ? this.#listening.get(parentPid) : undefined;
+    return master?.comm === comm ? (this.#named(parentPid) ?? master.identity) : undefined;
   }
 
   #named(pid: number): Identity | undefined {

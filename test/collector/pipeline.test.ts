@@ -395,6 +395,10 @@ describe('collector pipeline', () => {
       }),
     );
     for (let nowMs = T0 + 500; nowMs <= T0 + 5_000; nowMs += 500) made.advance(nowMs);
+    // Forked workers: one that was killed, one that ended in order; and a child that runs something else.
+    made.frame({ ...exit(900_302, 11), parentPid: 900_300 } as Frame);
+    made.frame({ ...exit(900_303, 15), parentPid: 900_300 } as Frame);
+    made.frame({ ...exit(900_304, 11), parentPid: 900_300, comm: 'convert' } as Frame);
     made.frame(exit(900_300, 9));
     made.frame(exit(900_301, 0));
     for (let nowMs = T0 + 5_500; nowMs <= T0 + 11_000; nowMs += 500) made.advance(nowMs);
@@ -402,6 +406,7 @@ describe('collector pipeline', () => {
     expect(found.map(({ change, entity, signal }) => [change, entity, signal])).toEqual([
       ['process_start', 'node@m2', undefined],
       ['listener_opened', 'node@m2', undefined],
+      ['process_exit', 'order-1', 11],
       ['process_exit', 'order-1', 9],
     ]);
   });

@@ -30,6 +30,9 @@ const STREAMS = new Set([
   'PSYNC',
 ]);
 
+/** What a client sends when it connects, to ask for what not every server has. */
+const OFFERS = /^(HELLO|CLIENT [A-Z_-]+)$/;
+
 /** Answered when there is something, or after the time that the client names. */
 const BLOCKING = new Set('BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN'.split(' '));
 /** With an argument that says so, these as well; it comes among the first ones. */
@@ -92,6 +95,11 @@ export function takesSubcommand(name: string): boolean {
 /** True for commands after which the server sends without being asked. */
 export function opensStream(name: string): boolean {
   return STREAMS.has(name);
+}
+
+/** True for commands that a client sends whether the server knows them or not. */
+export function isOffer(name: string): boolean {
+  return OFFERS.test(name);
 }
 
 /** True for commands that wait until there is something to answer. */

@@ -2,7 +2,7 @@
  * Redis RESP2 and RESP3: pipelining, inline commands, nil (status `NIL`: a cache miss), errors, push messages.
  * Subscriptions (RESP2), MONITOR and replication turn the connection into a stream without answers: parsing stops.
  */
-import type { Flow, Protocol, Session } from '../protocol.ts';
+import type { Flow, MatchQueue, Protocol, Session } from '../protocol.ts';
 import { BEGIN, DESYNC, END, MAX_TEXT_BYTES, NEED_MORE, ONE_WAY, REQUEST, RESPONSE, STOP } from '../protocol.ts';
 import {
   BLOCK,
@@ -10,6 +10,7 @@ import {
   commandName,
   isCommand,
   isCommonCommand,
+  isOffer,
   mayBlock,
   opensStream,
   takesSubcommand,
@@ -70,7 +71,12 @@ class RedisSession implements Session {
   #resp3 = false;
   /** Elements still to come per open aggregate of the reply. */
   readonly #open: number[] = [];
+  readonly #queue: MatchQueue;
   #isPush = false;
+
+  constructor(queue: MatchQueue) {
+    this.#queue = queue;
+  }
 
   advance(flow: Flow, bytes: Buffer, start: number, end: number, more: boolean): number {
     this.mark = 0;
@@ -215,8 +221,10 @@ class RedisSession implements Session {
     let stop = start;
     while (stop < end && stop - start < 24 && bytes[stop]! >= 65 && bytes[stop]! <= 90) stop++;
     const word = stop > start ? bytes.toString('latin1', start, stop) : 'ERR';
-    // Redirections are part of a cluster's normal life.
+    // Redirections are part of a cluster's normal life; an offer that an older server does not know is declined.
+    const isDeclined = word === 'ERR' && isOffer(this.#queue.head()?.operation ?? '');
     if (word === 'MOVED' || word === 'ASK') this.#set(word, undefined);
+    else if (isDeclined) this.#set('DECLINED', undefined);
     else this.#set('ERR', word);
   }
 
@@ -254,7 +262,7 @@ export const redis: Protocol = {
     if (first === PLUS && bytes[lf - 1] === CR) return RESPONSE;
     return undefined;
   },
-  open: () => new RedisSession(),
+  open: (queue) => new RedisSession(queue),
   isError: (status) => status === 'ERR',
   waitsOn: blocks,
 };

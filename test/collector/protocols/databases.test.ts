@@ -179,6 +179,23 @@ describe('redis', () => {
     expect(outline(resp3)).toEqual(['HELLO OK', 'PING OK']);
   });
 
+  it('does not call it an error that a server declines what a client offers as it connects', () => {
+    const unknown = '-ERR unknown subcommand or wrong number of arguments\r\n';
+    const offers = resp('CLIENT', 'SETINFO', 'LIB-NAME', 'x') + resp('CLIENT', 'MAINT_NOTIFICATIONS', 'ON');
+    const driven = drive(redis, [
+      text(REQUEST, offers + resp('GET', 'k')),
+      text(RESPONSE, unknown.repeat(3)),
+      text(REQUEST, resp('HELLO', '3')),
+      text(RESPONSE, '-NOAUTH HELLO must be called with the client already authenticated\r\n'),
+    ]);
+    expect(driven.calls.map(({ operation, status, failed }) => [operation, status, failed])).toEqual([
+      ['CLIENT SETINFO', 'DECLINED', false],
+      ['CLIENT MAINT_NOTIFICATIONS', 'DECLINED', false],
+      ['GET', 'ERR', true],
+      ['HELLO', 'ERR', true],
+    ]);
+  });
+
   it('does not call redirections errors', () => {
     const driven = drive(redis, [text(REQUEST, resp('GET', 'k')), text(RESPONSE, '-MOVED 3999 127.0.0.1:6381\r\n')]);
     expect(driven.calls[0]).toMatchObject({ status: 'MOVED', failed: false });
