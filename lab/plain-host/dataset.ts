@@ -1,5 +1,5 @@
 /**
- * Cuts one fault out of what a collector printed, with two minutes before it and one after, for datasets/:
+ * Cuts one fault out of what a collector printed, with a minute and a half before it and one after, for datasets/:
  *
  *   rootwalk collect --print jsonl --environment plain > records.jsonl
  *   node bin/node24.mjs lab/plain-host/dataset.ts records.jsonl datasets/NAME.rwrec FROM_S TO_S service postgres database_lock
@@ -12,7 +12,7 @@ import { encodeBatch } from '../../src/codec/index.ts';
 import type { AnyBatch } from '../../src/model/records.ts';
 import { manifestPath, writeRecording } from '../../src/recording/index.ts';
 
-const BEFORE_MS = 125_000;
+const BEFORE_MS = 95_000;
 const AFTER_MS = 65_000;
 const NOTE = 'a plain host: nginx, haproxy, gunicorn, Go, PostgreSQL, MariaDB, Redis';
 

@@ -22,6 +22,7 @@ start_postgres() {
   su postgres -c "$pg_bin/pg_ctl -D $dir/pg -l $dir/pg/log -w start -o '-c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir/pg'" >/dev/null
 }
 start_pay() { (cd "$dir" && PAY_SLEEP=${1:-} exec ./pay >pay.log 2>&1) & echo $! >"$dir/pay.pid"; }
+stop_pay() { kill "$(cat "$dir/pay.pid")"; while kill -0 "$(cat "$dir/pay.pid")" 2>/dev/null; do sleep 0.05; done; }
 start_haproxy() { haproxy -D -f "$dir/$1" -p "$dir/haproxy.pid" ${2:+-sf "$2"}; }
 
 up() {
@@ -90,7 +91,7 @@ break_() {
   leak) mkdir -p "$memory" && move "$memory" && echo 400M >"$memory/memory.limit_in_bytes" && touch "$dir/leak" ;;
   crash) end=$((SECONDS + $2)); while [ $SECONDS -lt $end ]; do kill -9 $(workers 8101 8102) || true; sleep 3; done ;;
   killed-pay) kill -9 "$(cat "$dir/pay.pid")" ;;
-  slow-pay) kill "$(cat "$dir/pay.pid")" && start_pay 40ms ;;
+  slow-pay) stop_pay && start_pay 40ms ;;
   wrong-port) start_haproxy haproxy-wrong.cfg "$(cat "$dir/haproxy.pid")" ;;
   lossy-payments) iptables -A OUTPUT -p tcp --dport 3306 -m statistic --mode random --probability 0.3 -j DROP ;;
   filtered-payments) iptables -A OUTPUT -p tcp --dport 3306 -j DROP ;;
@@ -113,7 +114,7 @@ mend() {
   quota) move /sys/fs/cgroup/cpu && rmdir "$cpu" ;;
   leak) rm "$dir/leak" && kill $(workers 8101 8102) && sleep 3 && move /sys/fs/cgroup/memory && rmdir "$memory" ;;
   killed-pay) start_pay ;;
-  slow-pay) kill "$(cat "$dir/pay.pid")" && start_pay ;;
+  slow-pay) stop_pay && start_pay ;;
   wrong-port) start_haproxy haproxy.cfg "$(cat "$dir/haproxy.pid")" ;;
   lossy-payments) iptables -D OUTPUT -p tcp --dport 3306 -m statistic --mode random --probability 0.3 -j DROP ;;
   filtered-payments) iptables -D OUTPUT -p tcp --dport 3306 -j DROP ;;
