@@ -54,6 +54,7 @@ export class Changes {
       const owner = this.#namer.endpoint(localAddress, localPort, frame.netns, frame.netns);
       const identity = owner ?? this.#listening.get(frame.pid)?.identity;
       if (identity !== undefined) this.#change('listener_closed', frame.atMs, identity, { detail: { address } });
+      this.#namer.closeListener(frame);
       if (isEphemeral(this.#ephemeral, localPort)) this.#namer.forgetListener(frame);
       return;
     }

@@ -43,6 +43,8 @@ export class Namer {
   readonly #listenerFrames = new Map<string, ListenerFrame>();
   /** Processes that listen at an endpoint of the naming file. */
   readonly #owners = new Map<number, Identity>();
+  /** Named processes that were gone when those that live were told last. */
+  #gone: ReadonlySet<number> = new Set();
   readonly #copies = new Copies();
   readonly #ephemeral: PortRange;
   /** Address -> namespace, learnt from connections. */
@@ -122,9 +124,22 @@ export class Namer {
     return found;
   }
 
-  /** Pids that live now; of others nothing is kept that their next owner would inherit (exits may go by unseen). */
+  /**
+   * Pids that live now; of others nothing is kept that their next owner would inherit (exits may go by unseen). Names stay
+   * until the next time: events of who has just ended may be on the way. None at all: it cannot be told who lives.
+   */
   retain(alive: ReadonlySet<number>): void {
+    if (alive.size === 0) return;
     for (const pid of this.#unnamed) if (!alive.has(pid)) this.#unnamed.delete(pid);
+    const gone = new Set<number>();
+    for (const names of [this.#processes, this.#owners]) {
+      for (const pid of names.keys()) {
+        if (alive.has(pid)) continue;
+        if (this.#gone.has(pid)) names.delete(pid);
+        else gone.add(pid);
+      }
+    }
+    this.#gone = gone;
   }
 
   /** True when the naming file names this very process, or the endpoint it listens at. */
@@ -167,6 +182,12 @@ export class Namer {
     return this.#learn(frame);
   }
 
+  /** A listener is gone, and with it, when its process is gone as well, a copy of a service. */
+  closeListener({ netns, tuple: { localAddress, localPort } }: ListenerFrame): void {
+    const owner = this.endpoint(localAddress, localPort, netns, netns);
+    if (owner !== undefined) this.#copies.close(`${owner.service}@${owner.machine}`, localPort);
+  }
+
   /** A listener is gone whose port may be a client's next: nobody is behind it any more. */
   forgetListener(frame: ListenerFrame): void {
     const { localAddress, localPort } = frame.tuple;
@@ -202,7 +223,9 @@ export class Namer {
     if (found === undefined) return;
     const usual = `${found.service}@${found.machine}`;
     if (found.instance !== usual && !found.instance.startsWith(`${usual}:`)) return;
-    if (!this.#copies.learn(usual, this.#rootOf(pid, found.service), localPort)) return;
+    const { service } = found;
+    const isAlive = (root: number): boolean => this.#isOf(root, service);
+    if (!this.#copies.learn(usual, this.#rootOf(pid, service), localPort, isAlive)) return;
     this.#processes.clear();
     for (const frame of this.#listenerFrames.values()) this.#relearn(frame);
     this.version++;
@@ -223,11 +246,16 @@ export class Namer {
     let root = pid;
     for (let i = 0; i < MAX_ANCESTORS; i++) {
       const parent = readProcess(this.procRoot, root)?.parentPid ?? 0;
-      const info = parent > 1 ? readProcess(this.procRoot, parent) : undefined;
-      if (info === undefined || serviceName(info, this.procRoot) !== service) return root;
+      if (parent <= 1 || !this.#isOf(parent, service)) return root;
       root = parent;
     }
     return root;
+  }
+
+  /** Whether a process is there and looks like one of a service. */
+  #isOf(pid: number, service: string): boolean {
+    const info = readProcess(this.procRoot, pid);
+    return info !== undefined && serviceName(info, this.procRoot) === service;
   }
 
   /** The named endpoint at a port of a machine, whatever its address. */
@@ -275,7 +303,7 @@ export class Namer {
     const one = systemdInstance(info.cgroup);
     if (one !== undefined) return { service, machine, instance: `${service}-${one}@${machine}` };
     const usual = `${service}@${machine}`;
-    const port = this.#copies.has(usual) ? this.#copies.portOf(usual, this.#rootOf(pid, service)) : undefined;
+    const port = this.#copies.areApart(usual) ? this.#copies.portOf(usual, this.#rootOf(pid, service)) : undefined;
     return { service, machine, instance: port === undefined ? usual : `${usual}:${port}` };
   }
 

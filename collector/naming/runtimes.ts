@@ -29,6 +29,12 @@ const GENERIC = new Set([
   '__main__',
 ]);
 const NODE_FLAGS_WITH_VALUE = new Set(['-r', '--require', '--import', '--loader', '--env-file', '-C', '--conditions']);
+const DENO_FLAGS_WITH_VALUE = new Set(['-c', '--config', '--import-map', '--env-file', '--port', '--host']);
+const RUBY_FLAGS_WITH_VALUE = new Set(['-r', '-I']);
+const PHP_FLAGS_WITH_VALUE = new Set(['-d', '-c', '-S', '-t']);
+/** Flags of code on the command line, which names nothing, and whose they are. */
+const CODE = /^-(c|e|p|pe|-eval|-print)$/;
+const TAKES_CODE = /^(node|nodejs|bun|deno|python|pypy|ruby|perl)$/;
 const JAVA_FLAGS_WITH_VALUE = new Set(['-cp', '-classpath', '--class-path', '-p', '--module-path', '--add-opens']);
 /** Servers of Python applications, which are told as `module:object`. */
 const PYTHON_SERVERS = /^(gunicorn|uvicorn|hypercorn|daphne|granian|waitress-serve)$/;
@@ -47,16 +53,15 @@ export function programOf(runtime: string, info: ProcessInfo, procRoot: string):
   const titled = titledName(info, procRoot);
   if (titled !== undefined) return titled;
   const args = info.commandLine.slice(1);
-  // Code on the command line names nothing.
-  if (runtime !== 'java' && /^-(c|e|r|p|pe|-eval|-print)$/.test(args[0] ?? '')) return undefined;
-  if (/^(node|nodejs|bun|deno)$/.test(runtime)) return nodeName(args, info, procRoot);
+  if (runtime === 'php' ? args[0] === '-r' : TAKES_CODE.test(runtime) && CODE.test(args[0] ?? '')) return undefined;
+  if (/^(node|nodejs|bun|deno)$/.test(runtime)) return nodeName(ranBy(runtime, args), info, procRoot);
   if (/^(python|pypy)$/.test(runtime)) return pythonName(args, info, procRoot);
   if (runtime === 'uwsgi') return appModule(args, info, procRoot);
   if (runtime === 'java') return javaName(args, info, procRoot);
   if (runtime === 'dotnet') return dotnetName(args);
   if (runtime === 'beam.smp') return optionOf(args, /^-s?name$/)?.split('@')[0];
   if (/^(ruby|php|perl)$/.test(runtime)) {
-    const script = firstArgument(args, new Set());
+    const script = firstArgument(args, runtime === 'php' ? PHP_FLAGS_WITH_VALUE : RUBY_FLAGS_WITH_VALUE);
     return script === undefined ? undefined : scriptName(script, info, procRoot);
   }
   return undefined;
@@ -113,6 +118,14 @@ function optionOf(args: readonly string[], option: RegExp): string | undefined {
   return undefined;
 }
 
+/** What comes after `deno run --allow-net`, `bun run`: that runs a script, or what its package calls so. */
+function ranBy(runtime: string, args: readonly string[]): readonly string[] {
+  const command = firstArgument(args, NODE_FLAGS_WITH_VALUE);
+  if (command === undefined || !(command === 'run' || (command === 'serve' && runtime === 'deno'))) return args;
+  const script = firstArgument(args.slice(args.indexOf(command) + 1), DENO_FLAGS_WITH_VALUE);
+  return script === undefined ? args : [script];
+}
+
 function nodeName(args: readonly string[], info: ProcessInfo, procRoot: string): string | undefined {
   const script = firstArgument(args, NODE_FLAGS_WITH_VALUE);
   if (script === undefined) {
@@ -122,18 +135,16 @@ function nodeName(args: readonly string[], info: ProcessInfo, procRoot: string):
   }
   // A framework's launcher (next start, nest start) runs what its directory holds.
   if (script.includes('node_modules/')) return directoryName('.', info, procRoot, stem(script));
-  return scriptName(script === 'run' ? (args[args.indexOf('run') + 1] ?? script) : script, info, procRoot);
+  return scriptName(script, info, procRoot);
 }
 
 function pythonName(args: readonly string[], info: ProcessInfo, procRoot: string): string | undefined {
-  const module = args.indexOf('-m');
-  if (module >= 0 && args[module + 1] !== undefined) {
-    const name = args[module + 1] ?? '';
-    return launchedBy(name, args.slice(module + 2), info, procRoot) ?? name.replace(/\.__main__$/, '');
-  }
   const script = firstArgument(args, new Set(['-W', '-X']));
   if (script === undefined) return undefined;
-  const rest = args.slice(args.indexOf(script) + 1);
+  const at = args.indexOf(script);
+  const rest = args.slice(at + 1);
+  // Behind the script it is one of the script's own: gunicorn's is a mask.
+  if (args[at - 1] === '-m') return launchedBy(script, rest, info, procRoot) ?? script.replace(/\.__main__$/, '');
   return launchedBy(basename(script), rest, info, procRoot) ?? scriptName(script, info, procRoot);
 }
 
@@ -161,9 +172,9 @@ function launchedBy(
   return undefined;
 }
 
-/** `shop.cart` of `shop.cart:app`; addresses (`127.0.0.1:80`, `localhost:80`) are none. */
+/** `shop.cart` of `shop.cart:app`; addresses (`127.0.0.1:80`, `localhost:80`, `unix:x.sock`) and `python:config` are none. */
 function appModule(args: readonly string[], info: ProcessInfo, procRoot: string): string | undefined {
-  const app = args.find((arg) => /^[A-Za-z_]\w*(\.\w+)*:[A-Za-z_][\w.]*(\(.*\))?$/.test(arg));
+  const app = args.find((arg) => /^(?!(unix|python):)[A-Za-z_]\w*(\.\w+)*:[A-Za-z_][\w.]*(\(.*\))?$/.test(arg));
   return app === undefined ? undefined : moduleName(app, info, procRoot);
 }
 

@@ -162,14 +162,16 @@ export class Layer7 implements MessageListener, MatchQueue {
 
   /**
    * Reports requests older than `beforeMs` as timed out, or as answered where the response has begun (a long download, a
-   * stream of events); what comes for them afterwards is not counted again. What waits by its nature may go on.
+   * stream of events); what comes for them afterwards is not counted again. What waits by its nature may go on. Those whose
+   * answer may have gone by unseen are lost.
    */
   expire(beforeMs: number, nowMs: number): void {
     for (const [i, request] of this.#pending.entries()) {
       if (request.startMs >= beforeMs) break;
       if (Number.isNaN(request.startMs) || this.protocol.waitsOn?.(request.operation) === true) continue;
       const response = i === 0 ? this.#response : undefined;
-      if (response === undefined) this.#fail(request, 'timeout', nowMs);
+      if (response === undefined && this.#mayBeAnswered(request)) this.#losses.requests++;
+      else if (response === undefined) this.#fail(request, 'timeout', nowMs);
       else
         this.#emit(request, {
           ...response,
@@ -180,14 +182,21 @@ export class Layer7 implements MessageListener, MatchQueue {
     }
   }
 
-  /** Visits the requests that were there in full before `beforeMs` and to which no response has begun. */
+  /** Visits the requests that were there in full before `beforeMs` and to which no response has begun, as far as is known. */
   forEachUnanswered(beforeMs: number, visit: (operation: string, startMs: number) => void): void {
-    for (const [i, { operation, startMs, endMs, done }] of this.#pending.entries()) {
+    for (const [i, request] of this.#pending.entries()) {
+      const { operation, startMs, endMs, done } = request;
       const fromMs = this.isServer ? endMs : startMs;
       if (Number.isNaN(startMs) || !done || fromMs > beforeMs || (i === 0 && this.#response !== undefined)) continue;
-      if (this.protocol.waitsOn?.(operation) === true) continue;
+      if (this.#mayBeAnswered(request) || this.protocol.waitsOn?.(operation) === true) continue;
       visit(operation, fromMs);
     }
+  }
+
+  /** Bytes came after the request that belong to no response that is known. */
+  #mayBeAnswered({ startMs }: PendingRequest): boolean {
+    const { desynced, lastMs } = this.#streams[RESPONSE];
+    return desynced && lastMs >= startMs;
   }
 
   /** The connection has ended: what waits for an answer has failed for `errorType`. */
@@ -328,9 +337,9 @@ export class Layer7 implements MessageListener, MatchQueue {
 
   /** Gives up all pending requests but the first `keep`: their responses may be in the bytes we missed. */
   #loseRequests(keep: number): void {
-    const lost = this.#pending.length - keep;
-    if (lost <= 0) return;
-    this.#losses.requests += lost;
+    if (this.#pending.length <= keep) return;
+    // What has expired is told already.
+    for (const { startMs } of this.#pending.slice(keep)) if (!Number.isNaN(startMs)) this.#losses.requests++;
     this.#pending.length = keep;
     if (keep === 0) this.#reading = undefined;
   }

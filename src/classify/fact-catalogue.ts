@@ -76,7 +76,7 @@ const EDGE: readonly FactDefinition[] = [
   number(
     'edge.read_share',
     'ratio',
-    'of the calls that wait at the end of a window, those that the callee has read',
+    'of the calls that wait at the end of a window, over edges both ends see, those that the callee has read',
     0,
     1,
   ),

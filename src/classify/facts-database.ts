@@ -29,7 +29,9 @@ const LIMIT_ERRORS = /^(53300|1040|1203|1226|too_many_connections)$/i;
 interface Statement {
   readonly text: string;
   countBefore: number;
-  countNow: number;
+  /** Of which the time is known. */
+  timedBefore: number;
+  timedNow: number;
   timeBefore: number;
   timeNow: number;
 }
@@ -48,11 +50,7 @@ export function databaseFacts(scope: Scope, sheet: FactSheet): void {
   setFact(sheet, 'db.self_time_share', timeShare(scope));
   const before = sumCalls(leaves, 'baseline');
   const now = sumCalls(leaves, 'current');
-  setFact(
-    sheet,
-    'db.latency_ratio',
-    over(over(now.durationSumUs, now.count), over(before.durationSumUs, before.count)),
-  );
+  setFact(sheet, 'db.latency_ratio', over(now.meanUs, before.meanUs));
   setFact(
     sheet,
     'db.rate_ratio',
@@ -108,12 +106,12 @@ function statementFacts(leaves: readonly CallLeaf[], sheet: FactSheet): void {
   setFact(sheet, 'db.table_share', top[1] / total);
   setFact(sheet, 'db.top_table', top[0]);
   const others = statements.filter((s) => tableOf(s.text) !== top[0]);
-  const mean = (time: 'timeBefore' | 'timeNow', count: 'countBefore' | 'countNow'): number | null =>
+  const mean = (time: 'timeBefore' | 'timeNow', count: 'timedBefore' | 'timedNow'): number | null =>
     over(
       others.reduce((sum, s) => sum + s[time], 0),
       others.reduce((sum, s) => sum + s[count], 0),
     );
-  setFact(sheet, 'db.other_tables_latency_ratio', over(mean('timeNow', 'countNow'), mean('timeBefore', 'countBefore')));
+  setFact(sheet, 'db.other_tables_latency_ratio', over(mean('timeNow', 'timedNow'), mean('timeBefore', 'timedBefore')));
 }
 
 function group(leaves: readonly CallLeaf[]): Map<string, Statement> {
@@ -122,43 +120,52 @@ function group(leaves: readonly CallLeaf[]): Map<string, Statement> {
     const found = statements.get(leaf.operation) ?? {
       text: leaf.operation,
       countBefore: 0,
-      countNow: 0,
+      timedBefore: 0,
+      timedNow: 0,
       timeBefore: 0,
       timeNow: 0,
     };
     found.countBefore += leaf.baseline.count;
-    found.countNow += leaf.current.count;
-    found.timeBefore += known(leaf.baseline.durationSumUs) ?? 0;
-    found.timeNow += known(leaf.current.durationSumUs) ?? 0;
+    const [before, now] = [known(leaf.baseline.durationSumUs), known(leaf.current.durationSumUs)];
+    if (before !== null) found.timedBefore += leaf.baseline.count;
+    if (now !== null) found.timedNow += leaf.current.count;
+    found.timeBefore += before ?? 0;
+    found.timeNow += now ?? 0;
     statements.set(leaf.operation, found);
   }
   return statements;
 }
 
-/** Time now beyond what the same calls took before; a new statement counts whole. */
-function addedTime(statement: Statement): number {
-  const mean = statement.countBefore > 0 ? statement.timeBefore / statement.countBefore : 0;
-  return statement.timeNow - statement.countNow * mean;
+/** Time now beyond what the same calls took before; a new statement counts whole. NaN: what they took is not known. */
+function addedTime({ countBefore, timedBefore, timedNow, timeBefore, timeNow }: Statement): number {
+  const mean = countBefore > 0 ? timeBefore / timedBefore : 0;
+  return timeNow - timedNow * mean;
 }
 
-function slowdown(statement: Statement): number {
-  if (statement.countBefore === 0 || statement.timeBefore === 0) return Number.POSITIVE_INFINITY;
-  if (statement.countNow === 0) return 0;
-  return statement.timeNow / statement.countNow / (statement.timeBefore / statement.countBefore);
+function slowdown({ countBefore, timedBefore, timedNow, timeBefore, timeNow }: Statement): number {
+  if (countBefore === 0 || timeBefore === 0) return Number.POSITIVE_INFINITY;
+  if (timedNow === 0) return 0;
+  return timeNow / timedNow / (timeBefore / timedBefore);
 }
 
 /** True for statements that take row or table locks others wait for. */
 export function writesOrLocks(statement: string): boolean {
   return (
     /^\s*(insert|update|delete|replace|merge|truncate|alter|lock|drop)\b/i.test(statement) ||
-    /\bfor\s+(no\s+key\s+)?(update|share|key\s+share)\b/i.test(statement)
+    /^\s*with\b.*[()]\s*(insert|update|delete|merge)\b/is.test(statement) ||
+    /\bfor\s+(no\s+key\s+)?(update|share|key\s+share)\b/i.test(statement) ||
+    /\block\s+in\s+share\s+mode\b/i.test(statement)
   );
 }
 
+/** A `from` that names no table: `extract(year from created_at)`, `a is distinct from b`. */
+const NO_TABLE = /\b(?:extract|trim|substring|overlay)\s*\([^()]*?\bfrom\b|\bdistinct\s+from\b/gi;
+
 /** First table a statement names, lower case, without schema quotes; null: none found. */
 export function tableOf(statement: string): string | null {
+  const text = statement.replace(NO_TABLE, ' ');
   const match =
-    /\b(?:update(?:\s+only)?|into|from|join|table|truncate)\s+(?:only\s+)?["`]?([a-z_][\w.$]*)["`]?/i.exec(statement) ??
-    /\block\s+(?:tables?\s+)?["`]?([a-z_][\w.$]*)["`]?/i.exec(statement);
+    /\b(?:update(?:\s+only)?|into|from|join|table|truncate)\s+(?:only\s+)?["`]?([a-z_][\w.$]*)["`]?/i.exec(text) ??
+    /\block\s+(?:tables?\s+)?["`]?([a-z_][\w.$]*)["`]?/i.exec(text);
   return match?.[1]?.toLowerCase() ?? null;
 }

@@ -152,21 +152,26 @@ function smallestRtt(lists: Lists): number | null {
 export interface Calls {
   readonly count: number;
   readonly errors: number;
-  readonly durationSumUs: number | null;
+  /** Mean duration of those whose duration is known; null: of none. */
+  readonly meanUs: number | null;
 }
 
-/** Sums of leaves, before or now. Durations are unknown when no leaf reports them. */
+/** Sums of leaves, before or now. */
 export function sumCalls(leaves: readonly CallLeaf[], span: 'baseline' | 'current'): Calls {
   let count = 0;
   let errors = 0;
-  let durationSumUs: number | null = null;
+  let timed = 0;
+  let durationSumUs = 0;
   for (const leaf of leaves) {
     const sums: CallSums = leaf[span];
     count += sums.count;
     errors += sums.errors;
-    durationSumUs = plus(durationSumUs, known(sums.durationSumUs));
+    const durationUs = known(sums.durationSumUs);
+    if (durationUs === null) continue;
+    timed += sums.count;
+    durationSumUs += durationUs;
   }
-  return { count, errors, durationSumUs };
+  return { count, errors, meanUs: over(durationSumUs, timed) };
 }
 
 /** The leaves of the side to trust for counts: the wanted one when it saw anything at all, else the other. */
@@ -234,16 +239,35 @@ function askedLess(scope: Scope, made: readonly CallLeaf[]): number {
   return ratio === null || ratio === 0 ? 1 : Math.min(1, ratio);
 }
 
-/** Unknown where nobody waits, or the called end is not seen. */
+/** Leaves of the same caller and callee, both sides together. */
+export function byEdge(leaves: readonly CallLeaf[]): readonly (readonly CallLeaf[])[] {
+  return [...Map.groupBy(leaves, ({ caller, callee }) => `${caller}\0${callee}`).values()];
+}
+
+/** Of edges that both ends see; unknown where nobody waits on one. */
 function readShare(calls: readonly CallLeaf[]): number | null {
+  const sees = (leaves: readonly CallLeaf[], side: 'client' | 'server'): boolean =>
+    leaves.some((leaf) => leaf.side === side);
+  const open = byEdge(calls)
+    .filter((leaves) => sees(leaves, 'client') && sees(leaves, 'server'))
+    .flat()
+    .filter(({ status }) => status === ACTIVE);
   const waiting = (side: 'client' | 'server'): number =>
     sumCalls(
-      calls.filter((leaf) => leaf.side === side && leaf.status === ACTIVE),
+      open.filter((leaf) => leaf.side === side),
       'current',
     ).count;
-  if (!calls.some(({ side }) => side === 'server')) return null;
   const share = over(waiting('server'), waiting('client'));
   return share === null ? null : Math.min(1, share);
+}
+
+/** Calls that were answered, and not with an error. */
+function succeeded(leaves: readonly CallLeaf[], span: 'baseline' | 'current'): number {
+  const { count, errors } = sumCalls(
+    leaves.filter(({ status }) => status !== ACTIVE),
+    span,
+  );
+  return count - errors;
 }
 
 function callFacts(scope: Scope, sheet: FactSheet): void {
@@ -252,8 +276,8 @@ function callFacts(scope: Scope, sheet: FactSheet): void {
   const now = sumCalls(seen, 'current');
   const observed = seen.length > 0;
   const rate = (value: number, seconds: number): number | null => (observed && seconds > 0 ? value / seconds : null);
-  const goodBefore = rate(before.count - before.errors, scope.baselineSeconds);
-  const goodNow = rate(now.count - now.errors, scope.currentSeconds);
+  const goodBefore = rate(succeeded(seen, 'baseline'), scope.baselineSeconds);
+  const goodNow = rate(succeeded(seen, 'current'), scope.currentSeconds);
   setFact(sheet, 'edge.calls_ratio', rateRatio(scope, seen));
   setFact(sheet, 'edge.success_ratio', over(over(goodNow, goodBefore), askedLess(scope, seen)));
   const errorsNow = observed ? over(now.errors, now.count) : null;

@@ -2,7 +2,7 @@
 import type { CallLeaf } from '../model/comparison.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
-import { sumCalls } from './facts-edge.ts';
+import { byEdge, sumCalls } from './facts-edge.ts';
 import { minus, over } from './metric-sum.ts';
 import type { Scope } from './scope.ts';
 
@@ -28,26 +28,15 @@ function partOf(networkUs: number | null, waitUs: number | null): number | null 
 /** Mean duration per call, us. */
 function meansOf(leaves: readonly CallLeaf[], side: Side): Means {
   const own = leaves.filter((leaf) => leaf.side === side);
-  const mean = (span: keyof Means): number | null => {
-    const { durationSumUs, count } = sumCalls(own, span);
-    return over(durationSumUs, count);
-  };
-  return { baseline: mean('baseline'), current: mean('current') };
+  return { baseline: sumCalls(own, 'baseline').meanUs, current: sumCalls(own, 'current').meanUs };
 }
 
 /** Per call of now, us: how much longer callers wait, and how much of that is on the way; null where no edge has both ends. */
 function rises(leaves: readonly CallLeaf[]): { readonly waitUs: number | null; readonly networkUs: number | null } {
-  const edges = new Map<string, CallLeaf[]>();
-  for (const leaf of leaves) {
-    const key = `${leaf.caller}\0${leaf.callee}`;
-    const own = edges.get(key);
-    if (own === undefined) edges.set(key, [leaf]);
-    else own.push(leaf);
-  }
   let calls = 0;
   let waitUs = 0;
   let networkUs = 0;
-  for (const own of edges.values()) {
+  for (const own of byEdge(leaves)) {
     const [client, server] = [meansOf(own, 'client'), meansOf(own, 'server')];
     const waited = minus(client.current, client.baseline);
     const served = minus(server.current, server.baseline);

@@ -75,8 +75,7 @@ function slowCallee(scope: Scope, calls: readonly CallLeaf[], sheet: FactSheet):
 }
 
 function meanUs(leaves: readonly CallLeaf[], span: Span): number | null {
-  const { durationSumUs, count } = sumCalls(leaves, span);
-  return over(durationSumUs, count);
+  return sumCalls(leaves, span).meanUs;
 }
 
 /**

@@ -139,9 +139,7 @@ function trafficFacts(scope: Scope, sheet: FactSheet, inbound: readonly CallLeaf
   const rateNow = observed ? now.count / scope.currentSeconds : null;
   setFact(sheet, 'service.traffic_ratio', over(rateNow, rateBefore));
   setFact(sheet, 'service.traffic_rise_per_s', minus(rateNow, rateBefore));
-  const latencyBefore = over(before.durationSumUs, before.count);
-  const latencyNow = over(now.durationSumUs, now.count);
-  setFact(sheet, 'service.latency_ratio', over(latencyNow, latencyBefore));
+  setFact(sheet, 'service.latency_ratio', over(now.meanUs, before.meanUs));
   const cpu = sumOf(
     scope.instances.map((r) => r.metrics),
     'cpuUsedUs',

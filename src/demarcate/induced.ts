@@ -41,7 +41,7 @@ export function moveInducedWaiting(system: System, comparison: Comparison, suspe
       .filter((other) =>
         isEdge
           ? isSlowFor(system, name, other)
-          : holds(system, comparison, name, other) || (other.entity.from !== name && isSlowFor(system, name, other)),
+          : holds(system, comparison, name, other) || (!isOwn(name, other) && isSlowFor(system, name, other)),
       )
       .sort((a, b) => (scores.get(b) ?? 0) - (scores.get(a) ?? 0))[0];
     if (blamed === undefined) continue;
@@ -93,6 +93,11 @@ function isSlowFor(system: System, name: string, other: Suspect): boolean {
     return slow.has(callee) || system.callers(callee).some((edge) => slow.has(edge.from) && isWaitedFor(edge));
   const way = system.edge(entity.from ?? '', entity.to ?? '');
   return slow.has(callee) && way !== undefined && isWaitedFor(way);
+}
+
+/** Whether a suspect is the service itself, an instance of it, or a way from it: nobody waits for himself. */
+function isOwn(name: string, other: Suspect): boolean {
+  return other.entity.kind === 'edge' ? other.entity.from === name : calledOf(other) === name;
 }
 
 function isWaitedFor({ client }: CallEdge): boolean {

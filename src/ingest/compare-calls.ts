@@ -40,7 +40,7 @@ class LeafSums {
     stretches?: StretchSums,
   ) {
     const all = windows.length + blocks.reduce((sum, block) => sum + block.windows, 0);
-    this.#perWindow = Float64Array.from(isActive, (active) => (active === 1 ? 1 / all : 1));
+    this.#perWindow = Float64Array.from(isActive, (active) => (active === 1 ? 1 / Math.max(1, all) : 1));
     this.#leaves = leaves;
     this.#collector = calls.collector;
     this.#factors = lossFactors(windows, blocks, names);

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { factDefinition, factNames } from '../../src/classify/fact-catalogue.ts';
 import { tableOf, writesOrLocks } from '../../src/classify/facts-database.ts';
 import { FACT_PATTERNS, FACTS, factsOf } from '../../src/classify/index.ts';
+import type { CallLeaf } from '../../src/model/comparison.ts';
 import { edge, machine, service } from '../../src/model/entity.ts';
 import type { FactValue } from '../../src/model/verdict.ts';
 import type { Suspect } from '../../src/model/walk.ts';
@@ -49,6 +50,59 @@ describe('the catalogue', () => {
     for (const name of factNames()) expect(factDefinition(name), name).toBeDefined();
     expect(factDefinition('edge.drops_rise_per_s.lower_case')).toBeUndefined();
     expect(factDefinition('change.count.nothing')).toBeUndefined();
+  });
+});
+
+describe('calls in flight', () => {
+  const hung = (caller: string, side: 'client' | 'server', perWindow: number) =>
+    call({
+      ...{ caller, callee: 'db', side, status: 'active', before: [0, 0, 0] },
+      now: [perWindow, side === 'client' ? perWindow : 0, 9e6],
+    });
+  const ended = (caller: string, side: 'client' | 'server') =>
+    call({ caller, callee: 'db', side, before: [10, 0, 1_000], now: [1, 0, 1_000] });
+  const who = suspect(service('db'), 'self', 0.9);
+
+  it('are read as far as both ends of them are seen: others hold none of those that wait', () => {
+    const seen = [ended('orders', 'client'), ended('orders', 'server'), hung('orders', 'client', 4)];
+    expect(facts({ calls: seen }, who)('edge.read_share')).toBe(0);
+    // Users, whose own side nobody sees.
+    const users = [ended('external', 'server'), hung('external', 'server', 8)];
+    expect(facts({ calls: [...seen, ...users] }, who)('edge.read_share')).toBe(0);
+    // A copy of a name whose called end nobody sees.
+    const elsewhere = [ended('batch', 'client'), hung('batch', 'client', 12)];
+    const read = [...seen, hung('orders', 'server', 4)];
+    expect(facts({ calls: [...read, ...elsewhere] }, who)('edge.read_share')).toBe(1);
+    expect(facts({ calls: [...users, ...elsewhere] }, who)('edge.read_share')).toBeNull();
+  });
+
+  it('have not succeeded, whoever sees them', () => {
+    const users = [ended('external', 'server'), hung('external', 'server', 8)];
+    expect(facts({ calls: users }, who)('edge.success_ratio')).toBeCloseTo(0.1, 9);
+  });
+});
+
+describe('calls whose durations nobody tells', () => {
+  const unknown = (leaf: CallLeaf): CallLeaf => ({
+    ...leaf,
+    baseline: { ...leaf.baseline, durationSumUs: Number.NaN, durationSquareUs2: Number.NaN },
+    current: { ...leaf.current, durationSumUs: Number.NaN, durationSquareUs2: Number.NaN },
+  });
+
+  it('are in no mean: it is that of the others', () => {
+    const ends = { caller: 'orders', callee: 'db', protocol: 'mysql', operation: 'SELECT a FROM t' } as const;
+    const calls = (['client', 'server'] as const).flatMap((side) => [
+      call({ ...ends, side, before: [100, 0, 1_000], now: [100, 0, 3_000] }),
+      // Failed calls, of which there were none before.
+      unknown(call({ ...ends, side, status: 'none', errorType: 'timeout', before: [0, 0, 0], now: [300, 300, 0] })),
+    ]);
+    const of = facts({ calls }, suspect(service('db'), 'self', 0.9));
+    for (const name of ['service.latency_ratio', 'db.latency_ratio', 'edge.client_latency_ratio'])
+      expect(of(name), name).toBeCloseTo(3, 9);
+    expect(of('edge.server_latency_ratio')).toBeCloseTo(3, 9);
+    expect(of('db.statements_slowed')).toBe(1);
+    const caller = facts({ calls }, suspect(service('orders'), 'self', 0.9));
+    expect(caller('out.callee_latency_ratio')).toBeCloseTo(3, 9);
   });
 });
 
@@ -328,6 +382,19 @@ describe('statements', () => {
     ['BEGIN', null, false],
     ['SELECT pg_sleep(?)', null, false],
     ['GET', null, false],
+    ['select extract(year from created_at), count(*) from orders group by ?', 'orders', false],
+    [
+      'select trim(both ? from name), substring(sku from ? for ?) from items where a is distinct from b',
+      'items',
+      false,
+    ],
+    ['select id from accounts where id = ? lock in share mode', 'accounts', true],
+    [
+      'with due as (select id from jobs limit ?) update jobs set state = ? where id in (select id from due)',
+      'jobs',
+      true,
+    ],
+    ['with due as (select id from jobs) select * from due', 'jobs', false],
   ])('%s', (text, table, locks) => {
     expect(tableOf(text)).toBe(table);
     expect(writesOrLocks(text)).toBe(locks);

@@ -65,6 +65,14 @@ describe('calls in flight', () => {
     expect(Array.from(stretches?.edges[0]?.count ?? []).filter((count) => count % 100 !== 0)).toEqual([]);
   });
 
+  it('are none, not unknown, before the first window there is', () => {
+    const { ingest } = run(all.slice(HUNG_FROM), 720);
+    const { baseline, calls } = ingest.compare('e', BEGIN_MS + HUNG_FROM * WINDOW_MS, BEGIN_MS + 59 * WINDOW_MS, {});
+    expect(baseline.windows).toBe(0);
+    const active = calls.find(({ status }) => status === ACTIVE)!;
+    expect(active.baseline).toEqual({ count: 0, errors: 0, durationSumUs: 0, durationSquareUs2: 0 });
+  });
+
   it('are no requests, and nothing is slow as long as they are as many', () => {
     const healthy = Array.from({ length: 40 }, (_, w) => batch(w));
     expect(run(healthy, 720).events).toEqual([]);

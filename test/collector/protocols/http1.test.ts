@@ -181,6 +181,23 @@ describe('http1', () => {
     expect(driven.layer.pendingCount).toBe(0);
   });
 
+  it('takes a request whose answer went by unseen for lost, neither for one that waits nor for a timeout', () => {
+    const driven = drive(http1, [get('/a')]);
+    const rest = Buffer.from('the end of a body');
+    driven.layer.gap(RESPONSE, 100, 20);
+    driven.layer.feed(RESPONSE, rest, 0, rest.length, rest.length, 20);
+    const waiting: string[] = [];
+    driven.layer.forEachUnanswered(5_000, (operation) => waiting.push(operation));
+    driven.layer.expire(50_000, 60_000);
+    expect([waiting, outline(driven), driven.losses.requests]).toEqual([[], [], 1]);
+    // What is asked afterwards is known to wait.
+    const next = get('/b').bytes;
+    driven.layer.feed(REQUEST, next, 0, next.length, next.length, 70_000);
+    driven.layer.forEachUnanswered(75_000, (operation) => waiting.push(operation));
+    driven.layer.expire(80_000, 130_000);
+    expect([waiting, outline(driven), driven.losses.requests]).toEqual([['GET /b'], ['GET /b none timeout'], 1]);
+  });
+
   it('lets a server call begin when the request was read in full', () => {
     const pieces = [text(REQUEST, 'POST /p HTTP/1.1\r\nContent-Length: 4\r\n\r\n12'), text(REQUEST, '34'), ok('done')];
     expect(drive(http1, pieces, { isServer: true }).calls[0]).toMatchObject({ startMs: 20, endMs: 30 });
