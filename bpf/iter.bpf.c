@@ -4,8 +4,8 @@
  *
  * list_sockets (iter/task_file), once at the start: connections and listeners that existed before, with their owners,
  * in all namespaces. list_conns (iter/bpf_map_elem over conns), every interval: RW_FRAME_CONN_STATS of each connection
- * that changed, and of every one each 12th interval. list_listeners (iter/bpf_map_elem over listeners), every interval:
- * RW_FRAME_LISTENER_STATS of each listener that lost connections. What it counts is sk_drops of the listening socket, which
+ * that changed, and of every one each 12th interval; RW_FRAME_CONN of each Unix connection that is over. list_listeners
+ * (iter/bpf_map_elem over listeners), every interval: RW_FRAME_LISTENER_STATS of each listener that lost connections. What it counts is sk_drops of the listening socket, which
  * tcp_listendrop() raises with TcpExtListenDrops: a full accept queue (TcpExtListenOverflows) and, seldom, no memory or a
  * full SYN queue without cookies.
  */
@@ -117,6 +117,23 @@ int list_listeners(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
+/* The end of a Unix connection whose socket is gone. */
+static __noinline int sweep_unix(struct seq_file *seq, const struct sock *sk, struct conn *conn)
+{
+	struct rw_conn_event event = {};
+
+	if (!seq || !conn)
+		return 0;
+	if (conn->flags & CONN_OPENED_SENT) {
+		note_unix_end(conn);
+		fill_conn_event(&event, sk, conn, RW_CONN_CLOSED, RW_REASON_NONE, 0);
+		if (bpf_seq_write(seq, &event, sizeof(event)))
+			return 0; /* no room: asked for again */
+	}
+	forget_conn(sk);
+	return 0;
+}
+
 SEC("iter/bpf_map_elem")
 int list_conns(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -131,6 +148,14 @@ int list_conns(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	sk = (struct sock *)*key;
 	conn = find_conn(sk);
+	if (conn && (conn->flags & CONN_UNIX)) {
+		if (!unix_lives(sk, conn)) {
+			sweep_unix(seq, sk, conn);
+			return 0;
+		}
+		if (!(conn->flags & CONN_OPENED_SENT))
+			return 0;
+	}
 	if (!conn || (conn->flags & (CONN_CLOSED_SENT | CONN_SILENT)))
 		return 0;
 	conns_listed++;
@@ -138,12 +163,14 @@ int list_conns(struct bpf_iter__bpf_map_elem *ctx)
 	event.state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	read_totals(&event.totals, sk, conn);
 	segs = event.totals.segs_in + event.totals.segs_out + event.totals.total_retransmits;
+	if (conn->flags & CONN_UNIX)
+		segs = conn->moved[0] + conn->moved[1];
 	if (segs == conn->segs_reported && ++conn->quiet < QUIET_INTERVALS)
 		return 0;
 	conn->segs_reported = segs;
 	conn->quiet = 0;
 	/* A connect's local port is chosen after its state changed; one that blocks returns only when it has failed. */
-	if (conn->tuple.local_port == 0)
+	if (conn->tuple.local_port == 0 && !(conn->flags & CONN_UNIX))
 		read_tuple(&conn->tuple, sk);
 	event.ts_ns = bpf_ktime_get_ns();
 	event.conn_id = conn->id;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Payload heads of system calls on TCP sockets.
+ * Payload heads of system calls on TCP and Unix stream sockets.
  *
  * From raw_syscalls:sys_enter to sys_exit of read, write, readv, writev, recvfrom, sendto, recvmsg, sendmsg, recvmmsg,
  * sendmmsg, sendfile, splice, connect, accept, accept4. (The raw pair costs less than two programs per call under
@@ -12,6 +12,7 @@
  */
 #include "conn.bpf.h"
 #include "infer.bpf.h"
+#include "unix_conn.bpf.h"
 
 #define MAX_IOVECS 8
 #define MAX_MESSAGES 8
@@ -106,8 +107,8 @@ static __always_inline bool is_send(__u8 op)
 	       op == RW_OP_SENDMMSG || op == RW_OP_SENDFILE || op == RW_OP_SPLICE;
 }
 
-/* The TCP socket of a descriptor. A socket already followed needs no further look. */
-static __always_inline struct sock *tcp_sock_of_fd(struct task_struct *task, __u32 fd, struct conn **conn)
+/* The TCP or Unix stream socket of a descriptor. A socket already followed needs no further look. */
+static __always_inline struct sock *stream_sock_of_fd(struct task_struct *task, __u32 fd, struct conn **conn)
 {
 	struct file *file = file_of_fd(task, fd);
 	struct sock *sk;
@@ -120,13 +121,13 @@ static __always_inline struct sock *tcp_sock_of_fd(struct task_struct *task, __u
 	*conn = find_conn(sk);
 	if (*conn)
 		return sk;
-	return is_socket(file) && is_tcp(sk) ? sk : NULL;
+	return is_socket(file) && (is_tcp(sk) || is_unix_stream(sk)) ? sk : NULL;
 }
 
 /* First use by a process: the server's side learns its owner, and the connection is told. */
 static __always_inline void open_if_new(const struct sock *sk, struct conn *conn)
 {
-	if ((conn->flags & CONN_OPENED_SENT) || !(conn->flags & CONN_ESTABLISHED))
+	if ((conn->flags & (CONN_OPENED_SENT | CONN_UNIX)) || !(conn->flags & CONN_ESTABLISHED))
 		return;
 	conn->flags |= CONN_OPENED_SENT;
 	conn->connect_ns = bpf_ktime_get_ns() - conn->start_ns;
@@ -164,12 +165,14 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 	if (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
 		return 0;
 
-	sk = tcp_sock_of_fd(task, syscall_arg(regs, op == RW_OP_SPLICE ? 2 : 0), &conn);
+	sk = stream_sock_of_fd(task, syscall_arg(regs, op == RW_OP_SPLICE ? 2 : 0), &conn);
 	if (!sk)
 		return 0;
 	if (op != RW_OP_CONNECT) {
-		if (!conn)
-			conn = discover_conn(sk, true);
+		if (conn && (conn->flags & CONN_UNIX) && (__u64)unix_peer(sk) != conn->peer)
+			conn = meet_unix(sk, RW_ROLE_UNKNOWN); /* another socket in the place of one that is gone */
+		else if (!conn)
+			conn = is_tcp(sk) ? discover_conn(sk, true) : meet_unix(sk, RW_ROLE_UNKNOWN);
 		if (!conn)
 			return 0;
 		open_if_new(sk, conn);
@@ -191,8 +194,9 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 	stash->sk = (__u64)sk;
 	stash->buffer = syscall_arg(regs, 1);
 	stash->count = syscall_arg(regs, 2);
-	stash->stream_seq = is_send(op) ? BPF_CORE_READ((struct tcp_sock *)sk, write_seq) :
-					  BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
+	stash->stream_seq = conn && (conn->flags & CONN_UNIX) ? 0 :
+			    is_send(op)			      ? BPF_CORE_READ((struct tcp_sock *)sk, write_seq) :
+								BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
 	stash->failed = 0;
 	stash->op = op;
 	return 0;
@@ -368,7 +372,7 @@ static __always_inline bool turned_to_tls(struct conn *conn, const struct scratc
 	return scratch->head[0] == 0x16 && scratch->head[1] == 3 && scratch->head[5] == 1;
 }
 
-static __always_inline void send_data(struct conn *conn, const struct stash *stash, __u64 moved)
+static __always_inline void send_data(struct conn *conn, struct stash *stash, __u64 moved)
 {
 	__u32 zero = 0, captured, side = is_send(stash->op) ? 0 : 1;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
@@ -379,6 +383,10 @@ static __always_inline void send_data(struct conn *conn, const struct stash *sta
 		return;
 	event = &scratch->event;
 	event->flags = 0;
+	if (conn->flags & CONN_UNIX) {
+		stash->stream_seq = conn->moved[side];
+		conn->moved[side] += moved;
+	}
 	captured = capture(scratch, stash, moved);
 	if (event->flags & RW_DATA_FAULT)
 		COUNT(faults, 1);
@@ -390,6 +398,8 @@ static __always_inline void send_data(struct conn *conn, const struct stash *sta
 		conn->tuple.protocol = RW_PROTO_TLS;
 		return;
 	}
+	if ((conn->flags & CONN_UNIX) && conn->tuple.protocol != RW_PROTO_UNDETERMINED)
+		tell_unix((struct sock *)stash->sk, conn);
 	if (conn->calls < 255)
 		conn->calls++;
 	if (captured > RW_CAPTURE_MAX)
@@ -452,10 +462,57 @@ static __always_inline void send_failed_connect(const struct stash *stash, __s32
 	forget_conn(sk);
 }
 
-static __always_inline void exit_connect(const struct stash *stash, long result)
+/* Nobody answers at a path where somebody did: no socket file, no listener, or its queue is full. */
+static __always_inline void send_failed_unix(const struct stash *stash, const struct unix_name *name, __s32 error)
 {
+	struct unix_id *known = bpf_map_lookup_elem(&unix_names, name);
+	struct sock *sk = (struct sock *)stash->sk;
+	struct unix_id caller = { .number = stash->sk * SCRAMBLE, .kind = RW_UNIX_CLIENT };
 	struct conn *conn;
 
+	if (!known || !is_unix_stream(sk))
+		return;
+	conn = create_conn(sk, RW_ROLE_CLIENT, CONN_FRESH | CONN_UNIX);
+	if (!conn)
+		return;
+	own_conn(conn);
+	__builtin_memcpy(conn->tuple.local_addr, &caller, sizeof(caller));
+	__builtin_memcpy(conn->tuple.remote_addr, known, sizeof(*known));
+	conn->start_ns = stash->enter_ns;
+	conn->connect_ns = bpf_ktime_get_ns() - stash->enter_ns;
+	send_conn(sk, conn, RW_CONN_FAILED, reason_of_error(error, RW_REASON_OTHER), error);
+	forget_conn(sk);
+}
+
+static __always_inline void exit_connect_unix(const struct stash *stash, long result)
+{
+	struct sock *sk = (struct sock *)stash->sk;
+	struct unix_name name = { .netns = netns_of_sock(sk) };
+	struct name_buffer path = {};
+	struct conn *conn;
+
+	bpf_probe_read_user(&path, sizeof(path), (void *)(stash->buffer + sizeof(__u16)));
+	name.hash = hash_name(path.path, UNIX_NAME_MAX, true);
+	if (result < 0) {
+		send_failed_unix(stash, &name, -result);
+		return;
+	}
+	conn = meet_unix(sk, RW_ROLE_CLIENT);
+	if (!conn)
+		return;
+	conn->connect_ns = conn->start_ns - stash->enter_ns;
+	bpf_map_update_elem(&unix_names, &name, conn->tuple.remote_addr, BPF_ANY);
+}
+
+static __always_inline void exit_connect(const struct stash *stash, long result)
+{
+	struct sock *sk = (struct sock *)stash->sk;
+	struct conn *conn;
+
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX) {
+		exit_connect_unix(stash, result);
+		return;
+	}
 	if (result < 0 && result != -EINPROGRESS && result != -EALREADY && result != -EISCONN && result != -EINTR &&
 	    result > -ERESTARTSYS) {
 		send_failed_connect(stash, -result);
@@ -474,10 +531,12 @@ static __always_inline void exit_accept(struct task_struct *task, long result)
 
 	if (result < 0)
 		return;
-	sk = tcp_sock_of_fd(task, result, &conn);
+	sk = stream_sock_of_fd(task, result, &conn);
 	if (!sk)
 		return;
-	if (!conn)
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX)
+		meet_unix(sk, RW_ROLE_SERVER);
+	else if (!conn)
 		discover_conn(sk, true);
 	else
 		open_if_new(sk, conn);

@@ -12,6 +12,7 @@
 #include <bpf/bpf_tracing.h>
 #include "wire.h"
 
+#define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
 #define ETH_P_IP 0x0800
@@ -23,6 +24,7 @@
 #define CONN_FRESH 4 /* seen from its first byte */
 #define CONN_ESTABLISHED 8
 #define CONN_SILENT 16 /* of an excluded process: nothing is told */
+#define CONN_UNIX 32
 
 /* Set by the loader before load. */
 const volatile __u32 targ_capture_bytes __weak = 512;
@@ -37,7 +39,7 @@ const volatile __u32 targ_hz __weak = 0;
 #define TARG_SYSCALLS 512
 const volatile __u8 targ_ops[TARG_SYSCALLS] __weak = {};
 
-/* What we know of a TCP connection. */
+/* What we know of a connection: TCP, or a Unix stream. */
 struct conn {
 	__u64 id;
 	__u64 start_ns;
@@ -64,6 +66,8 @@ struct conn {
 	__u8 calls; /* payload calls told, up to 255 */
 	__u8 reserved[4];
 	char comm[16];
+	__u64 peer; /* Unix: struct sock of the other end */
+	__u64 moved[2]; /* Unix: payload sent and received */
 };
 
 /* key: address of struct sock. value: struct conn. bound: --max-conns; entries leave with the socket. */

@@ -4,6 +4,7 @@
 #define ROOTWALK_CONN_BPF_H
 
 #include "sock.bpf.h"
+#include "unix.bpf.h"
 
 #define TCP_CHRONO_RWND_LIMITED 2
 
@@ -17,6 +18,7 @@
 #define EHOSTUNREACH 113
 #define EADDRNOTAVAIL 99
 #define EPIPE 32
+#define ENOENT 2
 
 static const struct conn empty_conn = {};
 
@@ -102,7 +104,12 @@ static __noinline struct conn *create_conn(const struct sock *sk, __u8 role, __u
 	conn->netns = netns;
 	conn->flags = flags;
 	conn->tuple.role = role;
-	read_tuple(&conn->tuple, sk);
+	if (flags & CONN_UNIX) {
+		conn->peer = (__u64)unix_peer(sk);
+		read_unix_tuple(&conn->tuple, sk, (const struct sock *)conn->peer, netns);
+	} else {
+		read_tuple(&conn->tuple, sk);
+	}
 	if (!ports_wanted(&conn->tuple))
 		conn->tuple.protocol = RW_PROTO_EXCLUDED;
 	return conn;
@@ -126,9 +133,19 @@ static __always_inline void own_conn(struct conn *conn)
 static __always_inline void read_totals(struct rw_tcp_totals *totals, const struct sock *sk, struct conn *conn)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
-	__u64 sent = BPF_CORE_READ(tp, bytes_sent), again = BPF_CORE_READ(tp, bytes_retrans);
+	__u64 sent, again;
 	__u32 last_rtt_us;
 
+	if (is_unix(&conn->tuple)) {
+		__builtin_memset(totals, 0, sizeof(*totals));
+		totals->bytes_sent = conn->moved[0];
+		totals->bytes_received = conn->moved[1];
+		totals->last_rtt_us = RW_UNKNOWN_U32;
+		totals->rwnd_limited_ms = RW_UNKNOWN_U32;
+		return;
+	}
+	sent = BPF_CORE_READ(tp, bytes_sent);
+	again = BPF_CORE_READ(tp, bytes_retrans);
 	totals->bytes_sent = sent > again ? sent - again : 0;
 	totals->bytes_received = BPF_CORE_READ(tp, bytes_received);
 	totals->segs_out = BPF_CORE_READ(tp, segs_out);
@@ -190,6 +207,8 @@ static __always_inline __u8 reason_of_error(__s32 error, __u8 without_error)
 		return RW_REASON_RESET;
 	case EADDRNOTAVAIL:
 		return RW_REASON_NO_PORT;
+	case ENOENT: /* Unix: the socket was removed */
+		return RW_REASON_REFUSED;
 	default:
 		return RW_REASON_OTHER;
 	}
@@ -252,6 +271,16 @@ static __always_inline struct conn *discover_conn(const struct sock *sk, bool ow
 		own_conn(conn);
 	send_conn(sk, conn, RW_CONN_DISCOVERED, RW_REASON_NONE, 0);
 	return conn;
+}
+
+/* Its socket is gone, or another's. When the other end still lives, this one left first. */
+static __always_inline void note_unix_end(struct conn *conn)
+{
+	struct sock *peer = (struct sock *)conn->peer;
+	struct conn *other = find_conn(peer);
+
+	if (other && unix_lives(peer, other))
+		conn->left_ns = bpf_ktime_get_ns();
 }
 
 #endif

@@ -134,13 +134,24 @@ struct rw_frame {
 	__u16 reserved;
 };
 
+/*
+ * Family of Unix stream sockets. Their address is what they are bound to (inode u64, device u32, then a kind below) or, of
+ * the client's end, a number that is its own while it lives. They have no ports.
+ */
+#define RW_FAMILY_UNIX 1
+enum rw_unix_kind {
+	RW_UNIX_PATH = 1,
+	RW_UNIX_ABSTRACT = 2, /* a hash of the name, network namespace */
+	RW_UNIX_CLIENT = 3,
+};
+
 /* Local and remote as the socket sees them; for RW_FLOW_DROP local is the packet's source, remote its destination. */
 struct rw_tuple {
 	__u8 local_addr[16];
 	__u8 remote_addr[16];
 	__u16 local_port;
 	__u16 remote_port;
-	__u8 family; /* 4 or 6; 0: not known */
+	__u8 family; /* 4, 6 or RW_FAMILY_UNIX; 0: not known */
 	__u8 role;
 	__u8 protocol;
 	__u8 reserved;

@@ -7,6 +7,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildCollector } from '../build.ts';
+import { isUnix } from './address.ts';
 import { LoaderProcess } from './loader-process.ts';
 import type { Frame, TcpTotals, Tuple } from './types.ts';
 
@@ -28,7 +29,8 @@ function nameNamespaces(): void {
 }
 
 function tupleText(tuple: Tuple, arrow: string): string {
-  const end = (address: string, port: number): string => `${tuple.family === 6 ? `[${address}]` : address}:${port}`;
+  const end = (address: string, port: number): string =>
+    isUnix(address) ? address : `${tuple.family === 6 ? `[${address}]` : address}:${port}`;
   return `${end(tuple.localAddress, tuple.localPort)} ${arrow} ${end(tuple.remoteAddress, tuple.remotePort)}`;
 }
 

@@ -28,9 +28,9 @@ export type FlowKind = 'drop' | 'reset_sent' | 'synack_retransmit';
 
 /** Of a socket: local and remote. Of a dropped packet: local is its source, remote its destination. */
 export interface Tuple {
-  /** 4, 6, or 0 when not known. */
+  /** 4, 6, 1 (a Unix socket; it has no ports), or 0 when not known. */
   readonly family: number;
-  /** Textual, canonical: `10.0.0.1`, `fe80::1`. */
+  /** Textual, canonical: `10.0.0.1`, `fe80::1`, `unix:1f03-fe01`. */
   readonly localAddress: string;
   readonly localPort: number;
   readonly remoteAddress: string;

@@ -1,5 +1,6 @@
 /** Which edge a connection belongs to: both ends named, the remote one joined by tuple or by address. */
 import type { Side } from '../../src/model/records.ts';
+import { isUnix } from '../frames/address.ts';
 import type { Tuple } from '../frames/types.ts';
 import type { Connection, ConnectionRole } from '../tracker/connection.ts';
 import type { TupleIndex } from '../tracker/tuple-index.ts';
@@ -34,8 +35,9 @@ const RETRY_MS = 500;
 const MAX_ADDRESS_NAMES = 2_000;
 const MAX_EDGES = 100_000;
 
-/** RFC 1918, carrier-grade NAT, link-local, loopback, unique local. */
+/** RFC 1918, carrier-grade NAT, link-local, loopback, unique local, Unix sockets. */
 export function isPrivate(address: string): boolean {
+  if (isUnix(address)) return true;
   if (address.includes(':')) return /^(::1$|f[cd]|fe[89ab])/.test(address);
   return /^(10|127)\.|^192\.168\.|^169\.254\.|^172\.(1[6-9]|2\d|3[01])\.|^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./.test(
     address,

@@ -1,4 +1,5 @@
 /** Names of processes, endpoints and machines: the naming file first, then what the host shows. */
+import { isUnix } from '../frames/address.ts';
 import type { ListenerFrame } from '../frames/types.ts';
 import { containerId, containerName } from './container.ts';
 import { Copies } from './copies.ts';
@@ -162,6 +163,7 @@ export class Namer {
    */
   endpoint(address: string, port: number, netns?: number, owner?: number): Identity | undefined {
     const loopback = isLoopback(address);
+    if (isUnix(address)) return this.#listeners.get(address);
     const named = this.#endpoints.get(`${address}:${port}`);
     if (named !== undefined) return named;
     const where = loopback ? netns : (owner ?? this.#netnsByAddress.get(address));
@@ -199,6 +201,7 @@ export class Namer {
 
   #learn(frame: ListenerFrame): Identity {
     const { localAddress, localPort } = frame.tuple;
+    if (isUnix(localAddress)) return this.#learnUnix(frame);
     const wildcard = isWildcard(localAddress);
     const loopback = isLoopback(localAddress);
     const named = wildcard
@@ -214,6 +217,13 @@ export class Namer {
     const key = `${frame.netns}/${wildcard || loopback ? '*' : localAddress}:${localPort}`;
     this.#remember(this.#listeners, key, found);
     if (!wildcard && !loopback) this.learnAddress(localAddress, frame.netns);
+    return found;
+  }
+
+  /** Unix sockets are the host's, in whatever network namespace they were made. */
+  #learnUnix({ pid, netns, comm, tuple: { localAddress } }: ListenerFrame): Identity {
+    const found = this.process(pid, netns, comm);
+    this.#remember(this.#listeners, localAddress, found);
     return found;
   }
 
@@ -234,7 +244,7 @@ export class Namer {
   /** Who listens there may have another name now. */
   #relearn({ pid, netns, comm, tuple: { localAddress, localPort } }: ListenerFrame): void {
     const anywhere = isWildcard(localAddress) || isLoopback(localAddress);
-    const key = `${netns}/${anywhere ? '*' : localAddress}:${localPort}`;
+    const key = isUnix(localAddress) ? localAddress : `${netns}/${anywhere ? '*' : localAddress}:${localPort}`;
     const known = this.#listeners.get(key);
     const now = this.findProcess(pid, netns);
     if (known !== undefined && now !== undefined && now.service === known.service && comm !== '')
@@ -276,7 +286,7 @@ export class Namer {
   /** An address seen as a socket's own belongs to that socket's namespace. */
   learnAddress(address: string, netns: number): void {
     if (this.#netnsByAddress.get(address) === netns) return;
-    if (isLoopback(address) || address === '') return;
+    if (isLoopback(address) || isUnix(address) || address === '') return;
     this.#remember(this.#netnsByAddress, address, netns);
   }
 

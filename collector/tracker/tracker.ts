@@ -3,6 +3,8 @@
  * separate rings, so either may be first: data of an unknown connection opens it, and a closed connection takes data
  * for a moment longer. Bounded: idle and surplus connections are evicted and counted.
  */
+
+import { UNIX_FAMILY } from '../frames/address.ts';
 import type { ConnFrame, ConnStatsFrame, DataFrame, TcpTotals, Tuple, WireProtocol } from '../frames/types.ts';
 import { http1 } from '../protocols/http1/index.ts';
 import { mysql } from '../protocols/mysql/index.ts';
@@ -318,7 +320,7 @@ const ZERO: TcpTotals = {
 
 /** A connect's local port is chosen a moment after it is first seen. */
 function isWhole(tuple: Tuple | undefined): boolean {
-  return tuple !== undefined && tuple.localPort !== 0;
+  return tuple !== undefined && (tuple.localPort !== 0 || tuple.family === UNIX_FAMILY);
 }
 
 function rise(now: number, before: number): number {

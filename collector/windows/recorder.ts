@@ -1,4 +1,5 @@
 /** Turns what the tracker reports into sums of windows: resolves the edge, then adds. */
+import { UNIX_FAMILY } from '../frames/address.ts';
 import type { ConnFrame, ConnReason, FlowFrame, ListenerStatsFrame, TcpTotals } from '../frames/types.ts';
 import type { Edge, EdgeResolver } from '../naming/edges.ts';
 import { EXTERNAL } from '../naming/edges.ts';
@@ -38,6 +39,8 @@ const MAX_OVERFLOWS = 10_000;
 const MAX_PAIRS = 20_000;
 /** Calls in flight are told from this long on: what is slow for a moment is told when it ends. */
 const ACTIVE_FROM_MS = 1_000;
+/** From connect on a Unix socket: the listener's queue is full. */
+const EAGAIN = 11;
 /** An active open that the application gave up after this long without an answer timed out. */
 const ABORT_TIMEOUT_MS = 200;
 
@@ -79,6 +82,14 @@ export class Recorder implements TrackerSink {
     const cell = this.#cell(connection, frame.atMs);
     if (cell === undefined) return;
     increase(cell.connectFailures, failureName(frame), 1);
+    if (connection.tuple?.family === UNIX_FAMILY && frame.errno === EAGAIN) this.#overflow(connection, frame.atMs);
+  }
+
+  /** A Unix listener's full queue is the caller's to tell: its kernel counts nothing. */
+  #overflow(connection: Connection, atMs: number): void {
+    const edge = this.#resolve(connection, atMs);
+    const cell = edge === undefined ? undefined : this.#aggregator.tcp(atMs, this.#resolver.fromSide('server', edge));
+    if (cell !== undefined) cell.acceptQueueOverflows++;
   }
 
   onClosed(): void {
@@ -240,7 +251,7 @@ export class Recorder implements TrackerSink {
   #tellEndpoint(connection: Connection, cell: TcpCell, atMs: number): void {
     const { tuple } = connection;
     const edge = this.#resolve(connection, atMs);
-    if (tuple === undefined || edge === undefined) return;
+    if (tuple === undefined || tuple.family === UNIX_FAMILY || edge === undefined) return;
     const isClient = edge.side === 'client';
     const [service, instance] = isClient ? [edge.callee, edge.calleeInstance] : [edge.caller, edge.callerInstance];
     if (service === EXTERNAL || instance !== undefined) return;

@@ -192,6 +192,9 @@ describe('formatAddress', () => {
     ['fe800000000000000202b3fffe1e8329', 6, 'fe80::202:b3ff:fe1e:8329'],
     ['20010db8000000010001000100010001', 6, '2001:db8:0:1:1:1:1:1'],
     ['00000000000000000000000000000000', 0, ''],
+    ['031f00000000000001fe000001000000', 1, 'unix:1f03-fe01'],
+    ['efbeadde0000000007000000020000ff', 1, 'unix:@deadbeef-7'],
+    ['0123456789abcdef0000000003000000', 1, 'unix:~efcdab8967452301'],
   ])('%s family %i is %s', (hex, family, expected) => {
     expect(formatAddress(Buffer.from(hex, 'hex'), 0, family)).toBe(expected);
   });

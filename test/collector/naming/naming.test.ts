@@ -343,6 +343,22 @@ describe('namer', () => {
     expect(names.endpoint('127.0.0.1', 5000, 8)?.service).toBe('shop.cart');
     expect(names.endpoint('127.0.0.1', 5000, 9)).toBeUndefined();
   });
+
+  it('knows a Unix socket in every namespace, also after the naming file changed', () => {
+    const names = namer();
+    const address = 'unix:1f03-fe01';
+    const bound = { family: 1, localAddress: address, localPort: 0, remoteAddress: '', remotePort: 0 };
+    expect(names.learnListener(listener({ atMs: 1, pid: 20, netns: 8, tuple: bound })).service).toBe('shop.cart');
+    expect([7, 8, undefined].map((netns) => names.endpoint(address, 0, netns)?.service)).toEqual(
+      Array(3).fill('shop.cart'),
+    );
+    names.use({
+      machines: [],
+      endpoints: [],
+      processes: [{ pid: 20, service: 'cart', instance: 'cart-1', machine: 'm1' }],
+    });
+    expect(names.endpoint(address, 0, 7)?.instance).toBe('cart-1');
+  });
 });
 
 it.each([
@@ -354,4 +370,5 @@ it.each([
   ['8.8.8.8', false],
   ['fd00::1', true],
   ['2001:db8::1', false],
+  ['unix:1f03-fe01', true],
 ])('%s private: %s', (address, expected) => expect(isPrivate(address)).toBe(expected));
