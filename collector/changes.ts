@@ -1,5 +1,6 @@
 /** Change records: listeners that open and close, service processes that start, end or are killed. */
 import type { ChangeKind, ChangeRecord } from '../src/model/records.ts';
+import { isUnix } from './frames/address.ts';
 import type { ListenerFrame, ProcessFrame } from './frames/types.ts';
 import type { Identity, Namer } from './naming/namer.ts';
 import type { PortRange } from './naming/ports.ts';
@@ -58,15 +59,18 @@ export class Changes {
       if (isEphemeral(this.#ephemeral, localPort)) this.#namer.forgetListener(frame);
       return;
     }
+    // Told with its first call: who made it may have gone, and left it to others.
+    const isUnixSocket = isUnix(frame.tuple.localAddress);
+    if (isUnixSocket && this.#namer.findProcess(frame.pid, frame.netns) === undefined) return;
     const identity = this.#namer.learnListener(frame);
     if (frame.pid !== 0) remember(this.#listening, frame.pid, { netns: frame.netns, comm: frame.comm, identity });
-    if (frame.kind !== 'opened') return;
+    if (frame.kind !== 'opened' && !isUnixSocket) return;
     const started = this.#started.get(frame.pid);
     if (started !== undefined && frame.atMs - started.atMs < START_MS) {
       this.#started.delete(frame.pid);
       this.#change('process_start', started.atMs, identity, { detail: { path: started.path, pid: String(frame.pid) } });
     }
-    this.#change('listener_opened', frame.atMs, identity, { detail: { address } });
+    if (frame.kind === 'opened') this.#change('listener_opened', frame.atMs, identity, { detail: { address } });
   }
 
   onProcess(frame: ProcessFrame): void {

@@ -57,6 +57,7 @@ const calls = (side: 'client' | 'server', operation: string): CallRecord[] =>
     .flatMap((batch) => (batch.type === 'call' ? batch.records : []))
     .filter((record) => record.side === side && record.operation === operation && record.status === '200');
 const count = (records: readonly CallRecord[]): number => records.reduce((sum, record) => sum + record.count, 0);
+const changes = (): ChangeRecord[] => batches.flatMap((batch) => (batch.type === 'change' ? batch.records : []));
 const tcp = (): TcpRecord[] => batches.flatMap((batch) => (batch.type === 'tcp' ? batch.records : []));
 
 async function serve(path: string): Promise<ChildProcess> {
@@ -93,6 +94,10 @@ beforeAll(async () => {
   // Abstract names are a network namespace's own, paths are not.
   await pair.node(pair.server, CLIENT, abstract, '/abstract', String(KEPT), 'kept', '0');
   await old;
+  const late = join(pair.dir, 'late.sock');
+  const third = await serve(late);
+  await ask(late, '/late', '5', 'kept', '0');
+  third.kill('SIGTERM');
   server.kill('SIGSTOP');
   overflows = Number(await pair.node(pair.client, BURST, path));
   server.kill('SIGKILL');
@@ -138,6 +143,15 @@ describe('Unix stream sockets', () => {
     // Each short request has its own; the kept ones had two, one of them by an abstract name.
     expect(client.reduce((sum, record) => sum + (record.connects ?? 0), 0)).toBeGreaterThanOrEqual(SHORT + 2);
     expect(client.reduce((sum, record) => sum + (record.bytesIn ?? 0), 0)).toBeGreaterThan((KEPT * 2 + SHORT) * 2_000);
+  });
+
+  it('tells the start of a server with its first call', () => {
+    expect(count(calls('client', 'GET /late'))).toBe(5);
+    expect(
+      changes()
+        .filter(({ change }) => change === 'process_start')
+        .map(({ service }) => service),
+    ).toEqual(['catalog']);
   });
 
   it('tells that a killed server refuses, and that it ended', () => {
