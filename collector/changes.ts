@@ -110,10 +110,12 @@ export class Changes {
 
   /**
    * A worker that a signal killed is told as its master's, which owns the listener: one that was forked and runs the same
-   * program. That it ends in order is its master's business.
+   * program; of one that serves a pool, as the pool's. That it ends in order is its master's business.
    */
-  #master({ parentPid, comm, signal }: ProcessFrame): Identity | undefined {
+  #master({ pid, parentPid, netns, comm, signal }: ProcessFrame): Identity | undefined {
     const master = FATAL_SIGNALS.has(signal) ? this.#listening.get(parentPid) : undefined;
+    const pooled = master === undefined ? undefined : this.#namer.findPooled(pid, netns);
+    if (pooled !== undefined) return pooled;
     return master?.comm === comm ? (this.#named(parentPid) ?? master.identity) : undefined;
   }
 

@@ -105,6 +105,8 @@ export class EdgeResolver {
   own(connection: Connection): Identity | undefined {
     const { tuple, netns, pid, comm } = connection;
     if (connection.role === 'server' && tuple !== undefined) {
+      const pooled = this.#namer.findPooled(pid, netns);
+      if (pooled !== undefined) return pooled;
       const listener = this.#namer.endpoint(tuple.localAddress, tuple.localPort, netns, netns);
       if (listener !== undefined) return listener;
     }

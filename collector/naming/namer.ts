@@ -8,7 +8,7 @@ import { EMPTY_NAMING } from './naming-file.ts';
 import type { PortRange } from './ports.ts';
 import { ephemeralPorts, isEphemeral } from './ports.ts';
 import { readProcess } from './process-info.ts';
-import { serviceName, systemdInstance } from './service-name.ts';
+import { poolName, serviceName, systemdInstance } from './service-name.ts';
 
 export interface Identity {
   readonly service: string;
@@ -39,6 +39,8 @@ export class Namer {
   readonly #processes = new Map<number, Identity>();
   /** Processes looked at that the naming file does not speak of. */
   readonly #unnamed = new Set<number>();
+  /** Processes of a pool that has a name of its own. */
+  readonly #pooled = new Set<number>();
   /** Learnt from listeners: `netns/address:port`, and `netns/*:port` for wildcard ones. Kept when the listener is gone. */
   readonly #listeners = new Map<string, Identity>();
   readonly #listenerFrames = new Map<string, ListenerFrame>();
@@ -117,6 +119,12 @@ export class Namer {
     return found;
   }
 
+  /** Identity of a process that serves one of its listener's pools, as PHP-FPM has them; undefined for all others. */
+  findPooled(pid: number, netns: number): Identity | undefined {
+    const found = this.findProcess(pid, netns);
+    return this.#pooled.has(pid) ? found : undefined;
+  }
+
   /** Identity of a process that the naming file names, itself or an ancestor; undefined for all others. */
   namedProcess(pid: number): Identity | undefined {
     if (this.#unnamed.has(pid)) return undefined;
@@ -131,7 +139,7 @@ export class Namer {
    */
   retain(alive: ReadonlySet<number>): void {
     if (alive.size === 0) return;
-    for (const pid of this.#unnamed) if (!alive.has(pid)) this.#unnamed.delete(pid);
+    for (const pids of [this.#unnamed, this.#pooled]) for (const pid of pids) if (!alive.has(pid)) pids.delete(pid);
     const gone = new Set<number>();
     for (const names of [this.#processes, this.#owners]) {
       for (const pid of names.keys()) {
@@ -151,6 +159,7 @@ export class Namer {
   /** The process ended or became another program. */
   forget(pid: number): void {
     this.#processes.delete(pid);
+    this.#pooled.delete(pid);
     this.#unnamed.delete(pid);
     this.#owners.delete(pid);
   }
@@ -304,6 +313,7 @@ export class Namer {
   #fromProc(pid: number, netns: number): Identity | undefined {
     const info = readProcess(this.procRoot, pid);
     if (info === undefined) return undefined;
+    if (poolName(info) !== undefined) this.#pooled.add(pid);
     const machine = this.machine(info.netns || netns);
     const named = containerName(info, this.procRoot, machine);
     if (named !== undefined) return { ...named, machine };

@@ -52,12 +52,23 @@ export function systemdInstance(cgroup: string): string | undefined {
 }
 
 /**
+ * The pool that a worker of PHP-FPM serves, as its title says: one master has those of many sites. The pool that it comes with
+ * says nothing.
+ */
+export function poolName({ commandLine }: ProcessInfo): string | undefined {
+  const name = /^php-fpm[\d.]*: pool (\S+)/.exec(commandLine[0] ?? '')?.[1];
+  return name === 'www' ? undefined : name;
+}
+
+/**
  * @param procRoot  where /proc is, to read a package name as the process sees it
  * @returns never empty; the executable's or command's name when nothing better is known
  */
 export function serviceName(info: ProcessInfo, procRoot = '/proc'): string {
   const declared = clean(declaredName(info.pid, procRoot));
   if (declared !== '') return declared;
+  const pool = clean(poolName(info));
+  if (pool !== '') return pool;
   const unit = containerId(info.cgroup) === undefined ? systemdUnit(info.cgroup) : undefined;
   if (unit !== undefined) return unit;
   // python3.11 is python: an upgrade of the interpreter does not rename a service.

@@ -163,6 +163,8 @@ describe('service names', () => {
     [['dotnet', '/app/Shop.Cart.dll'], 'Shop.Cart'],
     [['beam.smp', '--', '-root', '/usr/lib/erlang', '-sname', 'rabbit@m1'], 'rabbit'],
     [['php-fpm: pool www'], 'php-fpm', 'php-fpm8.2'],
+    [['php-fpm: pool reviews'], 'reviews', 'php-fpm8.2'],
+    [['php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)'], 'php-fpm', 'php-fpm8.2'],
     [['java', '-Xmx1g', '-jar', '/opt/order-service-1.2.3.jar'], 'order-service'],
     [['java', '-cp', 'a.jar', 'com.shop.Billing'], 'Billing'],
     [['node'], 'node'],
@@ -342,6 +344,22 @@ describe('namer', () => {
     expect(names.endpoint('10.2.0.1', 5000)?.service).toBe('shop.cart');
     expect(names.endpoint('127.0.0.1', 5000, 8)?.service).toBe('shop.cart');
     expect(names.endpoint('127.0.0.1', 5000, 9)).toBeUndefined();
+  });
+
+  it('tells the pools of one master apart', () => {
+    process(80, 1, 'php-fpm8.2', ['php-fpm: master process (/etc/fpm.conf)'], 7);
+    for (const [pid, pool] of [
+      [81, 'reviews'],
+      [82, 'blog'],
+      [83, 'www'],
+    ] as const)
+      process(pid, 80, 'php-fpm8.2', [`php-fpm: pool ${pool}`], 7);
+    const names = namer();
+    names.learnListener(listener({ atMs: 1, pid: 80, netns: 7, tuple: tuple('127.0.0.1:9000', '0.0.0.0:0') }));
+    expect([81, 82, 83].map((pid) => names.findPooled(pid, 7)?.service)).toEqual(['reviews', 'blog', undefined]);
+    expect(names.endpoint('127.0.0.1', 9000, 7)?.service).toMatch(/fpm/);
+    names.retain(new Set([80, 82, 83]));
+    expect([81, 82].map((pid) => names.findPooled(pid, 7)?.service)).toEqual([undefined, 'blog']);
   });
 
   it('knows a Unix socket in every namespace, also after the naming file changed', () => {
