@@ -467,7 +467,11 @@ static __always_inline void send_failed_unix(const struct stash *stash, const st
 {
 	struct unix_id *known = bpf_map_lookup_elem(&unix_names, name);
 	struct sock *sk = (struct sock *)stash->sk;
-	struct unix_id caller = { .number = stash->sk * SCRAMBLE, .kind = RW_UNIX_CLIENT };
+	struct unix_id caller = {
+		.number = stash->sk * SCRAMBLE,
+		.device = bpf_get_current_pid_tgid() >> 32,
+		.kind = RW_UNIX_CLIENT,
+	};
 	struct conn *conn;
 
 	if (!known || !is_unix_stream(sk))

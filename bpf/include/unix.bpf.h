@@ -127,6 +127,15 @@ static __always_inline void read_unix_id(struct unix_id *id, const struct sock *
 	id->kind = RW_UNIX_ABSTRACT;
 }
 
+/*
+ * The credentials a socket shows the other end: of a client's, who called listen(); of a server's, who called connect().
+ * Real process id of the first namespace.
+ */
+static __always_inline __u32 unix_peer_tgid(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_peer_pid, numbers[0].nr);
+}
+
 /* Both addresses of a connected socket; its role decides which end is the bound one. */
 static __always_inline void read_unix_tuple(struct rw_tuple *tuple, const struct sock *sk, const struct sock *peer,
 					    __u32 netns)
@@ -134,7 +143,11 @@ static __always_inline void read_unix_tuple(struct rw_tuple *tuple, const struct
 	const struct sock *server = tuple->role == RW_ROLE_SERVER ? sk : peer;
 	const struct sock *client = tuple->role == RW_ROLE_SERVER ? peer : sk;
 	struct unix_id bound = {};
-	struct unix_id caller = { .number = (__u64)client * SCRAMBLE, .kind = RW_UNIX_CLIENT };
+	struct unix_id caller = {
+		.number = (__u64)client * SCRAMBLE,
+		.device = unix_peer_tgid(server),
+		.kind = RW_UNIX_CLIENT,
+	};
 
 	read_unix_id(&bound, server, netns);
 	tuple->family = RW_FAMILY_UNIX;
@@ -156,12 +169,6 @@ static __always_inline bool unix_lives(const struct sock *sk, const struct conn 
 		return false;
 	socket = BPF_CORE_READ(sk, sk_socket);
 	return socket && BPF_CORE_READ(socket, sk) == sk && (__u64)unix_peer(sk) == conn->peer;
-}
-
-/* Who called listen(): the kernel keeps it as the credentials that clients see. Real process id of the first namespace. */
-static __always_inline __u32 unix_listener_tgid(const struct sock *client)
-{
-	return BPF_CORE_READ(client, sk_peer_pid, numbers[0].nr);
 }
 
 #endif

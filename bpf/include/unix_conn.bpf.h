@@ -21,7 +21,7 @@ static __noinline int tell_unix_listener(const struct sock *sk, struct conn *con
 	__builtin_memcpy(&id, serves ? conn->tuple.local_addr : conn->tuple.remote_addr, sizeof(id));
 	if (bpf_map_lookup_elem(&unix_told, &id))
 		return 0;
-	owner = unix_listener_tgid(serves ? (const struct sock *)conn->peer : sk);
+	owner = unix_peer_tgid(serves ? (const struct sock *)conn->peer : sk);
 	/* Sockets that systemd made belong to who answers there. */
 	if (owner <= 1) {
 		if (!serves)

@@ -136,13 +136,13 @@ struct rw_frame {
 
 /*
  * Family of Unix stream sockets. Their address is what they are bound to (inode u64, device u32, then a kind below) or, of
- * the client's end, a number that is its own while it lives. They have no ports.
+ * the client's end, a number that is its own while it lives and the process that connected. They have no ports.
  */
 #define RW_FAMILY_UNIX 1
 enum rw_unix_kind {
 	RW_UNIX_PATH = 1,
 	RW_UNIX_ABSTRACT = 2, /* a hash of the name, network namespace */
-	RW_UNIX_CLIENT = 3,
+	RW_UNIX_CLIENT = 3, /* number, process id */
 };
 
 /* Local and remote as the socket sees them; for RW_FLOW_DROP local is the packet's source, remote its destination. */

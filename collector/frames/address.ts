@@ -10,7 +10,14 @@ export function isUnix(address: string): boolean {
   return address.startsWith(UNIX);
 }
 
-/** `unix:INODE-DEVICE`, `unix:@HASH-NETNS` (abstract), `unix:~NUMBER` (a client's end); hexadecimal. */
+/** The process that connected, of the address of a Unix client; undefined: it is none. */
+export function unixClientPid(address: string): number | undefined {
+  if (!address.startsWith(`${UNIX}~`)) return undefined;
+  const pid = Number.parseInt(address.slice(address.indexOf('-') + 1), 16);
+  return address.includes('-') && pid > 0 ? pid : undefined;
+}
+
+/** `unix:INODE-DEVICE`, `unix:@HASH-NETNS` (abstract), `unix:~NUMBER-PID` (a client's end); hexadecimal. */
 function formatUnix(bytes: Uint8Array, at: number): string {
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, 16);
   const kind = UNIX_KINDS[view.getUint8(12)] ?? '?';

@@ -1,6 +1,6 @@
 /** Which edge a connection belongs to: both ends named, the remote one joined by tuple or by address. */
 import type { Side } from '../../src/model/records.ts';
-import { isUnix } from '../frames/address.ts';
+import { isUnix, unixClientPid } from '../frames/address.ts';
 import type { Tuple } from '../frames/types.ts';
 import type { Connection, ConnectionRole } from '../tracker/connection.ts';
 import type { TupleIndex } from '../tracker/tuple-index.ts';
@@ -204,7 +204,11 @@ export class EdgeResolver {
   }
 
   #byAddress(connection: Connection): End | undefined {
-    if (connection.role !== 'client' || connection.tuple === undefined) return undefined;
+    if (connection.tuple === undefined) return undefined;
+    // Who connected over a Unix socket and has gone since, while it waited to be accepted.
+    const pid = connection.role === 'server' ? unixClientPid(connection.tuple.remoteAddress) : undefined;
+    if (pid !== undefined) return this.#namer.findProcess(pid, connection.netns);
+    if (connection.role !== 'client') return undefined;
     return this.#namer.endpoint(connection.tuple.remoteAddress, connection.tuple.remotePort, connection.netns);
   }
 
@@ -217,7 +221,7 @@ export class EdgeResolver {
   /** Private addresses name themselves (a service of another host), up to a bound; all others are `external`. */
   #named(address: string, port: number | undefined): End {
     const machine = this.#namer.machineByAddress(address);
-    if (!isPrivate(address)) return { service: EXTERNAL, machine };
+    if (!isPrivate(address) || unixClientPid(address) !== undefined) return { service: EXTERNAL, machine };
     const name = port === undefined ? address : `${address}:${port}`;
     if (!this.#addressNames.has(name)) {
       if (this.#addressNames.size >= MAX_ADDRESS_NAMES) {

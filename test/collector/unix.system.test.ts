@@ -46,6 +46,16 @@ const told = await Promise.all(Array.from({ length: ${WAITING} }, () => new Prom
 })));
 console.log(told.filter((one) => one === 'EAGAIN').length);`;
 
+/** Two requests that are given up while their connections wait to be accepted. */
+const GIVES_UP = `
+import { request } from 'node:http';
+for (let i = 0; i < 2; i++) {
+  const asked = request({ socketPath: process.argv[2], path: '/given-up', agent: false });
+  asked.on('error', () => {}).end();
+  setTimeout(() => asked.destroy(), 200);
+}
+setTimeout(() => {}, 2500);`;
+
 let pair: Pair;
 let collector: Collector;
 const batches: AnyBatch[] = [];
@@ -99,6 +109,11 @@ beforeAll(async () => {
   await ask(late, '/late', '5', 'kept', '0');
   third.kill('SIGTERM');
   server.kill('SIGSTOP');
+  const givesUp = pair.node(pair.client, GIVES_UP, path);
+  await wait(1_500);
+  server.kill('SIGCONT');
+  await givesUp;
+  server.kill('SIGSTOP');
   overflows = Number(await pair.node(pair.client, BURST, path));
   server.kill('SIGKILL');
   await until('the server is gone', () => server.exitCode !== null || server.signalCode !== null);
@@ -143,6 +158,15 @@ describe('Unix stream sockets', () => {
     // Each short request has its own; the kept ones had two, one of them by an abstract name.
     expect(client.reduce((sum, record) => sum + (record.connects ?? 0), 0)).toBeGreaterThanOrEqual(SHORT + 2);
     expect(client.reduce((sum, record) => sum + (record.bytesIn ?? 0), 0)).toBeGreaterThan((KEPT * 2 + SHORT) * 2_000);
+  });
+
+  it('knows who gave up before the server accepted', () => {
+    const told = batches
+      .flatMap((batch) => (batch.type === 'call' ? batch.records : []))
+      .filter(({ side, operation }) => side === 'server' && operation === 'GET /given-up');
+    expect(told.map(({ status, callee }) => [status, callee])).toContainEqual(['none', 'catalog']);
+    expect(count(told)).toBe(2);
+    for (const { caller } of told) expect(caller).toMatch(/^script-/);
   });
 
   it('tells the start of a server with its first call', () => {

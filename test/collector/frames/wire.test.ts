@@ -194,7 +194,7 @@ describe('formatAddress', () => {
     ['00000000000000000000000000000000', 0, ''],
     ['031f00000000000001fe000001000000', 1, 'unix:1f03-fe01'],
     ['efbeadde0000000007000000020000ff', 1, 'unix:@deadbeef-7'],
-    ['0123456789abcdef0000000003000000', 1, 'unix:~efcdab8967452301'],
+    ['0123456789abcdef2a00000003000000', 1, 'unix:~efcdab8967452301-2a'],
   ])('%s family %i is %s', (hex, family, expected) => {
     expect(formatAddress(Buffer.from(hex, 'hex'), 0, family)).toBe(expected);
   });
