@@ -126,6 +126,7 @@ export class Layer7 implements MessageListener, MatchQueue {
 
   desync(flow: Flow): void {
     if (flow !== RESPONSE) return;
+    if (this.#response !== undefined) this.#judge(this.#response);
     // A response that has begun ends somewhere in the bytes we miss; others may be missing as a whole. What comes
     // behind a gap answers the newest request, unless the client pipelines.
     const newest = this.#inGap && this.#pending.length > 1 ? this.#pending.pop() : undefined;
@@ -138,6 +139,11 @@ export class Layer7 implements MessageListener, MatchQueue {
     const stream = this.#streams[flow];
     if (flow === REQUEST) this.#finishOpenRequest(stream.previousMs);
     else if (this.#response !== undefined) this.#endResponse(stream.previousMs, stream.position);
+  }
+
+  giveUp(): void {
+    this.#loseRequests(0);
+    this.stop();
   }
 
   stop(): void {
@@ -172,12 +178,14 @@ export class Layer7 implements MessageListener, MatchQueue {
       const response = i === 0 ? this.#response : undefined;
       if (response === undefined && this.#mayBeAnswered(request)) this.#losses.requests++;
       else if (response === undefined) this.#fail(request, 'timeout', nowMs);
-      else
+      else {
+        if (!this.#streams[RESPONSE].desynced) this.#judge(response);
         this.#emit(request, {
           ...response,
           endMs: nowMs,
           bytes: this.#streams[RESPONSE].position - this.#responseFrom,
         });
+      }
       request.startMs = Number.NaN;
     }
   }
@@ -185,12 +193,21 @@ export class Layer7 implements MessageListener, MatchQueue {
   /** Visits the requests that were there in full before `beforeMs` and to which no response has begun, as far as is known. */
   forEachUnanswered(beforeMs: number, visit: (operation: string, startMs: number) => void): void {
     for (const [i, request] of this.#pending.entries()) {
-      const { operation, startMs, endMs, done } = request;
-      const fromMs = this.isServer ? endMs : startMs;
-      if (Number.isNaN(startMs) || !done || fromMs > beforeMs || (i === 0 && this.#response !== undefined)) continue;
+      const { operation, startMs } = request;
+      const sentMs = this.#sentMs(request);
+      const fromMs = this.isServer ? sentMs : startMs;
+      const waitsFromMs = request.done ? fromMs : sentMs;
+      if (Number.isNaN(startMs) || waitsFromMs > beforeMs || (i === 0 && this.#response !== undefined)) continue;
       if (this.#mayBeAnswered(request) || this.protocol.waitsOn?.(operation) === true) continue;
       visit(operation, fromMs);
     }
+  }
+
+  /** When the request was there in full, as far as is known: one whose end was not captured, with its last bytes. */
+  #sentMs(request: PendingRequest): number {
+    if (request.done) return request.endMs;
+    const stream = this.#streams[REQUEST];
+    return request === this.#reading && stream.desynced ? stream.lastMs : Number.POSITIVE_INFINITY;
   }
 
   /** Bytes came after the request that belong to no response that is known. */
@@ -205,8 +222,7 @@ export class Layer7 implements MessageListener, MatchQueue {
     this.#losses.bytes += this.#streams[0].lostBytes + stream.lostBytes;
     if (this.#response !== undefined) {
       const cut = !stream.desynced && !stream.untilClose;
-      if (cut && this.#response.errorType === undefined) this.#response.errorType = errorType;
-      this.#endResponse(cut ? atMs : stream.lastMs, stream.position);
+      this.#endResponse(cut ? atMs : stream.lastMs, stream.position, cut ? errorType : undefined);
     }
     if (stream.desynced) this.#loseRequests(0);
     for (const request of this.#pending) {
@@ -280,14 +296,13 @@ export class Layer7 implements MessageListener, MatchQueue {
     this.#responseFrom = position;
   }
 
-  #endResponse(atMs: number, position: number): void {
+  /** @param cutBy error type of a response that ends before its end, unless it has one of its own */
+  #endResponse(atMs: number, position: number, cutBy?: string): void {
     const response = this.#response;
     if (response === undefined) return;
     this.#response = undefined;
-    if (!this.#streams[RESPONSE].desynced) {
-      response.status = this.#session.status;
-      response.errorType ??= this.#session.errorType;
-    }
+    if (!this.#streams[RESPONSE].desynced) this.#judge(response);
+    response.errorType ??= cutBy;
     response.endMs = atMs;
     response.bytes = position - this.#responseFrom;
     const request = this.#pending[0];
@@ -304,6 +319,12 @@ export class Layer7 implements MessageListener, MatchQueue {
     // An answer before the request was read in full ends the request as far as the call goes.
     if (request === this.#reading) request.endMs = response.startMs;
     if (!Number.isNaN(request.startMs)) this.#emit(request, response);
+  }
+
+  /** What the session makes of the response so far. */
+  #judge(response: Response): void {
+    response.status = this.#session.status;
+    response.errorType = this.#session.errorType;
   }
 
   #emit(request: PendingRequest, response: Response): void {

@@ -14,7 +14,8 @@ export interface MessageListener {
   desync(flow: Flow): void;
   /** In step again: whatever was open ended with the event before this one. */
   resync(flow: Flow): void;
-  stop(): void;
+  /** The session has lost interest in the connection. */
+  giveUp(): void;
 }
 
 /** Events are joined here when a unit's head is split over several; one at a time, so one buffer serves all. */
@@ -151,7 +152,7 @@ export class Stream {
       const mark = session.mark;
       if ((mark & BEGIN) !== 0) this.#listener.begin(flow, unitMs, this.position);
       if (length === DESYNC) {
-        if ((mark & STOP) !== 0) this.#listener.stop();
+        if ((mark & STOP) !== 0) this.#listener.giveUp();
         else this.#lose(end - at + missing);
         return;
       }
@@ -170,7 +171,7 @@ export class Stream {
         if (this.#skip === 0) this.#endSkip(atMs);
       }
       if ((mark & STOP) !== 0) {
-        this.#listener.stop();
+        this.#listener.giveUp();
         return;
       }
       unitMs = atMs;

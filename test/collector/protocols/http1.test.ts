@@ -153,6 +153,28 @@ describe('http1', () => {
     expect(outline(driven)).toEqual(['GET /cut 200', 'GET /next 200']);
   });
 
+  it('tells of a request in flight whose head was cut, from its last bytes on', () => {
+    const long = Buffer.from(`GET /cut HTTP/1.1\r\nCookie: ${'x'.repeat(400)}`);
+    const pieces = [
+      { flow: REQUEST, bytes: long, full: 3000 },
+      { flow: REQUEST, bytes: Buffer.from('the rest of it'), full: 500 },
+    ] as const;
+    const waiting = (isServer: boolean, beforeMs: number): unknown[] => {
+      const seen: unknown[] = [];
+      drive(http1, pieces, { isServer }).layer.forEachUnanswered(beforeMs, (_, fromMs) => seen.push(fromMs));
+      return seen;
+    };
+    expect([waiting(false, 19), waiting(false, 20), waiting(true, 20)]).toEqual([[], [10], [20]]);
+  });
+
+  it('counts requests behind an upgrade as lost', () => {
+    const driven = drive(http1, [
+      text(REQUEST, 'GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\nGET /behind HTTP/1.1\r\n\r\n'),
+      text(RESPONSE, 'HTTP/1.1 101 Switching Protocols\r\n\r\n'),
+    ]);
+    expect([outline(driven), driven.losses.requests]).toEqual([['GET /ws 101'], 1]);
+  });
+
   it('counts what was lost and never invents a failure for it', () => {
     const driven = drive(http1, [get('/a')]);
     driven.layer.gap(RESPONSE, 500, 50);
