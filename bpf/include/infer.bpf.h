@@ -4,7 +4,8 @@
  *
  * HTTP/1: a method and its target, or "HTTP/1.". PostgreSQL: a start-up, SSL, GSS or cancel request; in the middle of a
  * connection a Query, Parse or Bind whose length fits. MySQL: the server's greeting; in the middle a command packet that
- * fills the call exactly. Redis: an array of bulk strings. TLS and HTTP/2 are recognised to be left alone.
+ * fills the call exactly. Redis: an array of bulk strings. FastCGI: a record that begins a request. TLS and HTTP/2 are
+ * recognised to be left alone.
  */
 #ifndef ROOTWALK_INFER_BPF_H
 #define ROOTWALK_INFER_BPF_H
@@ -129,6 +130,33 @@ static __always_inline bool is_mysql_command(const __u8 *b, __u32 full)
 	return (b[4] == 0x0e && length == 1) || (b[4] == 0x19 && length == 5); /* COM_PING, COM_STMT_CLOSE */
 }
 
+/* The header of FCGI_BEGIN_REQUEST: version 1, type 1, an id, 8 bytes of content, neither padding nor reserved bits. */
+static __always_inline bool is_fastcgi_begin_header(__u32 first, __u32 second)
+{
+	return (first & 0xffff) == 0x0101 && (first >> 16) != 0 && second == WORD(0, 8, 0, 0);
+}
+
+static __always_inline bool is_fastcgi_begin(const __u8 *b)
+{
+	if (!is_fastcgi_begin_header(word_at(b, 0), word_at(b, 4)))
+		return false;
+	/* Role: responder, authorizer, filter. Flags: keep the connection. What follows is reserved and may hold anything. */
+	return b[8] == 0 && b[9] >= 1 && b[9] <= 3 && b[10] <= 1;
+}
+
+/*
+ * PHP reads headers apart from contents: in mid-life two of them may come together, that of the empty record which ends
+ * the params and that of the standard input, or of the record which ends the input and of the next request's first.
+ */
+static __always_inline bool is_fastcgi_headers(const __u8 *b)
+{
+	if (b[0] != 1 || (word_at(b, 0) >> 16) == 0 || word_at(b, 4) != 0)
+		return false;
+	if (b[1] == 4)
+		return b[8] == 1 && b[9] == 5 && b[10] == b[2] && b[11] == b[3] && b[15] == 0;
+	return b[1] == 5 && is_fastcgi_begin_header(word_at(b, 8), word_at(b, 12));
+}
+
 static __always_inline bool is_tls(const __u8 *b)
 {
 	return b[0] >= 0x14 && b[0] <= 0x17 && b[1] == 3 && b[2] <= 4;
@@ -156,6 +184,8 @@ __noinline int infer(const struct first_bytes *bytes, __u32 length, __u32 full, 
 		return RW_PROTO_POSTGRESQL;
 	if (is_mysql_greeting(b, full))
 		return RW_PROTO_MYSQL;
+	if (is_fastcgi_begin(b))
+		return RW_PROTO_FASTCGI;
 	if (is_tls(b))
 		return RW_PROTO_TLS;
 	if (word_at(b, 0) == WORD('P', 'R', 'I', ' ') && word_at(b, 4) == WORD('*', ' ', 'H', 'T'))
@@ -165,6 +195,8 @@ __noinline int infer(const struct first_bytes *bytes, __u32 length, __u32 full, 
 			return RW_PROTO_POSTGRESQL;
 		if (is_mysql_command(b, full))
 			return RW_PROTO_MYSQL;
+		if (is_fastcgi_headers(b))
+			return RW_PROTO_FASTCGI;
 	}
 	return length < INFER_ENOUGH ? INFER_MORE : INFER_NONE;
 }
@@ -176,6 +208,7 @@ static __always_inline __u8 sender_of(const __u8 *b, __u8 protocol)
 	case RW_PROTO_HTTP1:
 		return is_http1_response(b) ? RW_ROLE_SERVER : RW_ROLE_CLIENT;
 	case RW_PROTO_POSTGRESQL:
+	case RW_PROTO_FASTCGI:
 		return RW_ROLE_CLIENT;
 	case RW_PROTO_MYSQL:
 		return b[4] == 10 || b[4] == 0xff ? RW_ROLE_SERVER : RW_ROLE_CLIENT;

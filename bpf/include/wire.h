@@ -47,6 +47,7 @@ enum rw_protocol {
 	RW_PROTO_POSTGRESQL = 2,
 	RW_PROTO_MYSQL = 3,
 	RW_PROTO_REDIS = 4,
+	RW_PROTO_FASTCGI = 5,
 	RW_PROTO_OTHER = 32, /* none that we know */
 	RW_PROTO_TLS = 33,
 	RW_PROTO_HTTP2 = 34,

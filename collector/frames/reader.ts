@@ -11,6 +11,7 @@ const PROTOCOLS: Readonly<Record<number, WireProtocol>> = {
   2: 'postgresql',
   3: 'mysql',
   4: 'redis',
+  5: 'fastcgi',
   32: 'other',
   33: 'tls',
   34: 'http2',

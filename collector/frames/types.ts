@@ -7,13 +7,14 @@ import type { EpochMs } from '../../src/model/units.ts';
 export const ROLES = ['unknown', 'client', 'server'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Protocols the kernel side can infer; data frames carry only the first five. */
+/** Protocols the kernel side can infer; data frames carry only the first six. */
 export type WireProtocol =
   | 'undetermined'
   | 'http1'
   | 'postgresql'
   | 'mysql'
   | 'redis'
+  | 'fastcgi'
   | 'other'
   | 'tls'
   | 'http2'

@@ -6,6 +6,7 @@
 
 import { UNIX_FAMILY } from '../frames/address.ts';
 import type { ConnFrame, ConnStatsFrame, DataFrame, TcpTotals, Tuple, WireProtocol } from '../frames/types.ts';
+import { fastcgi } from '../protocols/fastcgi/index.ts';
 import { http1 } from '../protocols/http1/index.ts';
 import { mysql } from '../protocols/mysql/index.ts';
 import { postgresql } from '../protocols/postgresql/index.ts';
@@ -16,7 +17,7 @@ import { Connection, RECV, SEND } from './connection.ts';
 import type { MatchLosses } from './layer7.ts';
 import { TupleIndex } from './tuple-index.ts';
 
-const BY_WIRE: Partial<Record<WireProtocol, Protocol>> = { http1, postgresql, mysql, redis };
+const BY_WIRE: Partial<Record<WireProtocol, Protocol>> = { http1, postgresql, mysql, redis, fastcgi };
 
 export interface TrackerSink extends ConnectionSink {
   onOpened(connection: Connection, frame: ConnFrame): void;

@@ -67,6 +67,57 @@ export const myResult = (rows: number, deprecateEof = false): Buffer => {
 export const myPrepared = (id: number): Buffer =>
   Buffer.concat([my(1, bytes(0, id, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0)), myColumn(2), myEof(3), myColumn(4), myEof(5)]);
 
+/** FastCGI: a record; its padding fills it to 8 bytes, as real servers do. */
+export function fcgi(type: number, content: string | Buffer = '', id = 1): Buffer {
+  const body = Buffer.from(content as string);
+  const padding = -body.length & 7;
+  const head = bytes(1, type, id >> 8, id & 255, body.length >> 8, body.length & 255, padding, 0);
+  return Buffer.concat([head, body, Buffer.alloc(padding, 0x7a)]);
+}
+export const fcgiLength = (length: number): Buffer =>
+  length < 128 ? bytes(length) : bytes((length >>> 24) | 128, length >> 16, length >> 8, length);
+export const fcgiPairs = (params: Readonly<Record<string, string>>): Buffer =>
+  Buffer.concat(
+    Object.entries(params).flatMap(([name, value]) => [
+      fcgiLength(name.length),
+      fcgiLength(value.length),
+      Buffer.from(name + value, 'latin1'),
+    ]),
+  );
+export const fcgiBegin = (id = 1, role = 1, keep = 1): Buffer => fcgi(1, bytes(0, role, keep, 0, 0, 0, 0, 0), id);
+/** In the order of Debian's fastcgi_params. */
+export const fcgiParams = (method: string, uri: string, more: Readonly<Record<string, string>> = {}): Buffer =>
+  fcgiPairs({
+    QUERY_STRING: uri.split('?')[1] ?? '',
+    REQUEST_METHOD: method,
+    CONTENT_TYPE: '',
+    CONTENT_LENGTH: '',
+    SCRIPT_NAME: '/index.php',
+    REQUEST_URI: uri,
+    DOCUMENT_URI: '/index.php',
+    ...more,
+  });
+/** A whole request; `body` is its standard input. */
+export const fcgiRequest = (method: string, uri: string, body = '', id = 1): Buffer =>
+  Buffer.concat([
+    fcgiBegin(id),
+    fcgi(4, fcgiParams(method, uri, { CONTENT_LENGTH: body === '' ? '' : String(body.length) }), id),
+    fcgi(4, '', id),
+    ...(body === '' ? [] : [fcgi(5, body, id)]),
+    fcgi(5, '', id),
+  ]);
+/** END_REQUEST; what is reserved holds anything, as PHP leaves it. */
+export const fcgiEnd = (protocolStatus = 0, id = 1): Buffer =>
+  fcgi(3, bytes(0, 0, 0, 0, protocolStatus, 0x7a, 0x7a, 0x7a), id);
+export const fcgiAnswer = (status: string, body = 'hello'): Buffer =>
+  Buffer.concat([
+    fcgi(
+      6,
+      `${status === '' ? '' : `Status: ${status}\r\n`}X-Powered-By: PHP\r\nContent-type: text/html\r\n\r\n${body}`,
+    ),
+    fcgiEnd(),
+  ]);
+
 export const resp = (...words: readonly string[]): string =>
   `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`;
 
@@ -142,4 +193,36 @@ const REDIS: readonly Piece[] = [
   text(RESPONSE, '*3\r\n:1\r\n*2\r\n+a\r\n*0\r\n-ERR inner\r\n-WRONGTYPE Operation\r\n*2\r\n$-1\r\n$0\r\n\r\n,1.5\r\n'),
 ];
 
-export const CONVERSATIONS = { http: HTTP, postgresql: POSTGRESQL, mysql: MYSQL, redis: REDIS } as const;
+const FASTCGI: readonly Piece[] = [
+  piece(REQUEST, fcgi(9, fcgiPairs({ FCGI_MPXS_CONNS: '' }), 0), fcgiRequest('GET', '/orders/17?x=1')),
+  piece(RESPONSE, fcgi(10, fcgiPairs({ FCGI_MPXS_CONNS: '0' }), 0), fcgiAnswer('')),
+  piece(REQUEST, fcgiRequest('POST', '/orders', 'a=b&c=d')),
+  piece(RESPONSE, fcgiAnswer('404 Not Found', '')),
+  piece(
+    REQUEST,
+    fcgiBegin(),
+    ...(() => {
+      const params = fcgiParams('PUT', '/items/9', { HTTP_COOKIE: 'c'.repeat(300), CONTENT_LENGTH: '900' });
+      return [fcgi(4, params.subarray(0, 40)), fcgi(4, params.subarray(40)), fcgi(4)];
+    })(),
+    fcgi(5, 'b'.repeat(700)),
+    fcgi(5, 'b'.repeat(200)),
+    fcgi(5),
+  ),
+  piece(RESPONSE, fcgi(7, 'PHP message: PHP Warning:  careful'), fcgi(6, 'Content-type: text/plain\r\nStatus: 5')),
+  piece(RESPONSE, fcgi(6, '03 Busy\r\n\r\n'), fcgi(7, 'more words'), fcgi(6, 'x'.repeat(500)), fcgi(6), fcgi(7)),
+  piece(RESPONSE, fcgiEnd()),
+  piece(REQUEST, fcgiRequest('GET', '/full')),
+  piece(RESPONSE, fcgiEnd(2)),
+  piece(REQUEST, fcgiBegin(), fcgi(4, fcgiParams('GET', '/left')), fcgi(4)),
+  piece(REQUEST, fcgi(2)),
+  piece(RESPONSE, fcgiEnd()),
+];
+
+export const CONVERSATIONS = {
+  http: HTTP,
+  postgresql: POSTGRESQL,
+  mysql: MYSQL,
+  redis: REDIS,
+  fastcgi: FASTCGI,
+} as const;
