@@ -38,6 +38,8 @@ function missingPackages(): string[] {
   if (!existsSync('/usr/include/bpf/libbpf.h')) missing.push('libbpf-dev');
   const postgres = existsSync('/usr/lib/postgresql') && readdirSync('/usr/lib/postgresql').length > 0;
   if (!postgres) missing.push('postgresql');
+  // The command's name has the version.
+  if (!readdirSync('/usr/sbin').some((name) => name.startsWith('php-fpm'))) missing.push('php-fpm');
   return [...new Set(missing)];
 }
 
