@@ -43,7 +43,7 @@ export const FIELDS: Readonly<Record<RecordType, Readonly<Record<string, Field>>
   call: {
     ...EDGE,
     side: SIDE,
-    protocol: need('name', 'http, postgresql, mysql, redis, …'),
+    protocol: need('name', 'http, fastcgi, postgresql, mysql, redis, …'),
     operation: need('name', 'route template, SQL fingerprint or command; bounded cardinality'),
     status: need(
       'name',
