@@ -335,6 +335,30 @@ describe('fastcgi', () => {
     expect(losses.requests).toBe(1);
   });
 
+  it('tells no wrong outcome whatever the capture, and loses no request uncounted', () => {
+    const statuses = ['500 Oops', '', '404 Not Found', '503 Busy'];
+    const pieces = statuses.flatMap((status, i) => [
+      ask(i % 2 === 0 ? 'GET' : 'POST', `/a${'b'.repeat(i)}?q=1`, i % 2 === 0 ? '' : 'x'.repeat(40)),
+      piece(RESPONSE, fcgi(7, `notice ${'n'.repeat(30 * i)}`), fcgiAnswer(status, 'z'.repeat(100))),
+    ]);
+    const right = statuses.map((status) => status.slice(0, 3) || '200');
+    for (let bytes = 8; bytes < 400; bytes++) {
+      for (const isServer of [false, true]) {
+        const all = pieces.map((one) => captured(one, bytes));
+        const { calls, losses, layer } = drive(fastcgi, all, { isServer });
+        layer.close(1000, 'connection_closed');
+        const what = `${bytes} bytes captured`;
+        expect(calls.length + losses.requests, what).toBe(bytes < 10 ? 0 : statuses.length);
+        for (const { status, startMs, endMs, errorType } of calls) {
+          const expected = right[(startMs - (startMs % 20)) / 20];
+          expect(['unknown', expected], what).toContain(status);
+          expect(endMs - startMs, what).toBe(10);
+          expect(errorType, what).toBe(status >= '500' && status !== 'unknown' ? status : undefined);
+        }
+      }
+    }
+  });
+
   it('is told by the record that begins a request, and by nothing else', () => {
     const begin = fcgiBegin();
     expect(inferProtocol(begin, 0, begin.length)).toMatchObject({ protocol: { name: 'fastcgi' }, flow: REQUEST });
