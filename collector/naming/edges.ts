@@ -106,7 +106,10 @@ export class EdgeResolver {
     const { tuple, netns, pid, comm } = connection;
     if (connection.role === 'server' && tuple !== undefined) {
       const pooled = this.#namer.findPooled(pid, netns);
-      if (pooled !== undefined) return pooled;
+      if (pooled !== undefined) {
+        this.#namer.learnPool(tuple.localAddress, tuple.localPort, netns, pooled);
+        return pooled;
+      }
       const listener = this.#namer.endpoint(tuple.localAddress, tuple.localPort, netns, netns);
       if (listener !== undefined) return listener;
     }

@@ -125,6 +125,15 @@ export class Namer {
     return this.#pooled.has(pid) ? found : undefined;
   }
 
+  /** Who answers at an address is a pool of its listener's: whoever waits there waits for the pool. */
+  learnPool(address: string, port: number, netns: number, pool: Identity): void {
+    const keys = isUnix(address) ? [address] : [`${netns}/${address}:${port}`, `${netns}/*:${port}`];
+    const key = keys.find((one) => this.#listeners.has(one));
+    if (key === undefined || this.#listeners.get(key)?.instance === pool.instance) return;
+    this.#listeners.set(key, pool);
+    this.version++;
+  }
+
   /** Identity of a process that the naming file names, itself or an ancestor; undefined for all others. */
   namedProcess(pid: number): Identity | undefined {
     if (this.#unnamed.has(pid)) return undefined;

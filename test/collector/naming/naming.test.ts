@@ -358,6 +358,8 @@ describe('namer', () => {
     names.learnListener(listener({ atMs: 1, pid: 80, netns: 7, tuple: tuple('127.0.0.1:9000', '0.0.0.0:0') }));
     expect([81, 82, 83].map((pid) => names.findPooled(pid, 7)?.service)).toEqual(['reviews', 'blog', undefined]);
     expect(names.endpoint('127.0.0.1', 9000, 7)?.service).toMatch(/fpm/);
+    names.learnPool('127.0.0.1', 9000, 7, names.findPooled(81, 7)!);
+    expect(names.endpoint('127.0.0.1', 9000, 7)?.service).toBe('reviews');
     names.retain(new Set([80, 82, 83]));
     expect([81, 82].map((pid) => names.findPooled(pid, 7)?.service)).toEqual([undefined, 'blog']);
   });
