@@ -1,12 +1,11 @@
 // What apps of customers ask, passed on to orders: three workers. Files in the working folder break the first worker:
-// event-loop blocks it for 200 ms a request, api-crash has it die of an exception every few seconds.
+// event-loop blocks it for 200 ms a request, api-crash has it die of an exception at each refund.
 import cluster from 'node:cluster';
 import { existsSync } from 'node:fs';
 import http from 'node:http';
 
 const WORKERS = 3;
 const BLOCKED_MS = 200;
-const CRASH_AFTER_MS = 2000;
 
 function lead() {
   const slots = new Map();
@@ -15,16 +14,16 @@ function lead() {
   cluster.on('exit', (worker) => start(slots.get(worker.id)));
 }
 
-function breakDown() {
+function breakDown(request) {
   if (existsSync('event-loop')) for (const endMs = Date.now() + BLOCKED_MS; Date.now() < endMs; );
-  if (existsSync('api-crash') && process.uptime() * 1000 > CRASH_AFTER_MS) throw new Error('unexpected token');
+  if (request.method === 'POST' && existsSync('api-crash')) throw new Error('unexpected token');
 }
 
 function work() {
   const first = process.env.SLOT === '0';
   const agent = new http.Agent({ keepAlive: true, maxSockets: 32 });
   const server = http.createServer((request, response) => {
-    if (first) breakDown();
+    if (first) breakDown(request);
     const to = { host: '127.0.0.1', port: 8301, agent, timeout: 5000, method: request.method };
     const asked = http.request({ ...to, path: request.url.replace(/^\/api/, '') }, (answer) => {
       response.writeHead(answer.statusCode, { 'content-type': 'application/json' });

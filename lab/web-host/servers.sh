@@ -21,6 +21,7 @@ javac apt-get install openjdk-17-jdk-headless
 mvn apt-get install maven
 node apt-get install nodejs
 curl apt-get install curl
+ss apt-get install iproute2
 gunicorn pip install gunicorn
 END
   [ -n "$(pg_bin 2>/dev/null)" ] || { say 'PostgreSQL is missing. Mend: apt-get install postgresql'; missing=1; }
@@ -48,6 +49,13 @@ pid_of() {
   *) return 1 ;;
   esac 2>/dev/null
 }
+# By its pid; a port that somebody else listens on would be taken for ours.
+running() {
+  pid_of "$1" >/dev/null && return
+  [ -z "${2:-}" ] || [ -z "$(ss -Hltn "sport = :$2")" ] && return 1
+  say "port $2 of $1 is taken. Mend: end who listens there (ss -ltnp), perhaps stack.sh down with another WEB_HOST"
+  exit 1
+}
 children() { local pid; pid=$(pid_of "$1") && pgrep -P "$pid" || true; }
 family() { pid_of "$1" && children "$1" || true; }
 
@@ -73,7 +81,7 @@ reachable() {
 }
 
 start_postgres() {
-  pid_of postgres >/dev/null && return
+  running postgres 5442 && return
   own postgres pg
   [ -f "$dir/pg/PG_VERSION" ] || su postgres -c "$(pg_bin)/initdb -A trust -D $dir/pg" >/dev/null
   su postgres -c "$(pg_bin)/pg_ctl -D $dir/pg -l $dir/pg/log -w start -o '-p 5442 -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir/pg -c max_parallel_workers_per_gather=0'" >/dev/null
@@ -84,18 +92,18 @@ fill_postgres() {
   "$(pg_bin)/psql" -q -h 127.0.0.1 -p 5442 -U postgres -f "$here/schema.sql" shop
 }
 start_bouncer() {
-  pid_of bouncer >/dev/null && return
+  running bouncer 6432 && return
   own postgres bouncer
   configure pgbouncer.ini
   printf '"%s" ""\n' postgres orders shop >"$dir/pgbouncer.users"
   pgbouncer -q -d -u postgres "$dir/pgbouncer.ini"
 }
 start_redis() {
-  pid_of redis >/dev/null && return
+  running redis 6390 && return
   redis-server --port 6390 --bind 127.0.0.1 --save '' --daemonize yes --dir "$dir" --pidfile "$dir/redis.pid" --logfile redis.log >/dev/null
 }
 start_mariadb() {
-  pid_of mariadb >/dev/null && return
+  running mariadb 3316 && return
   own mysql my
   [ -d "$dir/my/mysql" ] || mariadb-install-db --user=mysql --datadir="$dir/my" --skip-test-db >/dev/null 2>&1
   mariadbd --user=mysql --datadir="$dir/my" --port=3316 --bind-address=127.0.0.1 --socket="$dir/my/sock" --pid-file="$dir/my/pid" >"$dir/mariadb.log" 2>&1 &
@@ -115,32 +123,32 @@ build_orders() {
   jar --create --file "$dir/orders.jar" --manifest "$dir/manifest" --main-class Orders -C "$dir/classes" .
 }
 start_orders() {
-  pid_of orders >/dev/null && return
+  running orders 8301 && return
   (cd "$dir" && exec java -Xmx96m -Dsun.net.httpserver.nodelay=true -Drelease="${1:-good}" -jar orders.jar >>orders.log 2>&1) &
   echo $! >"$dir/orders.pid"
   await orders curl -sf 127.0.0.1:8301/orders/1
 }
 start_shop() {
-  pid_of shop >/dev/null && return
+  running shop && return
   cp "$here/shop.py" "$dir"
   (cd "$dir" && exec gunicorn -w 2 --threads 4 -k gthread -b "unix:$dir/shop.sock" --log-level warning shop:app >>shop.log 2>&1) &
   echo $! >"$dir/shop.pid"
   await shop curl -sf --unix-socket "$dir/shop.sock" http://shop/shop/order/1
 }
 start_reviews() {
-  pid_of reviews >/dev/null && return
+  running reviews && return
   cp "$here/reviews.php" "$dir"
   configure php-fpm.conf
   php-fpm8.2 -y "$dir/php-fpm.conf"
 }
 start_api() {
-  pid_of api >/dev/null && return
+  running api 8302 && return
   cp "$here/api.mjs" "$dir"
   (cd "$dir" && exec node api.mjs >>api.log 2>&1) &
   echo $! >"$dir/api.pid"
 }
 start_nginx() {
-  pid_of nginx >/dev/null && return
+  running nginx 8200 && return
   configure nginx.conf
   nginx -c "$dir/nginx.conf"
 }

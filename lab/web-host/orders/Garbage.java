@@ -3,8 +3,9 @@ import java.util.Deque;
 
 /** While its flag is up the heap is nearly full, of many small objects that all can be reached. */
 final class Garbage {
-  private static final double FULL = 0.9;
+  private static final double FULL = 0.93;
   private static final int CHUNK = 20_000;
+  private static final int CHURN = 4;
 
   private final Deque<Object[]> kept = new ArrayDeque<>();
 
@@ -17,8 +18,8 @@ final class Garbage {
     try {
       while (used() < FULL) kept.add(chunk());
       // What it makes besides is what makes the collector run.
-      for (var made = 0; made < 4; made++) kept.add(chunk());
-      for (var made = 0; made < 4 && !kept.isEmpty(); made++) kept.remove();
+      for (var made = 0; made < CHURN; made++) kept.add(chunk());
+      for (var made = 0; made < CHURN && !kept.isEmpty(); made++) kept.remove();
     } catch (OutOfMemoryError full) {
       for (var less = 0; less < 8 && !kept.isEmpty(); less++) kept.remove();
     }

@@ -26,6 +26,7 @@ public final class Orders {
     orders.route(server, "/orders/", orders::order);
     orders.route(server, "/customers/", orders.store::ordersOf);
     orders.route(server, "/invoices/", orders.store::invoice);
+    orders.route(server, "/best-customers/", orders.store::bestCustomers);
     orders.route(server, "/buy/", orders::buy);
     orders.route(server, "/refund/", orders::refund);
     server.start();

@@ -9,7 +9,11 @@ import java.util.List;
 final class Store {
   private static final int CONNECTIONS = 6;
   private static final long WAIT_MS = 3_000;
+  private static final int LINES_OF_CHATTY = 120;
   private static final String LINES = "select product, quantity, cents from lines where order_id = ?";
+  private static final String BEST_CUSTOMERS =
+      "select customer, count(distinct product), sum(quantity * cents) as spent from lines"
+          + " join orders on orders.id = order_id where product >= ? group by customer order by spent desc limit 10";
 
   private final HikariDataSource pool = pool();
   private final Leak leak = new Leak();
@@ -30,7 +34,7 @@ final class Store {
 
   String orderLineByLine(int id) throws SQLException {
     var order = new StringBuilder(asked("select customer, placed from orders where id = ?", id));
-    for (var line = 0; line < 40; line++) {
+    for (var line = 0; line < LINES_OF_CHATTY; line++) {
       order.append(asked("select quantity, cents from lines where order_id = ? limit 1", id + line));
     }
     return order.toString();
@@ -38,6 +42,10 @@ final class Store {
 
   String ordersOf(int customer) throws SQLException {
     return asked("select id, placed from orders where customer = ? order by id desc limit 20", customer);
+  }
+
+  String bestCustomers(int fromProduct) throws SQLException {
+    return asked(BEST_CUSTOMERS, fromProduct);
   }
 
   String invoice(int id) throws SQLException {
