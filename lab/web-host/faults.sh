@@ -17,7 +17,7 @@ end_mysql_sessions() {
   done
 }
 # Harms nobody while there are six connections.
-bookkeeping() { exec "$(pg_bin)/psql" -q -h 127.0.0.1 -p 6432 -U orders shop <<<'select count(*), pg_sleep(0.3) from stock where product = 1 \watch 0.2' >/dev/null 2>&1; }
+bookkeeping() { exec "$(pg_bin)/psql" -q -h 127.0.0.1 -p 6432 -U orders shop <<<'select count(*), pg_sleep(0.15) from stock where product = 1 \watch 0.3' >/dev/null 2>&1; }
 bouncer() { psql "$1" 6432 pgbouncer >/dev/null; }
 
 # Each returns at once, with what goes on in the background. The remark is what stack.sh faults tells.
@@ -27,7 +27,7 @@ break_() {
   row-lock) session "begin; select from stock for update; select pg_sleep($2)" & ;; # PostgreSQL: a transaction holds the rows that purchases update
   report) for _ in 1 2 3 4 5 6 7 8; do report & done ;; # PostgreSQL: eight heavy reports take the processors
   pool-exhausted) touch "$dir/leak" ;; # orders: invoices do not give their connections back to the pool of six
-  bouncer-pool) bouncer 'set default_pool_size = 1' && bookkeeping & ;; # pgbouncer: one connection for each user; a bookkeeper's transactions of 0.3 s need it too
+  bouncer-pool) bouncer 'set default_pool_size = 1' && bookkeeping & ;; # pgbouncer: one connection for each user; a bookkeeper's transactions of 0.15 s need it too
   php-slow) touch "$dir/php-slow" ;; # reviews: each request sleeps 80 ms
   php-children) touch "$dir/php-children" ;; # reviews: one route sleeps 3 s and holds all six children
   php-stopped) kill -STOP $(family reviews) ;; # reviews: the pool is stopped (SIGSTOP)
@@ -35,7 +35,7 @@ break_() {
   shop-stuck) kill -STOP $(children shop) ;; # shop: both workers are stopped (SIGSTOP)
   shop-errors) touch "$dir/shop-errors" ;; # shop: each request raises
   event-loop) touch "$dir/event-loop" ;; # api: one of three workers blocks its event loop for 200 ms a request
-  api-crash) touch "$dir/api-crash" ;; # api: one of three workers dies of an exception at each refund
+  api-crash) touch "$dir/api-crash" ;; # api: a worker dies of an exception at each third refund, about every second
   gc) touch "$dir/garbage" ;; # orders: the heap of 96 MB is nearly full
   deadlock) touch "$dir/deadlock" ;; # orders: two locks are taken in opposite order; mended by a restart
   cache-lost) redis-cli -p 6390 -r -1 -i 0.1 flushall >/dev/null & ;; # Redis: flushed ten times a second, all goes to the database
