@@ -51,7 +51,7 @@ pid_of() {
 }
 # By its pid; a port that somebody else listens on would be taken for ours.
 running() {
-  pid_of "$1" >/dev/null && return
+  pid_of "$1" >/dev/null && return 0
   [ -z "${2:-}" ] || [ -z "$(ss -Hltn "sport = :$2")" ] && return 1
   say "port $2 of $1 is taken. Mend: end who listens there (ss -ltnp), perhaps stack.sh down with another WEB_HOST"
   exit 1
@@ -63,7 +63,7 @@ await() {
   local name=$1
   shift
   for _ in $(seq 150); do
-    "$@" >/dev/null 2>&1 && return
+    "$@" >/dev/null 2>&1 && return 0
     sleep 0.2
   done
   say "$name did not answer within 30 s: $*. Mend: read $dir/*.log, then stack.sh down and up"
@@ -81,7 +81,7 @@ reachable() {
 }
 
 start_postgres() {
-  running postgres 5442 && return
+  running postgres 5442 && return 0
   own postgres pg
   [ -f "$dir/pg/PG_VERSION" ] || su postgres -c "$(pg_bin)/initdb -A trust -D $dir/pg" >/dev/null
   su postgres -c "$(pg_bin)/pg_ctl -D $dir/pg -l $dir/pg/log -w start -o '-p 5442 -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir/pg -c max_parallel_workers_per_gather=0'" >/dev/null
@@ -92,18 +92,18 @@ fill_postgres() {
   "$(pg_bin)/psql" -q -h 127.0.0.1 -p 5442 -U postgres -f "$here/schema.sql" shop
 }
 start_bouncer() {
-  running bouncer 6432 && return
+  running bouncer 6432 && return 0
   own postgres bouncer
   configure pgbouncer.ini
   printf '"%s" ""\n' postgres orders shop >"$dir/pgbouncer.users"
   pgbouncer -q -d -u postgres "$dir/pgbouncer.ini"
 }
 start_redis() {
-  running redis 6390 && return
+  running redis 6390 && return 0
   redis-server --port 6390 --bind 127.0.0.1 --save '' --daemonize yes --dir "$dir" --pidfile "$dir/redis.pid" --logfile redis.log >/dev/null
 }
 start_mariadb() {
-  running mariadb 3316 && return
+  running mariadb 3316 && return 0
   own mysql my
   [ -d "$dir/my/mysql" ] || mariadb-install-db --user=mysql --datadir="$dir/my" --skip-test-db >/dev/null 2>&1
   mariadbd --user=mysql --datadir="$dir/my" --port=3316 --bind-address=127.0.0.1 --socket="$dir/my/sock" --pid-file="$dir/my/pid" >"$dir/mariadb.log" 2>&1 &
@@ -123,32 +123,32 @@ build_orders() {
   jar --create --file "$dir/orders.jar" --manifest "$dir/manifest" --main-class Orders -C "$dir/classes" .
 }
 start_orders() {
-  running orders 8301 && return
+  running orders 8301 && return 0
   (cd "$dir" && exec java -Xmx96m -Dsun.net.httpserver.nodelay=true -Drelease="${1:-good}" -jar orders.jar >>orders.log 2>&1) &
   echo $! >"$dir/orders.pid"
   await orders curl -sf 127.0.0.1:8301/orders/1
 }
 start_shop() {
-  running shop && return
+  running shop && return 0
   cp "$here/shop.py" "$dir"
   (cd "$dir" && exec gunicorn -w 2 --threads 4 -k gthread -b "unix:$dir/shop.sock" --log-level warning shop:app >>shop.log 2>&1) &
   echo $! >"$dir/shop.pid"
   await shop curl -sf --unix-socket "$dir/shop.sock" http://shop/shop/order/1
 }
 start_reviews() {
-  running reviews && return
+  running reviews && return 0
   cp "$here/reviews.php" "$dir"
   configure php-fpm.conf
   php-fpm8.2 -y "$dir/php-fpm.conf"
 }
 start_api() {
-  running api 8302 && return
+  running api 8302 && return 0
   cp "$here/api.mjs" "$dir"
   (cd "$dir" && exec node api.mjs >>api.log 2>&1) &
   echo $! >"$dir/api.pid"
 }
 start_nginx() {
-  running nginx 8200 && return
+  running nginx 8200 && return 0
   configure nginx.conf
   nginx -c "$dir/nginx.conf"
 }
@@ -171,6 +171,8 @@ up() {
   for path in shop/category/1 shop/order/1 reviews/of/1 api/orders/1; do await nginx curl -sf "127.0.0.1:8200/$path"; done
 }
 
+# Who ended and whose parent has not looked yet does not run.
+runs() { [ -d "/proc/$1" ] && ! grep -qs '^State:.Z' "/proc/$1/status"; }
 # Asks first, and goes on without an answer after five seconds.
 stop() {
   local name=$1 signal=${2:-TERM} pids pid
@@ -179,7 +181,7 @@ stop() {
   kill -CONT $pids 2>/dev/null || true
   kill "-$signal" "$(echo "$pids" | head -1)" 2>/dev/null || true
   for pid in $pids; do
-    for _ in $(seq 50); do [ -d "/proc/$pid" ] || continue 2; sleep 0.1; done
+    for _ in $(seq 50); do runs "$pid" || continue 2; sleep 0.1; done
     kill -KILL "$pid" 2>/dev/null || true
   done
 }
