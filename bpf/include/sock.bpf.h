@@ -45,7 +45,8 @@ static __always_inline void read_tuple(struct rw_tuple *tuple, const struct sock
 		BPF_CORE_READ_INTO(&tuple->local_addr, sk, __sk_common.skc_v6_rcv_saddr);
 		BPF_CORE_READ_INTO(&tuple->remote_addr, sk, __sk_common.skc_v6_daddr);
 		tuple->family = 6;
-		if (is_mapped_v4(tuple->remote_addr)) {
+		/* A listener has no other end: a server that speaks both (every JVM) may be bound to an IPv4 address. */
+		if (is_mapped_v4(tuple->remote_addr) || is_mapped_v4(tuple->local_addr)) {
 			set_v4(tuple->local_addr, ((__u32 *)tuple->local_addr)[3]);
 			set_v4(tuple->remote_addr, ((__u32 *)tuple->remote_addr)[3]);
 			tuple->family = 4;

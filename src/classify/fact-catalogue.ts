@@ -163,6 +163,18 @@ const OUT: readonly FactDefinition[] = [
     0,
   ),
   number('out.callee_latency_rise_us', 'us', 'rise of that duration'),
+  number(
+    'out.callee_rise_of_wait_ratio',
+    'ratio',
+    'that rise / how much longer its own callers wait for a call; null where these wait no longer',
+    0,
+  ),
+  number(
+    'out.in_flight_of_held_ratio',
+    'factor',
+    'its calls in flight to callees that answer nobody as before / calls that it has read and not answered',
+    0,
+  ),
   text('out.slow_callee', 'that callee'),
   number(
     'out.failed_of_callee_latency_ratio',
@@ -194,7 +206,13 @@ const RESOURCE: readonly FactDefinition[] = [
   number('instance.cpu_cores', 'cores', 'CPU used, now', 0),
   number('instance.cpu_rise_cores', 'cores', 'its rise'),
   number('instance.cpu_ratio', 'factor', 'CPU used now / before', 0),
-  number('instance.cpu_drop_ratio', 'ratio', 'share of its CPU time that it no longer uses; 0: as much or more', 0, 1),
+  number(
+    'instance.cpu_drop_ratio',
+    'ratio',
+    'share of its CPU time that it no longer uses, its busiest window left out; 0: as much or more',
+    0,
+    1,
+  ),
   number(
     'instance.cpu_limit_ratio',
     'factor',

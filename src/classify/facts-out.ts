@@ -1,7 +1,9 @@
 /** Facts of the calls a suspect makes itself: failures there explain errors it returns. */
+import { answersOthers } from '../model/answers-others.ts';
 import type { CallLeaf, TcpEdge } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import { listOf } from '../model/format.ts';
+import { ACTIVE } from '../model/records.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
 import { bestSide, errorRises, errorTypeOf, FAILURES, probeAttached, sumCalls } from './facts-edge.ts';
@@ -47,6 +49,7 @@ export function outFacts(scope: Scope, sheet: FactSheet): void {
   setFact(sheet, 'out.retransmits_rise_sigma', sigma?.value ?? null, sigma?.onsetMs ?? null);
 
   slowCallee(scope, calls, sheet);
+  inFlight(scope, calls, sheet);
   moreCalls(scope, calls, sheet);
   const received = errorRises(bestSide(calls, 'client'), scope, (leaf) => leaf.callee);
   const returned = errorRises(bestSide(scope.calls, 'server'), scope, errorTypeOf);
@@ -68,10 +71,27 @@ function slowCallee(scope: Scope, calls: readonly CallLeaf[], sheet: FactSheet):
   setFact(sheet, 'out.callee_latency_ratio', worst?.ratio ?? null);
   setFact(sheet, 'out.callee_latency_rise_us', worst?.rise ?? null);
   setFact(sheet, 'out.slow_callee', worst?.callee ?? null);
+  const waited = bestSide(scope.calls, 'client');
+  const longer = minus(meanUs(waited, 'current'), meanUs(waited, 'baseline'));
+  const part = longer !== null && longer > 0 ? over(worst?.rise ?? null, longer) : null;
+  setFact(sheet, 'out.callee_rise_of_wait_ratio', part === null ? null : Math.max(0, part));
   const failed = bestSide(scope.calls, 'server').filter(({ current }) => current.errors > 0);
   const ofCallee = served.filter(({ callee }) => callee === worst?.callee);
   const ratio = over(meanUs(failed, 'current'), meanUs(ofCallee, 'current'));
   setFact(sheet, 'out.failed_of_callee_latency_ratio', ratio);
+}
+
+/**
+ * Calls in flight to callees that leave others waiting, too, for each that it has read and not answered: threads that wait for
+ * a callee are no sign that it hangs itself.
+ */
+function inFlight(scope: Scope, calls: readonly CallLeaf[], sheet: FactSheet): void {
+  const waiting = (leaves: readonly CallLeaf[], side: 'client' | 'server'): readonly CallLeaf[] =>
+    leaves.filter((leaf) => leaf.side === side && leaf.status === ACTIVE && leaf.current.count > 0);
+  const out = waiting(calls, 'client').filter(({ caller, callee }) => !answersOthers(scope.comparison, caller, callee));
+  const held = sumCalls(waiting(scope.calls, 'server'), 'current').count;
+  const made = sumCalls(out, 'current').count;
+  setFact(sheet, 'out.in_flight_of_held_ratio', calls.length > 0 && made === 0 ? 0 : over(made, held));
 }
 
 function meanUs(leaves: readonly CallLeaf[], span: Span): number | null {
@@ -148,4 +168,6 @@ function callsNobody(sheet: FactSheet): void {
   setFact(sheet, 'out.retransmits_rise_sigma', 0);
   setFact(sheet, 'out.error_rise_ratio', 0);
   setFact(sheet, 'out.callee_latency_rise_us', 0);
+  setFact(sheet, 'out.callee_rise_of_wait_ratio', 0);
+  setFact(sheet, 'out.in_flight_of_held_ratio', 0);
 }

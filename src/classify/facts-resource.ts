@@ -1,5 +1,5 @@
 /** Facts of instances and machines: CPU, memory, disk. The worst instance or machine speaks, and is named. */
-import type { ResourceEntity } from '../model/comparison.ts';
+import type { MetricPair, ResourceEntity } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
@@ -60,10 +60,11 @@ export function resourceFacts(scope: Scope, sheet: FactSheet): void {
     const now = ofWindow(used.current);
     return reading(before === null ? null : over(now, Math.max(before, CPU_FLOOR_CORES)), used.onsetMs);
   });
-  instance('cpu_drop_ratio', (get) => {
+  instance('cpu_drop_ratio', (get, resource) => {
     const used = get('cpuUsedUs');
     const before = ofWindow(used.baseline);
-    const ratio = before === null || before < CPU_FLOOR_CORES ? null : over(used.current, used.baseline);
+    const now = withoutBusiest(find(resource.metrics, 'cpuUsedUs'));
+    const ratio = before === null || before < CPU_FLOOR_CORES ? null : over(now, used.baseline);
     return reading(ratio === null ? null : Math.max(0, 1 - ratio), used.onsetMs);
   });
   instance('cpu_limit_ratio', (get, resource) => {
@@ -96,6 +97,13 @@ export function resourceFacts(scope: Scope, sheet: FactSheet): void {
   machineFacts(scope, sheet, windowUs);
   neighbourFacts(scope, sheet, windowUs);
   overflowFallback(scope, sheet);
+}
+
+/** Mean of now without its busiest window: who goes on after a standstill catches up. Of fewer than three all of them. */
+function withoutBusiest(pair: MetricPair | undefined): number | null {
+  if (pair === undefined) return null;
+  const { currentMean, currentMax, currentWindows: windows } = pair;
+  return known(windows < 3 ? currentMean : (currentMean * windows - currentMax) / (windows - 1));
 }
 
 /** No overflow on any listener of the machines: none on the suspect's edges. More on the machine says nothing of the edge. */

@@ -8,6 +8,8 @@ import type { Observation } from '../model/walk.ts';
 import type { CallEdge, System } from './system.ts';
 
 export interface EdgeEvidence {
+  /** Connections that have bytes and no segments: a Unix socket, with no network between its ends. */
+  readonly isLocal: boolean;
   readonly retransmitRatioBefore: number;
   readonly retransmitRatioNow: number;
   /** Whether more is sent again; and more of what had not arrived yet: the rest came late, that is all. */
@@ -52,6 +54,8 @@ export function edgeEvidence(comparison: Comparison, from: string, to: string): 
   // Where nothing is sent any more nothing is sent again.
   const lostRatio = (when: 'baseline' | 'current'): number =>
     segments[when] > 0 ? Math.max(0, retransmits[when] - hadAlready[when]) / segments[when] : 0;
+  const bytes = total(rows, (metric) => metric === 'bytesOut' || metric === 'bytesIn');
+  const isLocal = hasNoSegments(rows) && bytes.baseline + bytes.current > 0;
   const isSentAgain = now - (Number.isNaN(before) ? 0 : before) > LOSSY_RATIO;
   const refusedPerS = Math.max(0, refused.current - refused.baseline) / seconds;
   const timedOutPerS = Math.max(0, timedOut.current - timedOut.baseline) / seconds;
@@ -95,6 +99,7 @@ export function edgeEvidence(comparison: Comparison, from: string, to: string): 
     ),
   ].sort();
   return {
+    isLocal,
     retransmitRatioBefore: before,
     retransmitRatioNow: now,
     isSentAgain,
@@ -130,6 +135,13 @@ function total(rows: readonly TcpEdge[], wanted: (metric: string) => boolean): {
     }
   }
   return sum;
+}
+
+/** Segments are counted, and there are none: not the same as not to be told of any. */
+function hasNoSegments(rows: readonly TcpEdge[]): boolean {
+  const pairs = rows.flatMap(({ metrics }) => metrics.filter(({ metric }) => /^segments(Out|In)$/.test(metric)));
+  const values = pairs.flatMap(({ baselineMean, currentMean }) => [baselineMean, currentMean]);
+  return values.some((value) => value === 0) && !values.some((value) => value > 0);
 }
 
 function evident(metrics: readonly MetricPair[]): boolean {

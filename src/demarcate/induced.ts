@@ -12,6 +12,7 @@ import { edgeEvidence, ON_THE_WAY } from './edge-check.ts';
 import { calledOf } from './suspects.ts';
 import type { CallEdge, System } from './system.ts';
 import { meanUs } from './system.ts';
+import { waitsItself } from './waits-itself.ts';
 import { worked } from './work.ts';
 
 /** The callee must answer this many times slower: below it pools rarely fill. */
@@ -34,7 +35,9 @@ export function moveInducedWaiting(system: System, comparison: Comparison, suspe
   for (const waiting of [...suspects].sort((a, b) => a.path.length - b.path.length)) {
     const name = waiting.service ?? waiting.entity.name;
     const isEdge = waiting.entity.kind === 'edge';
-    if (waiting.term !== 'originated' && waiting.term !== (isEdge ? 'network' : 'self')) continue;
+    const isOwnQueue =
+      !isEdge && waiting.term === 'network' && waitsItself(system, comparison, name, system.service(name)?.held);
+    if (!isOwnQueue && waiting.term !== 'originated' && waiting.term !== (isEdge ? 'network' : 'self')) continue;
     if (isEdge ? !isQueue(system, comparison, waiting.entity) : worked(system, comparison, name)) continue;
     const blamed = suspects
       .filter((other) => other !== waiting)

@@ -1,4 +1,5 @@
 /** Ledger entries -> suspects: the horizontal walk's end points, narrowed downwards and to the end of an edge. */
+import { answersOthers } from '../model/answers-others.ts';
 import type { Comparison } from '../model/comparison.ts';
 import type { Entity } from '../model/entity.ts';
 import { compareNames, entityKey, instance as instanceEntity, service as serviceEntity } from '../model/entity.ts';
@@ -21,6 +22,7 @@ import {
   ownShares,
   silentInstances,
 } from './vertical.ts';
+import { waitsItself } from './waits-itself.ts';
 import { worked } from './work.ts';
 
 /** Entries below this share of the change are not suspects. */
@@ -36,8 +38,6 @@ const GIVEN_UP = 0.05;
 const GIVEN_UP_TIME = 0.5;
 const UNREAD = 0.8;
 const READ = 0.2;
-/** Calls given up further down, for each that is held. */
-const HOLDS_UP = 0.5;
 /** A change of traffic below this share of it is its daily wobble and nobody's cause. */
 const MIN_TRAFFIC_CHANGE = 0.2;
 
@@ -159,7 +159,11 @@ function narrowEdge(
   if (evidence.refusedPerS > evidence.timedOutPerS && evidence.refusedPerS > 0) {
     return end(comparison, edge.to, measure, silent, instances, observations);
   }
-  if (isUnread(system, edge, evidence)) {
+  if (isUnread(system, comparison, edge, evidence)) {
+    if (answersOthers(comparison, edge.from, edge.to)) {
+      const text = `${edge.to} answers its other callers as ever: it is ${edge.from} that goes on with nothing`;
+      return narrowService(comparison, edge.from, 'duration', [...observations, { text }]);
+    }
     const text = `${edge.to} reads none of the calls of ${edge.from}, and nothing of them is lost on the way`;
     const one = unreadInstance(comparison, edge.to, instances);
     if (one !== undefined)
@@ -183,6 +187,11 @@ function narrowEdge(
   if (isLate(system, comparison, edge.to)) {
     const text = `${edge.to} works more than before: it reads requests as late as the answers of what it calls`;
     return narrowService(comparison, edge.to, 'duration', [...observations, { text }]);
+  }
+  // Where it waits for others in turn, the queue before it is theirs (see induced.ts).
+  if (evidence.isLocal && !waitsItself(system, comparison, edge.to, edge.held)) {
+    const text = `${edge.from} and ${edge.to} speak over a Unix socket: what waits between them waits for ${edge.to}`;
+    return end(comparison, edge.to, measure, silent, instances, [...observations, { text }]);
   }
   if (silent.length > 0 && silent.length < instances.length)
     return { entity, service: edge.to, instances: silent, observations };
@@ -243,15 +252,15 @@ function isLate(system: System, comparison: Comparison, name: string): boolean {
 }
 
 /** Calls are given up, the callee is seen not to have read them, and TCP brings them there in time. */
-function isUnread(system: System, edge: CallEdge, evidence: EdgeEvidence): boolean {
+function isUnread(system: System, comparison: Comparison, edge: CallEdge, evidence: EdgeEvidence): boolean {
   const { client, server, givenUp, waiting, held } = edge;
   if (client === undefined || server === undefined || givenUp === undefined) return false;
   const { retransmitRatioBefore: before, retransmitRatioNow: now, isLossy, timedOutPerS, rttRiseUs } = evidence;
-  const isSeen = before >= 0 || now >= 0;
+  const isSeen = evidence.isLocal || before >= 0 || now >= 0;
   const isClean = isSeen && !isLossy && timedOutPerS === 0;
   const isFar = rttRiseUs > ON_THE_WAY * (meanUs(givenUp.current) - meanUs(client.baseline));
   if (!isClean || isFar || !isMuch(givenUp, client)) return false;
-  if (waitsItself(system, edge)) return false;
+  if (waitsItself(system, comparison, edge.to, edge.held)) return false;
   // Who goes on after all reads them then, though nobody waits any more: those that waited at the end of a window were not read.
   if (waiting !== undefined) return (held?.current.count ?? 0) < READ * waiting.current.count;
   return client.current.count - server.current.count > UNREAD * givenUp.current.count;
@@ -276,13 +285,6 @@ function unreadInstance({ calls }: Comparison, service: string, instances: reado
   return instances.length < 2
     ? undefined
     : instances.find((name) => (waiting.get(name) ?? 0) >= CONCENTRATED_SHARE * all && all > 0);
-}
-
-/** What the callee has read waits for others in turn: its workers are taken, and the rest queues before it. */
-function waitsItself(system: System, { to, held }: CallEdge): boolean {
-  const inside = held?.current.count ?? 0;
-  const outside = system.callees(to).reduce((sum, { givenUp }) => sum + (givenUp?.current.count ?? 0), 0);
-  return inside > 0 && outside >= HOLDS_UP * inside;
 }
 
 /** The caller waits clearly longer than the callee takes. */

@@ -46,6 +46,8 @@ const WORDS: Readonly<Record<string, string>> = {
   'out.retransmits_rise_sigma': 'rise of retransmits of its own calls',
   'out.callee_latency_ratio': 'time its callee takes against before',
   'out.callee_latency_rise_us': 'rise of the time its callee takes',
+  'out.in_flight_of_held_ratio': 'calls that wait for its callees, for each that it holds',
+  'out.callee_rise_of_wait_ratio': 'that rise against how much longer its callers wait',
   'out.calls_per_request_ratio': 'calls it makes for each request, against before',
   'out.more_called': 'called more often',
   'out.slow_callee': 'callee that got slow',

@@ -198,7 +198,10 @@ child = subprocess.Popen(['/bin/cat'], stdin=subprocess.PIPE, stdout=subprocess.
 # Its echo proves that exec is over: a signal in the middle of one ends it untold.
 os.write(child.stdin.fileno(), b'x'); os.read(child.stdout.fileno(), 1)
 child.send_signal(signal.SIGTERM); child.wait()
-socket.create_server(('10.77.0.2', 7006)).close()`;
+socket.create_server(('10.77.0.2', 7006)).close()
+# As every JVM does that is told to listen at an IPv4 address.
+both = socket.socket(socket.AF_INET6); both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+both.bind(('::ffff:10.77.0.2', 7007)); both.listen()`;
     pair.run(pair.server, 'python3', pair.file('process.py', script));
     await watch.stop();
     const processes = watch.of('process');
@@ -212,6 +215,10 @@ socket.create_server(('10.77.0.2', 7006)).close()`;
         .filter((frame) => frame.tuple.localPort === 7006)
         .map((frame) => frame.kind),
     ).toEqual(['opened', 'closed']);
+    expect(watch.of('listener').find((frame) => frame.tuple.localPort === 7007)?.tuple).toMatchObject({
+      family: 4,
+      localAddress: '10.77.0.2',
+    });
   });
 
   it.runIf(existsSync('/sys/fs/cgroup/memory/memory.limit_in_bytes'))('tells whom the OOM killer chose', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { demarcate } from '../../src/demarcate/index.ts';
 import type { Comparison } from '../../src/model/comparison.ts';
+import type { Entity } from '../../src/model/entity.ts';
 import type { Ledger, Walk } from '../../src/model/walk.ts';
 import { createRandom, shuffled } from '../../src/stats/index.ts';
 import { draw, pair } from './draw.ts';
@@ -34,6 +35,19 @@ describe('latency ledger, computed by hand', () => {
     expectAddsUp(walk);
     expect(contribution(walk.ledgers[0], 'network', 'api -> db')).toBeCloseTo(20_000, 6);
     expect(walk.suspects[0]?.entity).toMatchObject({ kind: 'edge', from: 'api', to: 'db' });
+  });
+
+  it('there is no time between two services that share a Unix socket: it is a queue, and the callee’s', () => {
+    const drawn = { graph: 'web -> api -> db', net: { 'api -> db': [100, 20_100] as const } };
+    const suspects = (comparison: Comparison): Entity[] => demarcate(comparison).suspects.map(({ entity }) => entity);
+    expect(suspects(draw({ ...drawn, unix: ['api -> db'] }))[0]).toMatchObject({ kind: 'service', name: 'db' });
+    // Nothing told of segments is not none.
+    const untold = draw({ ...drawn, unix: ['api -> db'] });
+    const tcp = untold.tcp.map((row) => ({
+      ...row,
+      metrics: row.metrics.filter(({ metric }) => metric === 'bytesOut'),
+    }));
+    expect(suspects({ ...untold, tcp })[0]).toMatchObject({ kind: 'edge', from: 'api', to: 'db' });
   });
 
   it('fan-out: three calls instead of one are the caller’s doing, split by the midpoint rule', () => {

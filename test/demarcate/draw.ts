@@ -28,6 +28,8 @@ export interface Drawn {
   readonly on?: Readonly<Record<string, string>>;
   /** `a -> b` -> failed connects per window now, by reason. */
   readonly refused?: Readonly<Record<string, number>>;
+  /** `a -> b` that speak over a Unix socket. */
+  readonly unix?: readonly string[];
 }
 
 const WINDOWS = 24;
@@ -63,6 +65,11 @@ export function draw(drawn: Drawn): Comparison {
     const [caller = '', callee = ''] = name.split(' -> ');
     return { caller, callee, side: 'client', metrics: [pair('connectFailures.refused', 0, perWindow)] };
   });
+  for (const name of drawn.unix ?? []) {
+    const [caller = '', callee = ''] = name.split(' -> ');
+    const metrics = [pair('segmentsOut', 0, 0), pair('bytesOut', 1_000, 1_000)];
+    tcp.push({ caller, callee, side: 'client', metrics });
+  }
   return {
     environment: 'test',
     windowMs: WINDOW_MS,

@@ -53,6 +53,9 @@ function int32(bytes: Buffer, at: number): number {
   return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
 }
 
+/** Drivers send it together with the first statement of a transaction, which says what is asked. */
+const OPENS = /^(begin|start transaction)\b/;
+
 class PostgresqlSession implements Session {
   mark = 0;
   operation = '';
@@ -189,7 +192,7 @@ class PostgresqlSession implements Session {
       const statement = bytes.toString('latin1', from, zero(bytes, from, end));
       const fingerprint = this.#statements.get(statement) ?? 'EXECUTE (unknown statement)';
       remember(this.#portals, bytes.toString('latin1', at, portal), fingerprint);
-    } else if (type === E && !this.#executed) {
+    } else if (type === E && (!this.#executed || OPENS.test(this.operation))) {
       const portal = bytes.toString('latin1', at, zero(bytes, at, end));
       this.operation = this.#portals.get(portal) ?? 'EXECUTE (unknown statement)';
       this.#executed = true;

@@ -69,6 +69,18 @@ describe('postgresql', () => {
     expect(outline(driven)).toEqual(['EXECUTE (unknown statement) OK']);
   });
 
+  it('names a transaction’s first cycle after the statement that comes with BEGIN', () => {
+    const sync = pg('S').length;
+    const begin = pgExtended('', 'BEGIN').subarray(0, -sync);
+    const driven = drive(postgresql, [
+      piece(REQUEST, begin, pgExtended('', 'UPDATE stock SET n = n - 1 WHERE id = $1')),
+      piece(RESPONSE, pg('1'), pg('2'), pg('1'), pg('2'), pgReady()),
+      piece(REQUEST, pgExtended('', 'BEGIN')),
+      piece(RESPONSE, pg('1'), pg('2'), pgReady()),
+    ]);
+    expect(outline(driven)).toEqual(['update stock set n = n - ? where id = ? OK', 'begin OK']);
+  });
+
   it('gives each cycle of a pipeline its own answer', () => {
     const driven = drive(postgresql, [
       piece(REQUEST, pgExtended('', 'SELECT a'), pgExtended('', 'SELECT b')),
