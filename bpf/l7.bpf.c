@@ -5,7 +5,8 @@
  * From raw_syscalls:sys_enter to sys_exit of read, write, readv, writev, recvfrom, sendto, recvmsg, sendmsg, recvmmsg,
  * sendmmsg, sendfile, splice, connect, accept, accept4. (The raw pair costs less than two programs per call under
  * syscalls:*, and a table set by the loader says which numbers matter.) Measured: when the call began and ended, how
- * many bytes it moved, where they stand in the TCP stream, and their first targ_capture_bytes.
+ * many bytes it moved, where they stand in the TCP stream, and their first targ_capture_bytes (of HTTP/2 H2_CAPTURE times
+ * as many: one call carries several streams, and a header block that is lost makes later ones of the connection unreadable).
  * Connections whose first bytes fit no known protocol send nothing; their bytes are counted.
  * Not seen: io_uring, kernel users of sockets (NFS, kTLS offload keeps the calls), 32-bit processes; such bytes show as
  * gaps in stream_seq. sendfile and splice move bytes that user memory never held: length only.
@@ -14,8 +15,9 @@
 #include "infer.bpf.h"
 #include "unix_conn.bpf.h"
 
-#define MAX_IOVECS 8
+#define MAX_IOVECS 32
 #define MAX_MESSAGES 8
+#define H2_CAPTURE 8
 #define MSG_OOB 0x1
 #define MSG_PEEK 0x2
 #define MSG_ERRQUEUE 0x2000
@@ -202,11 +204,13 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 	return 0;
 }
 
-/* Copies the first bytes of an iovec array into the scratch. Returns how many. */
-static __always_inline __u32 gather(struct scratch *scratch, __u64 iov, __u64 iov_count, __u64 moved)
+/* Copies the first bytes of an iovec array into the scratch. Returns how many. Not static: verified once, not per call. */
+__noinline int gather(struct scratch *scratch, __u64 iov, __u64 iov_count, __u64 limit)
 {
-	__u64 limit = moved < targ_capture_bytes ? moved : targ_capture_bytes;
 	__u64 at = 0;
+
+	if (!scratch)
+		return 0;
 
 	for (int i = 0; i < MAX_IOVECS; i++) {
 		struct user_iovec part = {};
@@ -233,9 +237,9 @@ fault:
 	return at;
 }
 
-static __always_inline __u32 copy_flat(struct scratch *scratch, __u64 buffer, __u64 moved)
+static __always_inline __u32 copy_flat(struct scratch *scratch, __u64 buffer, __u64 limit)
 {
-	__u64 n = moved < targ_capture_bytes ? moved : targ_capture_bytes;
+	__u64 n = limit;
 
 	if (n > RW_CAPTURE_MAX)
 		n = RW_CAPTURE_MAX;
@@ -264,7 +268,18 @@ static __always_inline __u64 message_bytes(__u64 messages, __u64 count)
 	return total;
 }
 
-static __always_inline __u32 capture(struct scratch *scratch, const struct stash *stash, __u64 moved)
+/* Bytes of a call that are copied. What a new connection speaks is known only afterwards. */
+static __always_inline __u64 capture_limit(const struct conn *conn, __u64 moved)
+{
+	__u64 limit = targ_capture_bytes;
+	__u8 protocol = conn->tuple.protocol;
+
+	if (protocol == RW_PROTO_H2 || protocol == RW_PROTO_UNDETERMINED)
+		limit *= H2_CAPTURE;
+	return moved < limit ? moved : limit;
+}
+
+static __always_inline __u32 capture(struct scratch *scratch, const struct stash *stash, __u64 limit)
 {
 	struct user_message message = {};
 
@@ -273,10 +288,10 @@ static __always_inline __u32 capture(struct scratch *scratch, const struct stash
 	case RW_OP_WRITE:
 	case RW_OP_RECVFROM:
 	case RW_OP_SENDTO:
-		return copy_flat(scratch, stash->buffer, moved);
+		return copy_flat(scratch, stash->buffer, limit);
 	case RW_OP_READV:
 	case RW_OP_WRITEV:
-		return gather(scratch, stash->buffer, stash->count, moved);
+		return gather(scratch, stash->buffer, stash->count, limit);
 	case RW_OP_RECVMSG:
 	case RW_OP_SENDMSG:
 	case RW_OP_RECVMMSG:
@@ -285,7 +300,7 @@ static __always_inline __u32 capture(struct scratch *scratch, const struct stash
 			scratch->event.flags |= RW_DATA_FAULT;
 			return 0;
 		}
-		return gather(scratch, message.iov, message.iov_count, moved);
+		return gather(scratch, message.iov, message.iov_count, limit);
 	default:
 		scratch->event.flags |= RW_DATA_NO_PAYLOAD;
 		return 0;
@@ -387,7 +402,7 @@ static __always_inline void send_data(struct conn *conn, struct stash *stash, __
 		stash->stream_seq = conn->moved[side];
 		conn->moved[side] += moved;
 	}
-	captured = capture(scratch, stash, moved);
+	captured = capture(scratch, stash, capture_limit(conn, moved));
 	if (event->flags & RW_DATA_FAULT)
 		COUNT(faults, 1);
 	if (conn->tuple.protocol == RW_PROTO_UNDETERMINED && !determine(conn, scratch, side, captured, moved)) {
@@ -402,6 +417,8 @@ static __always_inline void send_data(struct conn *conn, struct stash *stash, __
 		tell_unix((struct sock *)stash->sk, conn);
 	if (conn->calls < 255)
 		conn->calls++;
+	if (captured > targ_capture_bytes && (conn->tuple.protocol != RW_PROTO_H2 || is_h2_body(scratch->head, captured)))
+		captured = targ_capture_bytes;
 	if (captured > RW_CAPTURE_MAX)
 		captured = RW_CAPTURE_MAX;
 	frame_header(&event->frame, sizeof(*event) + captured, RW_FRAME_DATA);

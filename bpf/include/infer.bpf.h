@@ -4,8 +4,8 @@
  *
  * HTTP/1: a method and its target, or "HTTP/1.". PostgreSQL: a start-up, SSL, GSS or cancel request; in the middle of a
  * connection a Query, Parse or Bind whose length fits. MySQL: the server's greeting; in the middle a command packet that
- * fills the call exactly. Redis: an array of bulk strings. FastCGI: a record that begins a request. TLS and HTTP/2 are
- * recognised to be left alone.
+ * fills the call exactly. Redis: an array of bulk strings. FastCGI: a record that begins a request. HTTP/2: the client's
+ * preface, or the server's settings before anything else; in the middle a HEADERS frame. TLS is recognised to be left alone.
  */
 #ifndef ROOTWALK_INFER_BPF_H
 #define ROOTWALK_INFER_BPF_H
@@ -162,6 +162,52 @@ static __always_inline bool is_tls(const __u8 *b)
 	return b[0] >= 0x14 && b[0] <= 0x17 && b[1] == 3 && b[2] <= 4;
 }
 
+static __always_inline bool is_h2_preface(const __u8 *b)
+{
+	return word_at(b, 0) == WORD('P', 'R', 'I', ' ') && word_at(b, 4) == WORD('*', ' ', 'H', 'T');
+}
+
+/* A server's first frame, whole: SETTINGS of stream 0, no acknowledgement; what it says first, or what follows, fits. */
+static __always_inline bool is_h2_settings(const __u8 *b, __u32 full)
+{
+	if (word_at(b, 3) != WORD(4, 0, 0, 0) || b[7] != 0 || b[8] != 0 || b[0] != 0 || b[1] != 0 || b[2] % 6 != 0 ||
+	    b[2] + 9u > full)
+		return false;
+	if (b[2] == 0) /* alone, or before a WINDOW_UPDATE */
+		return full == 9 || (b[9] == 0 && b[10] == 0 && b[11] == 4 && b[12] == 8 && b[13] == 0);
+	return b[9] == 0 && b[10] >= 1 && b[10] <= 9;
+}
+
+/* Static entry that a HEADERS frame's first field names: 1 to 7 begin a request, 8 to 14 a response; 0 for none. */
+static __always_inline __u8 h2_first_field(const __u8 *b)
+{
+	__u8 first = b[4] & 0x20 ? b[14] : b[9]; /* behind the priority, if there is one */
+	__u8 field = first >= 0x80 ? first & 0x7f : first >= 0x40 ? first & 0x3f : first < 0x20 ? first & 0xf : 0;
+
+	return field <= 14 ? field : 0;
+}
+
+/*
+ * In the middle of a connection: a whole HEADERS frame of a client's stream, not padded, with its END_HEADERS, that is not
+ * longer than the call and begins with a pseudo-field. 37 bits are as they must be; of random bytes one call in 10^11 is.
+ */
+static __always_inline bool is_h2_headers(const __u8 *b, __u32 full)
+{
+	__u32 length = (__u32)b[1] << 8 | b[2];
+
+	if (b[0] != 0 || length == 0 || length > 16384 || length + 9 > full || b[3] != 1)
+		return false;
+	return (b[4] & ~0x21) == 0x04 && b[5] == 0 && (b[8] & 1) && h2_first_field(b) != 0;
+}
+
+/* All of these bytes are one DATA frame's: no other frame begins among them. */
+static __always_inline bool is_h2_body(const __u8 *b, __u32 captured)
+{
+	__u32 length = (__u32)b[0] << 16 | (__u32)b[1] << 8 | b[2];
+
+	return b[3] == 0 && (b[4] & ~0x09) == 0 && (b[5] & 0x80) == 0 && length + 9 >= captured;
+}
+
 /*
  * @bytes  zero beyond @length
  * @length bytes that are real
@@ -188,9 +234,11 @@ __noinline int infer(const struct first_bytes *bytes, __u32 length, __u32 full, 
 		return RW_PROTO_FASTCGI;
 	if (is_tls(b))
 		return RW_PROTO_TLS;
-	if (word_at(b, 0) == WORD('P', 'R', 'I', ' ') && word_at(b, 4) == WORD('*', ' ', 'H', 'T'))
-		return RW_PROTO_HTTP2;
+	if (is_h2_preface(b) || (fresh && is_h2_settings(b, full)))
+		return RW_PROTO_H2;
 	if (!fresh) {
+		if (is_h2_headers(b, full))
+			return RW_PROTO_H2;
 		if (is_postgresql_request(b, full))
 			return RW_PROTO_POSTGRESQL;
 		if (is_mysql_command(b, full))
@@ -212,6 +260,12 @@ static __always_inline __u8 sender_of(const __u8 *b, __u8 protocol)
 		return RW_ROLE_CLIENT;
 	case RW_PROTO_MYSQL:
 		return b[4] == 10 || b[4] == 0xff ? RW_ROLE_SERVER : RW_ROLE_CLIENT;
+	case RW_PROTO_H2:
+		if (b[0] == 'P')
+			return RW_ROLE_CLIENT;
+		if (b[3] != 1)
+			return RW_ROLE_UNKNOWN;
+		return h2_first_field(b) < 8 ? RW_ROLE_CLIENT : RW_ROLE_SERVER;
 	default:
 		return RW_ROLE_UNKNOWN;
 	}

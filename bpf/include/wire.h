@@ -48,9 +48,10 @@ enum rw_protocol {
 	RW_PROTO_MYSQL = 3,
 	RW_PROTO_REDIS = 4,
 	RW_PROTO_FASTCGI = 5,
+	RW_PROTO_H2 = 6, /* HTTP/2 in clear */
 	RW_PROTO_OTHER = 32, /* none that we know */
 	RW_PROTO_TLS = 33,
-	RW_PROTO_HTTP2 = 34,
+	RW_PROTO_HTTP2 = 34, /* not told any more: HTTP/2 that was left alone */
 	RW_PROTO_EXCLUDED = 35, /* by port or process filter */
 };
 

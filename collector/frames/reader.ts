@@ -12,6 +12,7 @@ const PROTOCOLS: Readonly<Record<number, WireProtocol>> = {
   3: 'mysql',
   4: 'redis',
   5: 'fastcgi',
+  6: 'h2',
   32: 'other',
   33: 'tls',
   34: 'http2',

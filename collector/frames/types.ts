@@ -7,7 +7,7 @@ import type { EpochMs } from '../../src/model/units.ts';
 export const ROLES = ['unknown', 'client', 'server'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Protocols the kernel side can infer; data frames carry only the first six. */
+/** Protocols the kernel side can infer; data frames carry those before `other` only. */
 export type WireProtocol =
   | 'undetermined'
   | 'http1'
@@ -15,6 +15,7 @@ export type WireProtocol =
   | 'mysql'
   | 'redis'
   | 'fastcgi'
+  | 'h2'
   | 'other'
   | 'tls'
   | 'http2'

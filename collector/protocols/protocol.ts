@@ -19,6 +19,13 @@ export const BEGIN = 1;
 export const END = 2;
 export const STOP = 4;
 export const ONE_WAY = 8;
+/**
+ * With END, of protocols that match by key: the flow's side gives the request up, for the session's `errorType`; undefined:
+ * because the client has left, or will not wait any longer.
+ */
+export const ABORT = 16;
+/** With END and ABORT, of the server: requests with higher keys were not looked at; without `errorType` nobody lost anything. */
+export const ABOVE = 32;
 
 /** Bytes a session may ask to be kept while it waits for the rest of a unit's head. */
 export const MAX_CARRY_BYTES = 16 * 1024;
@@ -42,17 +49,44 @@ export interface MatchQueue {
   head(): PendingRequest | undefined;
 }
 
-/**
- * Framing and parsing state of one connection. After `advance` returned a unit, the fields say what it was:
- * `operation`/`kind` hold from BEGIN of a request (and may be refined until its END), `status`/`errorType` from BEGIN
- * of a response.
- */
-export interface Session {
-  mark: number;
-  operation: string;
-  kind: number;
+/** A request and its response, of protocols that match by key; whichever of them was seen first has made it. */
+export interface Exchange extends PendingRequest {
+  readonly key: number;
+  /** Name of the protocol the call is told under. */
+  protocol: string;
+  /** Private to the protocol: what it keeps of the request, bytes that it still expects. */
+  target: string | undefined;
+  left: number;
+  /** First and last byte of the response; NaN before. */
+  responseMs: number;
+  answeredMs: number;
+  responseBytes: number;
   status: string;
   errorType: string | undefined;
+  /** The status is the last word: nothing behind the response's head changes it. */
+  isSettled: boolean;
+  /** Status when the client leaves after the response has begun, as it may; undefined: then the call has failed. */
+  leftStatus: string | undefined;
+  /** The response is a stream of messages: the call lasts until it begins. */
+  isStream: boolean;
+  /** When bytes of the response's flow were lost since the last of this response; NaN: they were not. */
+  uncertainMs: number;
+  /** The call is told already. */
+  isTold: boolean;
+}
+
+/** Requests by their key. */
+export interface ExchangeTable {
+  find(key: number): Exchange | undefined;
+  /** The exchange of this key, made by the flow's side if there is none; undefined when there is no room for it. */
+  open(key: number, flow: Flow): Exchange | undefined;
+  /** Requests are known to have gone by unseen. */
+  lose(requests: number): void;
+}
+
+/** Cuts the flows of one connection into units. After `advance` returned one, `mark` says what it was. */
+export interface UnitReader {
+  mark: number;
   /**
    * Looks at the bytes [start, end) of a flow, whose first byte is the first of a unit.
    *
@@ -67,17 +101,49 @@ export interface Session {
   mayAbandon(flow: Flow): boolean;
 }
 
-export interface Protocol {
+/**
+ * Framing and parsing state of one connection whose requests are answered in order: `operation`/`kind` hold from BEGIN of a
+ * request (and may be refined until its END), `status`/`errorType` from BEGIN of a response.
+ */
+export interface Session extends UnitReader {
+  operation: string;
+  kind: number;
+  status: string;
+  errorType: string | undefined;
+}
+
+/**
+ * A session whose requests are answered in any order, several at a time. It writes what it learns of a request and its
+ * response into their exchange; the marks say when.
+ */
+export interface KeyedSession extends UnitReader {
+  /** The request that the flow's last unit with a mark belongs to. */
+  readonly keys: readonly [number, number];
+  /** Of the last unit with ABORT. */
+  errorType: string | undefined;
+}
+
+interface ProtocolBase {
   readonly name: string;
-  /** How responses find their request. All protocols here answer in order. */
-  readonly match: 'in-order';
   /** What these first bytes of one direction are: REQUEST, RESPONSE, or undefined when they are not this protocol. */
   infer(bytes: Buffer, start: number, end: number): Flow | undefined;
-  open(queue: MatchQueue): Session;
   isError(status: string): boolean;
   /**
-   * True for requests that wait for something to happen, for ever if need be: they do not hang, and are told as calls only
-   * when they are answered with an error. None where it is missing.
+   * True for requests that wait for something to happen, for ever if need be: they do not hang. Where answers come in order
+   * they are told as calls only when they are answered with an error. None where it is missing.
    */
   waitsOn?(operation: string): boolean;
 }
+
+export interface OrderedProtocol extends ProtocolBase {
+  readonly match: 'in-order';
+  open(queue: MatchQueue): Session;
+}
+
+export interface KeyedProtocol extends ProtocolBase {
+  readonly match: 'by-key';
+  open(table: ExchangeTable): KeyedSession;
+}
+
+/** `match` says how responses find their request. */
+export type Protocol = OrderedProtocol | KeyedProtocol;

@@ -2,7 +2,8 @@
 import type { TcpTotals, Tuple } from '../frames/types.ts';
 import type { Flow, Protocol } from '../protocols/protocol.ts';
 import { REQUEST, RESPONSE } from '../protocols/protocol.ts';
-import type { Call, CallOwner, MatchLosses } from './layer7.ts';
+import type { Call, CallLayer, CallOwner, MatchLosses } from './calls.ts';
+import { KeyedLayer } from './keyed-layer.ts';
 import { Layer7 } from './layer7.ts';
 
 /** Events kept while neither the kernel nor we know which protocol or role it is. */
@@ -35,9 +36,7 @@ export class Connection implements CallOwner {
   cgroupId = 0;
   role: ConnectionRole = 'unknown';
   tuple: Tuple | undefined = undefined;
-  layer7: Layer7 | undefined = undefined;
-  /** Stays when layer 7 was given up. */
-  protocolName = '';
+  layer7: CallLayer | undefined = undefined;
   /** Totals already counted; deltas are taken against them. */
   totals: TcpTotals | undefined = undefined;
   /** An active open that has no answer yet. */
@@ -76,7 +75,7 @@ export class Connection implements CallOwner {
     this.#losses = losses;
   }
 
-  onCall(_layer: Layer7, call: Call): void {
+  onCall(_layer: CallLayer, call: Call): void {
     this.#sink.onCall(this, call);
   }
 
@@ -157,8 +156,7 @@ export class Connection implements CallOwner {
       if (flow === undefined) return false;
       this.role = (direction === SEND) === (flow === REQUEST) ? 'client' : 'server';
     }
-    this.protocolName = protocol.name;
-    this.layer7 = new Layer7(protocol, this, this.role === 'server', this.#losses);
+    this.layer7 = openLayer(protocol, this, this.role === 'server', this.#losses);
     const held = this.#held;
     this.#held = undefined;
     for (const event of held ?? []) {
@@ -173,6 +171,13 @@ export class Connection implements CallOwner {
     const kept = Math.min(captured, MAX_HELD_BYTES);
     this.#held.push({ direction, bytes: Buffer.from(bytes.subarray(start, start + kept)), full, atMs });
   }
+}
+
+/** Layer 7 of a connection, by the way its protocol matches answers to requests. */
+export function openLayer(protocol: Protocol, owner: CallOwner, isServer: boolean, losses: MatchLosses): CallLayer {
+  return protocol.match === 'by-key'
+    ? new KeyedLayer(protocol, owner, isServer, losses)
+    : new Layer7(protocol, owner, isServer, losses);
 }
 
 export { RECV, SEND };

@@ -1,41 +1,15 @@
 /**
- * The calls of one connection: two streams, and requests matched to responses in order. Emits one call per request:
- * with its response, or as failed when the connection ends or the time limit passes without one. A call that cannot be
- * judged because *we* lost bytes is counted as lost, never invented as a failure.
+ * The calls of one connection whose requests are answered in order: two streams, and the requests that wait, matched to
+ * responses as they come.
  */
-import type { Flow, MatchQueue, PendingRequest, Protocol, Session } from '../protocols/protocol.ts';
+import type { Flow, MatchQueue, OrderedProtocol, PendingRequest, Session } from '../protocols/protocol.ts';
 import { ONE_WAY, REQUEST, RESPONSE } from '../protocols/protocol.ts';
+import type { CallLayer, CallOwner, MatchLosses, UnansweredVisitor } from './calls.ts';
+import { emptyCall, MAX_ORPHANS, MAX_PENDING } from './calls.ts';
 import type { MessageListener } from './stream.ts';
 import { Stream } from './stream.ts';
 
-/** One finished call. The object is reused: read it, do not keep it. */
-export interface Call {
-  operation: string;
-  status: string;
-  failed: boolean;
-  errorType: string | undefined;
-  /** Client: first byte written. Server: last byte of the request read. Epoch ms. */
-  startMs: number;
-  /** Last byte of the response, or when the failure was known. */
-  endMs: number;
-  requestBytes: number;
-  /** Unknown (NaN) when there was no response. */
-  responseBytes: number;
-}
-
-export interface CallOwner {
-  onCall(layer: Layer7, call: Call): void;
-}
-
-/** Counters of what could not be matched, shared by all connections of a tracker. */
-export interface MatchLosses {
-  /** Requests given up because bytes were lost. */
-  requests: number;
-  /** Responses without a request: sent before we looked, or its request was lost. */
-  responses: number;
-  /** Bytes that belonged to no message. */
-  bytes: number;
-}
+export type { Call, CallOwner, MatchLosses } from './calls.ts';
 
 interface Response {
   startMs: number;
@@ -45,25 +19,13 @@ interface Response {
   errorType: string | undefined;
 }
 
-const MAX_PENDING = 4096;
-const MAX_ORPHANS = 64;
 /** A response may be reported this much before its request: two threads of one process report out of order. */
 const REORDER_MS = 1;
 
-const call: Call = {
-  operation: '',
-  status: '',
-  failed: false,
-  errorType: undefined,
-  startMs: 0,
-  endMs: 0,
-  requestBytes: 0,
-  responseBytes: 0,
-};
+const call = emptyCall();
 
-export class Layer7 implements MessageListener, MatchQueue {
-  readonly protocol: Protocol;
-  /** The tracker's connection this belongs to. */
+export class Layer7 implements CallLayer, MessageListener, MatchQueue {
+  readonly protocol: OrderedProtocol;
   readonly owner: CallOwner;
   readonly isServer: boolean;
   stopped = false;
@@ -80,7 +42,7 @@ export class Layer7 implements MessageListener, MatchQueue {
   #response: Response | undefined = undefined;
   #responseFrom = 0;
 
-  constructor(protocol: Protocol, owner: CallOwner, isServer: boolean, losses: MatchLosses) {
+  constructor(protocol: OrderedProtocol, owner: CallOwner, isServer: boolean, losses: MatchLosses) {
     this.protocol = protocol;
     this.owner = owner;
     this.isServer = isServer;
@@ -101,7 +63,6 @@ export class Layer7 implements MessageListener, MatchQueue {
     return this.#streams[0].heldBytes + this.#streams[1].heldBytes;
   }
 
-  /** Bytes of a flow: `captured` at `start` of `full` that moved, at time `atMs`. */
   feed(flow: Flow, bytes: Buffer, start: number, captured: number, full: number, atMs: number): void {
     if (this.stopped) return;
     this.#streams[flow].feed(bytes, start, captured, full, atMs);
@@ -154,23 +115,10 @@ export class Layer7 implements MessageListener, MatchQueue {
     this.#response = undefined;
   }
 
-  /** Ends a response whose end cannot be framed, if there is one: it lasted until the last bytes seen. */
-  finishOpenResponse(): void {
-    const stream = this.#streams[RESPONSE];
-    if (this.#response !== undefined && stream.desynced) this.#endResponse(stream.lastMs, stream.position);
+  finishIdle(beforeMs: number): void {
+    if (this.#streams[RESPONSE].lastMs < beforeMs) this.#finishOpenResponse();
   }
 
-  /** True when a response is open whose end cannot be framed and nothing came since `beforeMs`. */
-  hasIdleOpenResponse(beforeMs: number): boolean {
-    const stream = this.#streams[RESPONSE];
-    return this.#response !== undefined && stream.desynced && stream.lastMs < beforeMs;
-  }
-
-  /**
-   * Reports requests older than `beforeMs` as timed out, or as answered where the response has begun (a long download, a
-   * stream of events); what comes for them afterwards is not counted again. What waits by its nature may go on. Those whose
-   * answer may have gone by unseen are lost.
-   */
   expire(beforeMs: number, nowMs: number): void {
     for (const [i, request] of this.#pending.entries()) {
       if (request.startMs >= beforeMs) break;
@@ -190,8 +138,7 @@ export class Layer7 implements MessageListener, MatchQueue {
     }
   }
 
-  /** Visits the requests that were there in full before `beforeMs` and to which no response has begun, as far as is known. */
-  forEachUnanswered(beforeMs: number, visit: (operation: string, startMs: number) => void): void {
+  forEachUnanswered(beforeMs: number, visit: UnansweredVisitor): void {
     for (const [i, request] of this.#pending.entries()) {
       const { operation, startMs } = request;
       const sentMs = this.#sentMs(request);
@@ -199,7 +146,7 @@ export class Layer7 implements MessageListener, MatchQueue {
       const waitsFromMs = request.done ? fromMs : sentMs;
       if (Number.isNaN(startMs) || waitsFromMs > beforeMs || (i === 0 && this.#response !== undefined)) continue;
       if (this.#mayBeAnswered(request) || this.protocol.waitsOn?.(operation) === true) continue;
-      visit(operation, fromMs);
+      visit(operation, fromMs, this.protocol.name);
     }
   }
 
@@ -210,13 +157,17 @@ export class Layer7 implements MessageListener, MatchQueue {
     return request === this.#reading && stream.desynced ? stream.lastMs : Number.POSITIVE_INFINITY;
   }
 
+  #finishOpenResponse(): void {
+    const stream = this.#streams[RESPONSE];
+    if (this.#response !== undefined && stream.desynced) this.#endResponse(stream.lastMs, stream.position);
+  }
+
   /** Bytes came after the request that belong to no response that is known. */
   #mayBeAnswered({ startMs }: PendingRequest): boolean {
     const { desynced, lastMs } = this.#streams[RESPONSE];
     return desynced && lastMs >= startMs;
   }
 
-  /** The connection has ended: what waits for an answer has failed for `errorType`. */
   close(atMs: number, errorType: string): void {
     const stream = this.#streams[RESPONSE];
     this.#losses.bytes += this.#streams[0].lostBytes + stream.lostBytes;
@@ -234,7 +185,7 @@ export class Layer7 implements MessageListener, MatchQueue {
   #beginRequest(atMs: number, position: number): void {
     this.#finishOpenRequest(this.#streams[REQUEST].previousMs);
     // Not pipelined: the client would not ask again before it had the whole answer.
-    if (this.#pending.length === 1) this.finishOpenResponse();
+    if (this.#pending.length === 1) this.#finishOpenResponse();
     // Out of step and nothing begun: the answers to what is pending went by unseen.
     if (this.#streams[RESPONSE].desynced && this.#response === undefined) this.#loseRequests(0);
     if (this.#pending.length >= MAX_PENDING) this.#loseRequests(0);
@@ -328,6 +279,7 @@ export class Layer7 implements MessageListener, MatchQueue {
   }
 
   #emit(request: PendingRequest, response: Response): void {
+    call.protocol = this.protocol.name;
     call.operation = request.operation;
     call.status = response.status;
     call.errorType = response.errorType;
@@ -345,6 +297,7 @@ export class Layer7 implements MessageListener, MatchQueue {
   #fail(request: PendingRequest, errorType: string, atMs: number): void {
     // Who waits for work and goes home has lost nothing.
     if (this.protocol.waitsOn?.(request.operation) === true) return;
+    call.protocol = this.protocol.name;
     call.operation = request.operation;
     call.status = 'none';
     call.errorType = errorType;

@@ -3,7 +3,7 @@
  * protocol's units. Bodies are skipped by their length, captured or not. When bytes are missing where a unit should
  * begin, the stream is out of step until an event starts with a unit's head again.
  */
-import type { Flow, Session } from '../protocols/protocol.ts';
+import type { Flow, UnitReader } from '../protocols/protocol.ts';
 import { BEGIN, DESYNC, END, MAX_CARRY_BYTES, NEED_MORE, STOP } from '../protocols/protocol.ts';
 
 /** What a stream reports to its connection. `position` counts the stream's bytes since it was first seen. */
@@ -31,7 +31,7 @@ export class Stream {
   /** Bytes that could not be given to any message. */
   lostBytes = 0;
   readonly #flow: Flow;
-  readonly #session: Session;
+  readonly #session: UnitReader;
   readonly #listener: MessageListener;
   #skip = 0;
   /** Mark of the unit that is being skipped. */
@@ -40,7 +40,7 @@ export class Stream {
   #carryLength = 0;
   #carryMs = 0;
 
-  constructor(flow: Flow, session: Session, listener: MessageListener) {
+  constructor(flow: Flow, session: UnitReader, listener: MessageListener) {
     this.#flow = flow;
     this.#session = session;
     this.#listener = listener;

@@ -8,16 +8,17 @@ import { UNIX_FAMILY } from '../frames/address.ts';
 import type { ConnFrame, ConnStatsFrame, DataFrame, TcpTotals, Tuple, WireProtocol } from '../frames/types.ts';
 import { fastcgi } from '../protocols/fastcgi/index.ts';
 import { http1 } from '../protocols/http1/index.ts';
+import { http2 } from '../protocols/http2/index.ts';
 import { mysql } from '../protocols/mysql/index.ts';
 import { postgresql } from '../protocols/postgresql/index.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import { redis } from '../protocols/redis/index.ts';
+import type { MatchLosses } from './calls.ts';
 import type { ConnectionSink } from './connection.ts';
 import { Connection, RECV, SEND } from './connection.ts';
-import type { MatchLosses } from './layer7.ts';
 import { TupleIndex } from './tuple-index.ts';
 
-const BY_WIRE: Partial<Record<WireProtocol, Protocol>> = { http1, postgresql, mysql, redis, fastcgi };
+const BY_WIRE: Partial<Record<WireProtocol, Protocol>> = { http1, postgresql, mysql, redis, fastcgi, h2: http2 };
 
 export interface TrackerSink extends ConnectionSink {
   onOpened(connection: Connection, frame: ConnFrame): void;
@@ -195,7 +196,7 @@ export class Tracker {
     for (const connection of this.#connections.values()) {
       const layer = connection.layer7;
       if (layer !== undefined) {
-        if (layer.hasIdleOpenResponse(idleBefore)) layer.finishOpenResponse();
+        layer.finishIdle(idleBefore);
         if (layer.pendingCount > 0) layer.expire(expireBefore, nowMs);
       }
       if (connection.lastSeenMs < nowMs - this.#options.idleEvictionMs) this.#evict(connection);
@@ -208,7 +209,7 @@ export class Tracker {
       connection.finish();
       this.#end(connection);
     }
-    for (const connection of this.#connections.values()) connection.layer7?.finishOpenResponse();
+    for (const connection of this.#connections.values()) connection.layer7?.finishIdle(Number.POSITIVE_INFINITY);
   }
 
   /** Forgets all connections: ids mean others from now on. */

@@ -3,8 +3,8 @@ import { UNIX_FAMILY } from '../frames/address.ts';
 import type { ConnFrame, ConnReason, FlowFrame, ListenerStatsFrame, TcpTotals } from '../frames/types.ts';
 import type { Edge, EdgeResolver } from '../naming/edges.ts';
 import { EXTERNAL } from '../naming/edges.ts';
+import type { Call } from '../tracker/calls.ts';
 import type { Connection } from '../tracker/connection.ts';
-import type { Call } from '../tracker/layer7.ts';
 import type { TrackerSink, TrafficDelta } from '../tracker/tracker.ts';
 import { STATS_INTERVAL_MS } from '../tracker/tracker.ts';
 import type { TupleIndex } from '../tracker/tuple-index.ts';
@@ -67,7 +67,7 @@ export class Recorder implements TrackerSink {
   onCall(connection: Connection, call: Call): void {
     if (this.#excluded(connection)) return;
     const edge = this.#resolve(connection, call.endMs);
-    if (edge !== undefined) this.#add(connection, edge, call);
+    if (edge !== undefined) this.#add(edge, call);
     else if (this.#deferred.length < MAX_DEFERRED) this.#deferred.push({ connection, call: { ...call } });
     else this.unnamed++;
   }
@@ -171,7 +171,7 @@ export class Recorder implements TrackerSink {
     this.#deferred = [];
     for (const { connection, call } of waiting) {
       const edge = this.#resolve(connection, call.endMs);
-      if (edge !== undefined) this.#add(connection, edge, call);
+      if (edge !== undefined) this.#add(edge, call);
       else if (call.endMs > nowMs - DEFER_MS) this.#deferred.push({ connection, call });
       else this.unnamed++;
     }
@@ -196,17 +196,17 @@ export class Recorder implements TrackerSink {
       if (this.#excluded(connection)) continue;
       const edge = this.#resolve(connection, endMs);
       if (edge === undefined) continue;
-      layer7.forEachUnanswered(endMs - ACTIVE_FROM_MS, (operation, startMs) => {
-        this.#aggregator.addActive(endMs - 1, edge, connection.protocolName, operation, (endMs - startMs) * 1000);
+      layer7.forEachUnanswered(endMs - ACTIVE_FROM_MS, (operation, startMs, protocol) => {
+        this.#aggregator.addActive(endMs - 1, edge, protocol, operation, (endMs - startMs) * 1000);
       });
     }
   }
 
-  #add(connection: Connection, edge: Edge, call: Call): void {
+  #add(edge: Edge, call: Call): void {
     this.#aggregator.addCall(
       call.endMs,
       edge,
-      connection.protocolName,
+      call.protocol,
       call.operation,
       call.status,
       call.errorType,

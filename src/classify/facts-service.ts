@@ -1,6 +1,7 @@
 /** Facts of the service: its shares of the ledgers, its traffic, its errors, and of the suspect itself. */
 import type { CallLeaf } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
+import { isServerFailure } from '../model/error-types.ts';
 import { ofInstances } from '../model/metric-part.ts';
 import { newcomersOf } from '../model/newcomer.ts';
 import type { Ledger, LedgerEntry, LedgerKind, LedgerTerm } from '../model/walk.ts';
@@ -163,11 +164,7 @@ function errorFacts(scope: Scope, sheet: FactSheet, inbound: readonly CallLeaf[]
   const types = errorRises(inbound, scope, errorTypeOf);
   setFact(sheet, 'service.error_types', observed ? mainTypes(types) : null);
   const statuses = errorRises(inbound, scope, (leaf) => leaf.status);
-  setFact(
-    sheet,
-    'service.status_5xx_share',
-    shareOf(statuses, (status) => /^5\d\d$/.test(status)),
-  );
+  setFact(sheet, 'service.status_5xx_share', shareOf(statuses, isServerFailure));
   const operations = errorRises(inbound, scope, (leaf) => leaf.operation);
   const top = [...operations.keys()][0];
   setFact(sheet, 'service.top_error_operation', top ?? null);

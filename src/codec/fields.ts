@@ -43,7 +43,7 @@ export const FIELDS: Readonly<Record<RecordType, Readonly<Record<string, Field>>
   call: {
     ...EDGE,
     side: SIDE,
-    protocol: need('name', 'http, fastcgi, postgresql, mysql, redis, …'),
+    protocol: need('name', 'http, grpc, fastcgi, postgresql, mysql, redis, …'),
     operation: need('name', 'route template, SQL fingerprint or command; bounded cardinality'),
     status: need(
       'name',
@@ -154,7 +154,7 @@ export const FIELDS: Readonly<Record<RecordType, Readonly<Record<string, Field>>
     callerInstance: EDGE.callerInstance,
     calleeInstance: EDGE.calleeInstance,
     side: SIDE,
-    protocol: need('name', 'http, postgresql, …'),
+    protocol: need('name', 'http, grpc, postgresql, …'),
     operation: need('name', 'as in call'),
     status: need('name', 'as in call'),
     durationUs: need('count', 'duration, microseconds'),

@@ -1,6 +1,6 @@
 /** HTTP/1.0 and 1.1: keep-alive, pipelining, chunked bodies with trailers, HEAD, 1xx, 204/304, bodies until close. */
 import { OperationCache } from '../operation-cache.ts';
-import type { Flow, MatchQueue, Protocol, Session } from '../protocol.ts';
+import type { Flow, MatchQueue, OrderedProtocol, Session } from '../protocol.ts';
 import { BEGIN, DESYNC, END, MAX_CARRY_BYTES, NEED_MORE, REQUEST, RESPONSE, STOP } from '../protocol.ts';
 import { facts, HEAD_INCOMPLETE, lineEnd, scanHeaders } from './head.ts';
 import { httpOperation } from './operation.ts';
@@ -193,7 +193,7 @@ class Http1Session implements Session {
   }
 }
 
-export const http1: Protocol = {
+export const http1: OrderedProtocol = {
   name: 'http',
   match: 'in-order',
   infer(bytes, start, end) {

@@ -3,7 +3,7 @@
  * status is `OK` or the SQLSTATE, errorType the server's error number (1205 lock wait timeout, 1213 deadlock, …).
  */
 import { OperationCache } from '../operation-cache.ts';
-import type { Flow, MatchQueue, Protocol, Session } from '../protocol.ts';
+import type { Flow, MatchQueue, OrderedProtocol, Session } from '../protocol.ts';
 import { BEGIN, DESYNC, END, MAX_TEXT_BYTES, NEED_MORE, ONE_WAY, REQUEST, RESPONSE, STOP } from '../protocol.ts';
 import { MYSQL_DIALECT, sqlFingerprint } from '../sql/fingerprint.ts';
 import {
@@ -207,7 +207,7 @@ class MysqlSession implements Session {
   }
 }
 
-export const mysql: Protocol = {
+export const mysql: OrderedProtocol = {
   name: 'mysql',
   match: 'in-order',
   infer(bytes, start, end) {

@@ -4,7 +4,7 @@
  * after its first statement). The startup and authentication are one call, `CONNECT`.
  */
 import { OperationCache } from '../operation-cache.ts';
-import type { Flow, MatchQueue, Protocol, Session } from '../protocol.ts';
+import type { Flow, MatchQueue, OrderedProtocol, Session } from '../protocol.ts';
 import { BEGIN, DESYNC, END, MAX_TEXT_BYTES, NEED_MORE, ONE_WAY, REQUEST, RESPONSE, STOP } from '../protocol.ts';
 import { POSTGRESQL_DIALECT, sqlFingerprint } from '../sql/fingerprint.ts';
 
@@ -245,7 +245,7 @@ function remember(names: Map<string, string>, name: string, fingerprint: string)
   names.set(name, fingerprint);
 }
 
-export const postgresql: Protocol = {
+export const postgresql: OrderedProtocol = {
   name: 'postgresql',
   match: 'in-order',
   infer(bytes, start, end) {

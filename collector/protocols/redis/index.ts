@@ -2,7 +2,7 @@
  * Redis RESP2 and RESP3: pipelining, inline commands, nil (status `NIL`: a cache miss), errors, push messages.
  * Subscriptions (RESP2), MONITOR and replication turn the connection into a stream without answers: parsing stops.
  */
-import type { Flow, MatchQueue, Protocol, Session } from '../protocol.ts';
+import type { Flow, MatchQueue, OrderedProtocol, Session } from '../protocol.ts';
 import { BEGIN, DESYNC, END, MAX_TEXT_BYTES, NEED_MORE, ONE_WAY, REQUEST, RESPONSE, STOP } from '../protocol.ts';
 import {
   BLOCK,
@@ -247,7 +247,7 @@ class RedisSession implements Session {
   }
 }
 
-export const redis: Protocol = {
+export const redis: OrderedProtocol = {
   name: 'redis',
   match: 'in-order',
   infer(bytes, start, end) {

@@ -3,6 +3,7 @@ import type { Flow } from '../../../collector/protocols/protocol.ts';
 import { REQUEST, RESPONSE } from '../../../collector/protocols/protocol.ts';
 import type { Piece } from './drive.ts';
 import { text } from './drive.ts';
+import { HTTP2 } from './http2/conversation.ts';
 
 export const piece = (flow: Flow, ...parts: readonly Buffer[]): Piece => ({ flow, bytes: Buffer.concat(parts) });
 
@@ -221,6 +222,7 @@ const FASTCGI: readonly Piece[] = [
 
 export const CONVERSATIONS = {
   http: HTTP,
+  http2: HTTP2,
   postgresql: POSTGRESQL,
   mysql: MYSQL,
   redis: REDIS,

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { PROTOCOLS } from '../../../collector/protocols/index.ts';
 import { REQUEST, RESPONSE } from '../../../collector/protocols/protocol.ts';
-import type { MatchLosses } from '../../../collector/tracker/layer7.ts';
-import { Layer7 } from '../../../collector/tracker/layer7.ts';
+import type { MatchLosses } from '../../../collector/tracker/calls.ts';
+import { openLayer } from '../../../collector/tracker/connection.ts';
 import { CONVERSATIONS } from './conversations.ts';
 import { drive } from './drive.ts';
 
@@ -55,7 +55,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     const losses: MatchLosses = { requests: 0, responses: 0, bytes: 0 };
     let calls = 0;
     for (let round = 0; round < 200; round++) {
-      const layer = new Layer7(protocol, { onCall: () => calls++ }, next() < 0.5, losses);
+      const layer = openLayer(protocol, { onCall: () => calls++ }, next() < 0.5, losses);
       let atMs = 0;
       for (let i = 0; i < 40; i++) {
         const source = conversation[Math.floor(next() * conversation.length)];
@@ -72,7 +72,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
       layer.expire(atMs, atMs);
       layer.close(atMs, 'connection_closed');
       for (const noise of [Buffer.from(Array.from({ length: 300 }, () => Math.floor(next() * 256)))]) {
-        const fresh = new Layer7(protocol, { onCall: () => calls++ }, false, losses);
+        const fresh = openLayer(protocol, { onCall: () => calls++ }, false, losses);
         fresh.feed(REQUEST, noise, 0, noise.length, noise.length, 1);
         fresh.feed(RESPONSE, noise, 0, noise.length, noise.length, 2);
         protocol.infer(noise, 0, noise.length);

@@ -1,7 +1,7 @@
 /** Feeds a conversation to one connection, cut as asked, and returns its calls in a comparable form. */
 import type { Flow, Protocol } from '../../../collector/protocols/protocol.ts';
-import type { Call, MatchLosses } from '../../../collector/tracker/layer7.ts';
-import { Layer7 } from '../../../collector/tracker/layer7.ts';
+import type { Call, CallLayer, MatchLosses } from '../../../collector/tracker/calls.ts';
+import { openLayer } from '../../../collector/tracker/connection.ts';
 
 export interface Piece {
   readonly flow: Flow;
@@ -11,6 +11,7 @@ export interface Piece {
 }
 
 export interface SeenCall {
+  readonly protocol: string;
   readonly operation: string;
   readonly status: string;
   readonly failed: boolean;
@@ -24,7 +25,7 @@ export interface SeenCall {
 export interface Driven {
   readonly calls: SeenCall[];
   readonly losses: MatchLosses;
-  readonly layer: Layer7;
+  readonly layer: CallLayer;
 }
 
 /** Splits every piece at the given size (Infinity: not at all); the pieces keep the time of their original. */
@@ -39,8 +40,8 @@ export function drive(
 ): Driven {
   const calls: SeenCall[] = [];
   const losses: MatchLosses = { requests: 0, responses: 0, bytes: 0 };
-  const owner = { onCall: (_: Layer7, call: Call) => void calls.push({ ...call }) };
-  const layer = new Layer7(protocol, owner, options.isServer ?? false, losses);
+  const owner = { onCall: (_: CallLayer, call: Call) => void calls.push({ ...call }) };
+  const layer = openLayer(protocol, owner, options.isServer ?? false, losses);
   pieces.forEach((piece, index) => {
     const atMs = (index + 1) * (options.stepMs ?? 10);
     const full = piece.full ?? piece.bytes.length;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Call } from '../../../collector/tracker/calls.ts';
 import type { Connection } from '../../../collector/tracker/connection.ts';
-import type { Call } from '../../../collector/tracker/layer7.ts';
 import type { TrackerOptions } from '../../../collector/tracker/tracker.ts';
 import { Tracker } from '../../../collector/tracker/tracker.ts';
 import { conn, data, tuple } from '../frames-of.ts';
