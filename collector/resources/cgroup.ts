@@ -103,7 +103,7 @@ function memoryLimit(paths: readonly string[], file: string): number | undefined
   return best;
 }
 
-/** Reads all a group says. The root group of a hierarchy is the machine and says nothing here. */
+/** Reads all a group says. The root group of a hierarchy is the machine and says nothing here but that it has no quota. */
 export function readCgroup(paths: CgroupPaths, cgroupRoot: string): CgroupCounters {
   const unifiedUp = ancestors(paths.unified, unifiedRoot(paths.unified, cgroupRoot));
   const cpuUp = ancestors(paths.cpu, join(cgroupRoot, 'cpu'));
@@ -115,12 +115,13 @@ export function readCgroup(paths: CgroupPaths, cgroupRoot: string): CgroupCounte
   const statPath = quota?.path ?? own ?? cpuUp[0];
   const stat = statPath === undefined ? undefined : readKeys(join(statPath, 'cpu.stat'));
   const throttledNs = stat?.get('throttled_time');
+  const none = quota === undefined && isReadable(paths) ? 0 : undefined;
   return {
     statPath,
     cpuLimit: quota?.cpus,
-    cpuThrottledUs: stat?.get('throttled_usec') ?? (throttledNs === undefined ? undefined : throttledNs / 1000),
-    cpuPeriods: stat?.get('nr_periods'),
-    cpuThrottledPeriods: stat?.get('nr_throttled'),
+    cpuThrottledUs: stat?.get('throttled_usec') ?? (throttledNs === undefined ? none : throttledNs / 1000),
+    cpuPeriods: stat?.get('nr_periods') ?? none,
+    cpuThrottledPeriods: stat?.get('nr_throttled') ?? none,
     memoryUsedBytes:
       (own === undefined ? undefined : readNumber(join(own, 'memory.current'))) ??
       (memory === undefined ? undefined : readNumber(join(memory, 'memory.usage_in_bytes'))),
@@ -132,6 +133,15 @@ export function readCgroup(paths: CgroupPaths, cgroupRoot: string): CgroupCounte
     psiMemorySomeUs: own === undefined ? undefined : readPressure(join(own, 'memory.pressure')),
     psiIoSomeUs: own === undefined ? undefined : readPressure(join(own, 'io.pressure')),
   };
+}
+
+/**
+ * Whether the groups that could have a quota are there to be read. Whose groups have none is not throttled, whether or not
+ * cpu.stat says so: the root of a hierarchy and groups of version 2 without the controller count no periods.
+ */
+function isReadable({ cpu, unified }: CgroupPaths): boolean {
+  const path = cpu ?? unified;
+  return path !== undefined && existsSync(path);
 }
 
 function unifiedRoot(path: string | undefined, cgroupRoot: string): string {

@@ -62,12 +62,22 @@ describe('control groups', () => {
     });
   });
 
-  it('says nothing of the root groups', () => {
+  it('says nothing of the root groups but that they have no quota', () => {
     write('cg/cpu/cpu.stat', 'nr_periods 9\n');
     write('cg/unified/cpu.pressure', 'some avg10=0.00 avg60=0.00 avg300=0.00 total=42\n');
     const paths = cgroupPaths('1:cpu:/\n0::/\n', join(root, 'cg'));
     const found = readCgroup(paths, join(root, 'cg'));
-    expect([found.cpuLimit, found.cpuPeriods, found.psiCpuSomeUs]).toEqual([undefined, undefined, undefined]);
+    expect([found.cpuLimit, found.psiCpuSomeUs]).toEqual([undefined, undefined]);
+    expect([found.cpuPeriods, found.cpuThrottledPeriods, found.cpuThrottledUs]).toEqual([0, 0, 0]);
+  });
+
+  it('without a quota nothing is throttled, also where version 2 counts no periods; unread groups are unknown', () => {
+    write('cg/cgroup.controllers', 'memory\n');
+    write('cg/slice/cpu.stat', 'usage_usec 5\n');
+    const paths = cgroupPaths('0::/slice\n', join(root, 'cg'));
+    expect(readCgroup(paths, join(root, 'cg'))).toMatchObject({ cpuThrottledUs: 0, cpuThrottledPeriods: 0 });
+    const elsewhere = cgroupPaths('0::/not-here\n', join(root, 'cg'));
+    expect(readCgroup(elsewhere, join(root, 'cg')).cpuThrottledUs).toBeUndefined();
   });
 });
 
