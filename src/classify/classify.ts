@@ -14,9 +14,10 @@ import { because, evaluated, factValue, leavesOf, unknownFacts } from './explain
 import type { FactSheet } from './fact-sheet.ts';
 import type { SuspectFacts } from './facts.ts';
 import { factsOf } from './facts.ts';
+import { metSinceMs } from './met-since.ts';
 import { compiledOf } from './rule-set.ts';
 import type { Scope } from './scope.ts';
-import type { Family, Rule, RuleSet } from './types.ts';
+import type { Condition, Family, Rule, RuleSet } from './types.ts';
 
 /** Evidence that starts later than this after the symptom cannot be its cause: two windows, the resolution of onsets. */
 const ONSET_TOLERANCE_WINDOWS = 2;
@@ -205,7 +206,16 @@ function judge(
   const path = needsPath(rule);
   const needs = results.evidence(path);
   if (needs === 'absent') return exclude(because(rule.needs, path, 'absent', context).join('; '));
-  const hit = rule.excludes.findIndex((_, i) => results.evidence(excludePath(rule, i)) === 'present');
+  const lateMs = (condition: Condition, at: string): number | undefined => {
+    const since = metSinceMs(condition, at, context);
+    if (timing === undefined || since === null || since <= timing.symptomMs + timing.toleranceMs) return undefined;
+    return since - timing.symptomMs;
+  };
+  // What came late enough to be a consequence, or the mend, excludes no cause.
+  const hit = rule.excludes.findIndex(({ when }, i) => {
+    const at = excludePath(rule, i);
+    return results.evidence(at) === 'present' && lateMs(when, at) === undefined;
+  });
   const against = rule.excludes[hit];
   if (against !== undefined) {
     const why = because(against.when, excludePath(rule, hit), 'present', context).join('; ');
@@ -226,9 +236,8 @@ function judge(
   const speaking = needed.filter(({ placed, at }) => at.result === (placed.negated ? 'absent' : 'present'));
   const onsets = speaking.filter(({ placed }) => !placed.negated).flatMap(({ at }) => at.onsetMs ?? []);
   const onsetMs = onsets.length === 0 ? null : Math.min(...onsets);
-  if (timing !== undefined && onsetMs !== null && onsetMs > timing.symptomMs + timing.toleranceMs) {
-    return exclude(`its evidence starts ${formatSeconds((onsetMs - timing.symptomMs) / 1000)} after the symptom`);
-  }
+  const late = lateMs(rule.needs, path);
+  if (late !== undefined) return exclude(`its evidence starts ${formatSeconds(late / 1000)} after the symptom`);
   const missing = new Set<string>();
   let unknownExcludes = 0;
   rule.excludes.forEach(({ when }, i) => {

@@ -1,12 +1,12 @@
 /** Facts of instances and machines: CPU, memory, disk. The worst instance or machine speaks, and is named. */
-import type { MetricPair, ResourceEntity } from '../model/comparison.ts';
+import type { ResourceEntity } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
 import { changesOf } from './facts-context.ts';
 import { bestSide, rateRatio } from './facts-edge.ts';
 import type { Pair } from './metric-sum.ts';
-import { earliest, find, known, minus, over, pairOf, smaller, times } from './metric-sum.ts';
+import { earliest, find, known, meanWithoutBusiest, minus, over, pairOf, smaller, times } from './metric-sum.ts';
 import type { Scope } from './scope.ts';
 
 interface Reading {
@@ -63,9 +63,11 @@ export function resourceFacts(scope: Scope, sheet: FactSheet): void {
   instance('cpu_drop_ratio', (get, resource) => {
     const used = get('cpuUsedUs');
     const before = ofWindow(used.baseline);
-    const now = withoutBusiest(find(resource.metrics, 'cpuUsedUs'));
-    const ratio = before === null || before < CPU_FLOOR_CORES ? null : over(now, used.baseline);
-    return reading(ratio === null ? null : Math.max(0, 1 - ratio), used.onsetMs);
+    const metric = find(resource.metrics, 'cpuUsedUs');
+    const ratio = before === null || before < CPU_FLOOR_CORES ? null : over(meanWithoutBusiest(metric), used.baseline);
+    // Where it rose, too, it may be that by which it left its band: who was stopped catches up, who hung is started again.
+    const rose = (metric?.currentMax ?? 0) > (used.baseline ?? 0);
+    return reading(ratio === null ? null : Math.max(0, 1 - ratio), rose ? null : used.onsetMs);
   });
   instance('cpu_limit_ratio', (get, resource) => {
     const limit = get('cpuLimitUs');
@@ -97,13 +99,6 @@ export function resourceFacts(scope: Scope, sheet: FactSheet): void {
   machineFacts(scope, sheet, windowUs);
   neighbourFacts(scope, sheet, windowUs);
   overflowFallback(scope, sheet);
-}
-
-/** Mean of now without its busiest window: who goes on after a standstill catches up. Of fewer than three all of them. */
-function withoutBusiest(pair: MetricPair | undefined): number | null {
-  if (pair === undefined) return null;
-  const { currentMean, currentMax, currentWindows: windows } = pair;
-  return known(windows < 3 ? currentMean : (currentMean * windows - currentMax) / (windows - 1));
 }
 
 /** No overflow on any listener of the machines: none on the suspect's edges. More on the machine says nothing of the edge. */

@@ -68,6 +68,13 @@ export function pairOf(metric: MetricPair | undefined): Pair {
   };
 }
 
+/** Mean of now without its busiest window: what went on after a standstill catches up. Of fewer than three all of them. */
+export function meanWithoutBusiest(pair: MetricPair | undefined): number | null {
+  if (pair === undefined) return null;
+  const { currentMean, currentMax, currentWindows: windows } = pair;
+  return known(windows < 3 ? currentMean : (currentMean * windows - currentMax) / (windows - 1));
+}
+
 /** Sum of two pairs: known parts add, spreads add in quadrature, the earlier onset counts. */
 export function addPairs(a: Pair, b: Pair): Pair {
   const spread = a.spread === null ? b.spread : b.spread === null ? a.spread : Math.hypot(a.spread, b.spread);

@@ -91,13 +91,14 @@ export function tcpEdges(store: SeriesStore, selection: Selection, scope: Scope)
   const { tcp: directory, names } = store.identities;
   const slots = slotsOf(directory, scope, selection.tcpLeaves);
   const { leaves } = slots;
-  const places = new Places(slots, [...selection.baseline, ...selection.current]);
+  const places = new Places(slots, [...selection.baseline, ...selection.skipped, ...selection.current]);
   const reasons = new Reasons(places, names);
   reasons.add('drops', 'drop');
   reasons.add('connectFailures', 'failure');
   const pairs = new PairBuilder(
     selection.baseline.length,
-    selection.current.map((window) => window.startMs),
+    selection.skipped.length,
+    [...selection.skipped, ...selection.current].map((window) => window.startMs),
     selection.isCut,
   );
   const metricsOf = counters(places, earlier(selection, slots), pairs);
@@ -106,7 +107,7 @@ export function tcpEdges(store: SeriesStore, selection: Selection, scope: Scope)
   for (let slot = 0; slot < leaves.length; slot++) {
     const metrics = metricsOf[slot]!;
     for (const [metric, series] of reasons.of(slot)) {
-      const pair = pairs.build(metric, series);
+      const pair = pairs.build(metric, series, undefined, selection.baseline.length);
       if (pair !== undefined) metrics.push(pair);
     }
     if (metrics.length === 0) continue;

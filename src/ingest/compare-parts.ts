@@ -20,12 +20,14 @@ export interface Selection {
   readonly baselineBlocks: readonly MinuteBlock[];
   readonly current: readonly KeptWindow[];
   readonly currentBlocks: readonly MinuteBlock[];
-  /** Start of the first of them; Infinity: there is none. */
+  /** Windows since its onset before `current`: they tell when something began, and count for nothing else. */
+  readonly skipped: readonly KeptWindow[];
+  /** Start of the first of all but the skipped; Infinity: there is none. */
   readonly fromMs: number;
   /** Leaves that a closed window from then on had. */
   readonly callLeaves: Uint32Array;
   readonly tcpLeaves: Uint32Array;
-  /** The incident began before the single windows of `current`: what these show from the first on may have begun earlier. */
+  /** The incident began before the single windows that are kept: what these show from the first on may have begun earlier. */
   readonly isCut: boolean;
 }
 

@@ -54,7 +54,8 @@ class Series {
 /** Cost: O(rows + series in scope * windows). */
 export function resourceEntities({ identities }: SeriesStore, selection: Selection, scope: Scope): ResourceEntity[] {
   const samples = selection.baselineBlocks.flatMap(({ resources }) => resources ?? []);
-  const windows = [...samples, ...[...selection.baseline, ...selection.current].map(({ resources }) => resources)];
+  const { baseline, skipped, current } = selection;
+  const windows = [...samples, ...[...baseline, ...skipped, ...current].map(({ resources }) => resources)];
   const count = windows.length;
   const isHeld = Uint8Array.from(identities.resources.list, (identity) => (scope.holdsResource(identity) ? 1 : 0));
   const series = new Series(identities.resources.list.length);
@@ -71,8 +72,9 @@ export function resourceEntities({ identities }: SeriesStore, selection: Selecti
     }
   });
   const pairs = new PairBuilder(
-    samples.length + selection.baseline.length,
-    selection.current.map((window) => window.startMs),
+    samples.length + baseline.length,
+    skipped.length,
+    [...skipped, ...current].map((window) => window.startMs),
     selection.isCut,
   );
   const entities: ResourceEntity[] = [];

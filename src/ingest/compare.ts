@@ -90,6 +90,8 @@ function select(
     ([first]) => first?.startMs ?? [],
   );
   const fromMs = Math.min(...oldest);
+  const isKept =
+    currentBlocks.length === 0 && (firstMs === startMs || (store.detail[0]?.startMs ?? startMs) <= startMs);
   const { calls, tcp } = store.identities;
   return {
     ...chosen,
@@ -98,7 +100,8 @@ function select(
     fromMs,
     callLeaves: calls.seenSince(fromMs),
     tcpLeaves: tcp.seenSince(fromMs),
-    isCut: firstMs > startMs || currentBlocks.length > 0,
+    skipped: isKept ? store.detail.filter((window) => window.startMs >= startMs && window.startMs < firstMs) : [],
+    isCut: !isKept,
   };
 }
 

@@ -23,22 +23,28 @@ export class PairBuilder {
   readonly #baseline: Float64Array;
   readonly #starts: readonly number[];
   readonly #before: number;
+  readonly #skipped: number;
   readonly #cut: number;
 
   /**
-   * @param before  number of baseline windows
-   * @param starts  start of each current window
-   * @param isCut   single windows before the first of `starts` are no longer known: what it shows may have begun earlier
+   * @param before   number of baseline windows
+   * @param skipped  number of windows after them that only tell when something began
+   * @param starts   start of each skipped and each current window
+   * @param isCut    single windows before the first of `starts` are no longer known: what it shows may have begun earlier
    */
-  constructor(before: number, starts: readonly number[], isCut: boolean) {
+  constructor(before: number, skipped: number, starts: readonly number[], isCut: boolean) {
     this.#before = before;
+    this.#skipped = skipped;
     this.#starts = starts;
     this.#cut = isCut ? CUT_WINDOWS : 0;
     this.#baseline = new Float64Array(before);
   }
 
-  /** @param values baseline windows first, then current ones; NaN: unknown. Undefined when nothing is known. */
-  build(metric: string, values: ArrayLike<number>, extra: Extra = NO_EXTRA): MetricPair | undefined {
+  /**
+   * @param values  baseline windows first, then skipped and current ones; NaN: unknown. Undefined when nothing is known.
+   * @param silent  baseline windows in which nobody told of it who would have: it begins where somebody does
+   */
+  build(metric: string, values: ArrayLike<number>, extra: Extra = NO_EXTRA, silent = 0): MetricPair | undefined {
     const scratch = this.#baseline;
     let n = 0;
     let sum = 0;
@@ -55,7 +61,7 @@ export class PairBuilder {
     let currentSum = 0;
     let currentWindows = 0;
     let currentMax = -Infinity;
-    for (let i = 0; i < this.#starts.length; i++) {
+    for (let i = this.#skipped; i < this.#starts.length; i++) {
       const value = values[this.#before + i]!;
       if (Number.isNaN(value)) continue;
       currentSum += value;
@@ -70,7 +76,7 @@ export class PairBuilder {
     for (let i = 0; i < n && !constant; i++) scratch[i] = Math.abs(scratch[i]! - center);
     const deviation = constant ? 0 : MAD_SCALE * medianInPlace(scratch, n);
     const spread = n < MIN_SPREAD_WINDOWS ? Number.NaN : deviation;
-    const onsetMs = n < MIN_BAND_WINDOWS ? undefined : this.#onset(values, center, Number.isNaN(spread) ? 0 : spread);
+    const onsetMs = this.#onset(values, n === 0 ? 0 : center, Number.isNaN(spread) ? 0 : spread, Math.max(n, silent));
     return {
       metric,
       baselineMean: baselineWindows === 0 ? Number.NaN : (sum + known.sum) / baselineWindows,
@@ -83,7 +89,8 @@ export class PairBuilder {
     };
   }
 
-  #onset(values: ArrayLike<number>, center: number, spread: number): number | undefined {
+  #onset(values: ArrayLike<number>, center: number, spread: number, before: number): number | undefined {
+    if (before < MIN_BAND_WINDOWS) return undefined;
     const band = Math.max(BAND_SPREADS * spread, BAND_RATIO * Math.abs(center));
     for (let i = 0; i < this.#starts.length; i++) {
       if (Math.abs(values[this.#before + i]! - center) > band) return i < this.#cut ? undefined : this.#starts[i];

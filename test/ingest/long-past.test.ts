@@ -99,8 +99,8 @@ describe('hours of windows', () => {
   });
 
   it('does not take the first window that is compared for the beginning of what was there before it', () => {
-    const jump = (startMs: number, currentFromMs?: number) => {
-      const ingest = createIngest();
+    const jump = (startMs: number, currentFromMs?: number, kept = 360) => {
+      const ingest = createIngest({ detailWindows: kept, detailWindowsMax: kept });
       for (let w = 0; w < 240; w++) {
         const [, resource] = batches(w);
         const value = w < 120 ? 10 : 1_000;
@@ -115,7 +115,9 @@ describe('hours of windows', () => {
     };
     const startMs = BEGIN_MS + 118 * WINDOW_MS;
     expect(jump(startMs)).toBe(BEGIN_MS + 120 * WINDOW_MS);
-    expect(jump(startMs, BEGIN_MS + 180 * WINDOW_MS)).toBeUndefined();
+    expect(jump(startMs, BEGIN_MS + 180 * WINDOW_MS, 60)).toBeUndefined();
+    // Windows that are kept tell it, compared or not.
+    expect(jump(startMs, BEGIN_MS + 180 * WINDOW_MS)).toBe(BEGIN_MS + 120 * WINDOW_MS);
     expect(jump(startMs, BEGIN_MS + 110 * WINDOW_MS)).toBe(BEGIN_MS + 120 * WINDOW_MS);
   });
 });
