@@ -3,11 +3,25 @@ import type { CallLeaf, CallSums, Comparison, MetricPair } from '../model/compar
 import { HAD_ALREADY } from '../model/drop-reasons.ts';
 import { compareNames } from '../model/entity.ts';
 import { isGivenUp } from '../model/error-types.ts';
+import type { Side } from '../model/records.ts';
 import { ACTIVE } from '../model/records.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
 import type { Pair } from './metric-sum.ts';
-import { addPairs, earliest, known, minus, over, plus, sumOf, sumOfMap, times, totalRiseSigma } from './metric-sum.ts';
+import {
+  addPairs,
+  earliest,
+  find,
+  known,
+  meanWithoutBusiest,
+  minus,
+  over,
+  plus,
+  sumOf,
+  sumOfMap,
+  times,
+  totalRiseSigma,
+} from './metric-sum.ts';
 import type { Scope } from './scope.ts';
 
 type Lists = readonly (readonly MetricPair[])[];
@@ -62,7 +76,20 @@ export function edgeFacts(scope: Scope, sheet: FactSheet): void {
   setFact(sheet, 'edge.accept_queue_overflows_rise_per_s', perSecond(overflows), overflows.onsetMs);
   const bytes = sumOf(lists, 'bytesOut');
   setFact(sheet, 'edge.bytes_ratio', over(bytes.current, bytes.baseline));
+  setFact(sheet, 'edge.answered_bytes_ratio', answeredBytes(scope));
   callFacts(scope, sheet);
+}
+
+/** What the called end sends, without the busiest window / before: who was stopped answers all that waited at once. */
+function answeredBytes({ tcp }: Scope): number | null {
+  const answers = (side: Side, metric: string): MetricPair[] =>
+    tcp.flatMap((row) => (row.side === side ? (find(row.metrics, metric) ?? []) : []));
+  const server = answers('server', 'bytesOut');
+  const sent = server.length > 0 ? server : answers('client', 'bytesIn');
+  return over(
+    sent.map((metric) => meanWithoutBusiest(metric)).reduce(plus, null),
+    sent.map(({ baselineMean }) => known(baselineMean)).reduce(plus, null),
+  );
 }
 
 function dropFacts(

@@ -7,6 +7,7 @@ import { ACTIVE } from '../model/records.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
 import { bestSide, errorRises, errorTypeOf, FAILURES, probeAttached, sumCalls } from './facts-edge.ts';
+import { poolFacts } from './facts-pool.ts';
 import { minus, over, riseSigma, sumOf, sumOfMap, times } from './metric-sum.ts';
 import type { Scope } from './scope.ts';
 
@@ -50,6 +51,7 @@ export function outFacts(scope: Scope, sheet: FactSheet): void {
 
   slowCallee(scope, calls, sheet);
   inFlight(scope, calls, sheet);
+  poolFacts(scope, rows, calls, sheet);
   moreCalls(scope, calls, sheet);
   const received = errorRises(bestSide(calls, 'client'), scope, (leaf) => leaf.callee);
   const returned = errorRises(bestSide(scope.calls, 'server'), scope, errorTypeOf);

@@ -4,6 +4,7 @@ import { compareNames } from '../model/entity.ts';
 import { isServerFailure } from '../model/error-types.ts';
 import { ofInstances } from '../model/metric-part.ts';
 import { newcomersOf } from '../model/newcomer.ts';
+import { ACTIVE } from '../model/records.ts';
 import type { Ledger, LedgerEntry, LedgerKind, LedgerTerm } from '../model/walk.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
@@ -11,6 +12,10 @@ import { askedOf, bestSide, errorRises, errorTypeOf, mainTypes, shareOf, sumCall
 import { known, minus, over, sumOf } from './metric-sum.ts';
 import { asked } from './repeats.ts';
 import type { Scope } from './scope.ts';
+
+/** Fewer failed answers than this, or fewer windows, say nothing of how even their durations are. */
+const MIN_FAILED = 10;
+const MIN_WINDOWS = 3;
 
 export function suspectFacts(scope: Scope, sheet: FactSheet): void {
   const { suspect, comparison } = scope;
@@ -97,6 +102,7 @@ export function serviceFacts(scope: Scope, sheet: FactSheet): void {
   const rates = asked(comparison, inbound, seconds);
   setFact(sheet, 'service.asked_ratio', rates === null ? null : rates.now / rates.before);
   setFact(sheet, 'service.asked_rise_per_s', rates === null ? null : rates.now - rates.before);
+  timeFacts(sheet, inbound);
   errorFacts(scope, sheet, inbound);
   const newcomers = service === null ? undefined : newcomersOf(comparison, service);
   // With its siblings' before in place of its own it does not look like a new one.
@@ -154,6 +160,19 @@ function trafficFacts(scope: Scope, sheet: FactSheet, inbound: readonly CallLeaf
   );
 }
 
+/** Where its time goes: answered calls, by operation. */
+function timeFacts(sheet: FactSheet, inbound: readonly CallLeaf[]): void {
+  const spentUs = new Map<string, number>();
+  for (const { operation, status, current } of inbound) {
+    const us = status === ACTIVE ? null : known(current.durationSumUs);
+    if (us !== null) spentUs.set(operation, (spentUs.get(operation) ?? 0) + us);
+  }
+  const [most] = [...spentUs].sort((a, b) => b[1] - a[1] || compareNames(a[0], b[0]));
+  const all = [...spentUs.values()].reduce((sum, us) => sum + us, 0);
+  setFact(sheet, 'service.busiest_operation', most?.[0] ?? null);
+  setFact(sheet, 'service.busiest_operation_share', over(most?.[1] ?? null, all));
+}
+
 function errorFacts(scope: Scope, sheet: FactSheet, inbound: readonly CallLeaf[]): void {
   const before = sumCalls(inbound, 'baseline');
   const now = sumCalls(inbound, 'current');
@@ -161,6 +180,7 @@ function errorFacts(scope: Scope, sheet: FactSheet, inbound: readonly CallLeaf[]
   const ratioNow = observed ? over(now.errors, now.count) : null;
   setFact(sheet, 'service.error_ratio', ratioNow);
   setFact(sheet, 'service.error_ratio_delta', minus(ratioNow, observed ? over(before.errors, before.count) : null));
+  setFact(sheet, 'service.failed_duration_variation_ratio', variationOfFailed(scope, inbound));
   const types = errorRises(inbound, scope, errorTypeOf);
   setFact(sheet, 'service.error_types', observed ? mainTypes(types) : null);
   const statuses = errorRises(inbound, scope, (leaf) => leaf.status);
@@ -186,4 +206,18 @@ function errorFacts(scope: Scope, sheet: FactSheet, inbound: readonly CallLeaf[]
     null,
     worst ?? null,
   );
+}
+
+/**
+ * Standard deviation of the durations of its failed answers over their mean, between windows and operations: near 0, all
+ * gave up after the same time.
+ */
+function variationOfFailed({ comparison }: Scope, inbound: readonly CallLeaf[]): number | null {
+  const failed = inbound.filter(({ status, current }) => status !== ACTIVE && current.errors > 0);
+  const sum = (read: (leaf: CallLeaf) => number): number => failed.reduce((all, leaf) => all + read(leaf), 0);
+  const count = sum(({ current }) => current.count);
+  const mean = sum(({ current }) => current.durationSumUs) / count;
+  if (count < MIN_FAILED || comparison.current.windows < MIN_WINDOWS || !(mean > 0)) return null;
+  const variance = sum(({ current }) => current.durationSquareUs2) / count - mean ** 2;
+  return Number.isFinite(variance) ? Math.sqrt(Math.max(0, variance)) / mean : null;
 }

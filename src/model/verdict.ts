@@ -21,6 +21,8 @@ export const FAULT_CLASSES = [
   'accept_queue_overflow',
   'connection_reset',
   'connection_limit',
+  'connection_pool_exhausted',
+  'thread_pool_exhausted',
   'traffic_surge',
   'traffic_drop',
   'process_crash',

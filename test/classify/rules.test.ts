@@ -71,7 +71,7 @@ describe('shipped rules', () => {
 
   it('fit the published schema', () => {
     const validate = new Ajv2020({ strict: false }).compile(JSON.parse(readFileSync(SCHEMA, 'utf8')));
-    for (const name of ['network', 'compute', 'database', 'application', 'traffic', 'telemetry']) {
+    for (const name of ['network', 'compute', 'database', 'application', 'traffic', 'telemetry', 'pools']) {
       const file = JSON.parse(readFileSync(join(RULES, `${name}.json`), 'utf8'));
       expect(validate(file), `${name}: ${JSON.stringify(validate.errors)}`).toBe(true);
     }
@@ -81,7 +81,7 @@ describe('shipped rules', () => {
     const loaded = loadRules(RULES);
     if (!loaded.ok) throw new Error('rules are not valid');
     const known =
-      /^(suspect|blamed|neighbour|service|callee|caller|db\.top_table|db\.top_statement|service\.top_error_operation|out\.more_called)$/;
+      /^(suspect|blamed|neighbour|service|callee|caller|db\.top_table|db\.top_statement|service\.top_error_operation|out\.more_called|out\.pool_callee|service\.busiest_operation)$/;
     for (const { title, summary = '', checks } of loaded.tree.families.flatMap((f) => f.rules)) {
       const names = [title, summary, ...checks].flatMap((text) =>
         [...text.matchAll(/\{([^}]*)\}/g)].map((m) => m[1] ?? ''),
