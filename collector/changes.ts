@@ -1,4 +1,5 @@
 /** Change records: listeners that open and close, service processes that start, end or are killed. */
+import { isFailure } from '../src/model/crash.ts';
 import type { ChangeKind, ChangeRecord } from '../src/model/records.ts';
 import { isUnix } from './frames/address.ts';
 import type { ListenerFrame, ProcessFrame } from './frames/types.ts';
@@ -90,9 +91,9 @@ export class Changes {
       return;
     }
     const wasOomKilled = this.#oomKilled.delete(frame.pid);
-    this.#started.delete(frame.pid);
+    const isProgram = this.#started.delete(frame.pid);
     this.#forget.push({ pid: frame.pid, atMs: frame.atMs + FORGET_AFTER_MS });
-    const whose = identity ?? this.#master(frame);
+    const whose = identity ?? this.#master(frame, isProgram);
     if (whose === undefined) return;
     this.#listening.delete(frame.pid);
     this.#change('process_exit', frame.atMs, whose, {
@@ -110,10 +111,12 @@ export class Changes {
 
   /**
    * A worker that a signal killed is told as its master's, which owns the listener: one that was forked and runs the same
-   * program; of one that serves a pool, as the pool's. That it ends in order is its master's business.
+   * program; of one that serves a pool, as the pool's. That it ends in order is its master's business. One that is a program
+   * of its own (Node's clusters) crashed also by its code; forked ones end with codes when they turn a client away (PostgreSQL).
    */
-  #master({ pid, parentPid, netns, comm, signal }: ProcessFrame): Identity | undefined {
-    const master = FATAL_SIGNALS.has(signal) ? this.#listening.get(parentPid) : undefined;
+  #master({ pid, parentPid, netns, comm, signal, exitCode }: ProcessFrame, isProgram: boolean): Identity | undefined {
+    const crashed = FATAL_SIGNALS.has(signal) || (isProgram && signal === 0 && isFailure(exitCode));
+    const master = crashed ? this.#listening.get(parentPid) : undefined;
     const pooled = master === undefined ? undefined : this.#namer.findPooled(pid, netns);
     if (pooled !== undefined) return pooled;
     return master?.comm === comm ? (this.#named(parentPid) ?? master.identity) : undefined;

@@ -10,10 +10,12 @@ export function isCrash(change: ChangeRecord): boolean {
   if (change.entityKind !== 'instance') return false;
   if (change.change === 'oom_kill') return true;
   if (change.change !== 'process_exit') return false;
-  return (
-    (change.signal !== undefined && !ASKED_FOR_SIGNALS.has(change.signal)) ||
-    ((change.exitCode ?? 0) > 0 && !ASKED_FOR_CODES.has(change.exitCode!))
-  );
+  return (change.signal !== undefined && !ASKED_FOR_SIGNALS.has(change.signal)) || isFailure(change.exitCode ?? 0);
+}
+
+/** A code that says that something went wrong, and not that somebody asked it to end. */
+export function isFailure(exitCode: number): boolean {
+  return exitCode > 0 && !ASKED_FOR_CODES.has(exitCode);
 }
 
 /** Ended as somebody asked it to; not when nobody tells how it ended. */
