@@ -191,6 +191,11 @@ export const OUT: readonly FactDefinition[] = [
   number('out.pool_connections_ratio', 'factor', 'connections open to it, now / before', 0),
   number('out.pool_bytes_ratio', 'factor', 'bytes sent over them, now without the busiest window / before', 0),
   number('out.pool_busy_ratio', 'ratio', 'part of the time that those connections have a call on them, now', 0),
-  number('out.unread_callees', 'count', 'callees it talks to in what is not read: TLS, other protocols', 0),
+  number(
+    'out.unread_callees',
+    'count',
+    'callees it talks to in what is not read (TLS, other protocols) and that send it less than half of before',
+    0,
+  ),
   text('out.worst_callee', 'the callee those failures, retransmits or errors point to'),
 ];

@@ -11,6 +11,9 @@ import type { Scope } from './scope.ts';
 /** Connections that carried so many calls each time one was opened are a pool's. */
 const MIN_CALLS_PER_CONNECT = 5;
 
+/** A callee that sends so much of what it sent before may keep its callers waiting. */
+const QUIET = 0.5;
+
 interface Pool {
   readonly callee: string;
   readonly connections: number;
@@ -70,9 +73,19 @@ function withoutBusiest(lists: readonly (readonly MetricPair[])[]): number | nul
   return lists.map((metrics) => meanWithoutBusiest(find(metrics, 'bytesOut'))).reduce(plus, null);
 }
 
-/** Callees that it talks to in what nobody reads (TLS, other protocols): whether it waits for those is not known. */
+/**
+ * Callees that it talks to in what nobody reads (TLS, other protocols) and that send it less than before: whether it waits for
+ * those is not known. Who sends as ever keeps nobody waiting.
+ */
 function unread(rows: readonly TcpEdge[], calls: readonly CallLeaf[]): number {
   const read = new Set(calls.map(({ callee }) => callee));
-  const sends = (row: TcpEdge): boolean => (sumOf([row.metrics], 'bytesOut').current ?? 0) > 0;
-  return new Set(rows.filter((row) => !read.has(row.callee) && sends(row)).map(({ callee }) => callee)).size;
+  const callees = new Set(rows.map(({ callee }) => callee).filter((callee) => !read.has(callee)));
+  return [...callees].filter((callee) => {
+    const received = sumOf(
+      rows.filter((row) => row.callee === callee).map(({ metrics }) => metrics),
+      'bytesIn',
+    );
+    const ratio = over(received.current, received.baseline);
+    return ratio !== null && ratio < QUIET;
+  }).length;
 }

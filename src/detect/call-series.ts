@@ -259,7 +259,9 @@ export class CallSeries {
       const mix = this.#mix.factor('service', i, expected[i]!, n, 'slow');
       const isUsualMix = mix < P99_MOST_MIX && mix > 1 / P99_MOST_MIX;
       const mute = muted.size > 0 && muted.has(`service:${names[i]}`);
-      if (isUsualMix) this.#p99.step(i, moment, p99, n, 0, this.#load.service[i]!, mute, 1, failing);
+      // One that is there may end in windows that have less of what takes long: else it would only see those that have more.
+      const mayEnd = mix < 1 && this.#p99.tracks.isActive(i);
+      if (isUsualMix || mayEnd) this.#p99.step(i, moment, p99, n, 0, this.#load.service[i]!, mute, 1, failing);
       // Of another mix of operations the tail is another one, until it is the usual one.
       else this.#p99.learn(i, moment, p99, mute || failing);
     }

@@ -145,7 +145,8 @@ export class Incidents {
   /** What it was before has a report; who is in trouble now, and why, is looked at anew. */
   #reopen(found: Case, entries: readonly Active[], symptoms: readonly Active[], atMs: number): void {
     found.over = [...found.over, { fromMs: boutOf(found).startMs, toMs: found.resolvedMs! }].slice(-REMEMBERED);
-    found.again = { startMs: Math.min(...symptoms.map(({ anomaly }) => anomaly.onsetMs)), openedMs: atMs };
+    const onsets = symptoms.map(({ anomaly }) => Math.max(anomaly.onsetMs, endBefore(found)));
+    found.again = { startMs: Math.min(...onsets), openedMs: atMs };
     found.state = 'open';
     found.updatedMs = atMs;
     found.resolvedMs = null;
@@ -168,7 +169,7 @@ export class Incidents {
       // When growth began is known to a block: nearer than that it came with the rest.
       const resolutionMs = grownMs === undefined ? 0 : BLOCK_WINDOWS * windowMs;
       const { startMs, openedMs } = boutOf(owner);
-      if (!entry.opens || onsetMs >= startMs - resolutionMs) continue;
+      if (!entry.opens || onsetMs >= startMs - resolutionMs || onsetMs < endBefore(owner)) continue;
       if (owner.again === undefined) owner.startMs = onsetMs;
       else owner.again = { startMs: onsetMs, openedMs };
     }
@@ -225,7 +226,7 @@ export class Incidents {
       lastSymptomMs,
       ...(found.resolvedMs === null ? {} : { resolvedMs: found.resolvedMs }),
       anomalies: members
-        .map((member) => member.anomaly)
+        .map((member) => ofBout(found, member.anomaly))
         .filter(({ onsetMs }) => found.state === 'open' || onsetMs <= lastSymptomMs),
     };
   }
@@ -257,6 +258,16 @@ export class Incidents {
   restore(state: IncidentsState): void {
     this.#cases = state.cases.map((found) => ({ ...found, members: new Map(found.members) }));
   }
+}
+
+/** End of the bout before the last; -Infinity: there was none. */
+function endBefore({ over }: Case): number {
+  return over.at(-1)?.toMs ?? Number.NEGATIVE_INFINITY;
+}
+
+/** What seems to have begun in a bout that was over has begun again with this one. */
+function ofBout(found: Case, anomaly: Anomaly): Anomaly {
+  return anomaly.onsetMs < endBefore(found) ? { ...anomaly, onsetMs: boutOf(found).startMs } : anomaly;
 }
 
 function boutOf(found: Case): Bout {

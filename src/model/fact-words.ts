@@ -56,7 +56,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'out.pool_callee': 'callee of the pool',
   'out.pool_connections_ratio': 'connections open to it against before',
   'out.pool_bytes_ratio': 'bytes sent over them against before',
-  'out.unread_callees': 'callees whose calls are not read',
+  'out.unread_callees': 'quiet callees whose calls are not read',
   'out.pool_busy_ratio': 'time with a call on them',
   'out.more_called': 'called more often',
   'out.slow_callee': 'callee that got slow',

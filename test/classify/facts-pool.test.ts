@@ -60,11 +60,15 @@ describe('pools', () => {
     expect(fact('out.pool_bytes_ratio')).toBeCloseTo(100 / 30_000, 9);
   });
 
-  it('counts callees whose calls nobody reads, but not those that nothing is sent to', () => {
-    const tls = connections('payments', [3, 3], [5_000, 5_000]);
-    const idle = connections('old', [1, 1], [0, 0]);
-    const fact = pool({ tcp: [connections('db', [6, 6], [30_000, 300]), tls, idle], calls: [calls('db', 300, 3)] });
-    expect(fact('out.unread_callees')).toBe(1);
+  it('counts callees whose calls nobody reads and that got quiet, but not those that send as ever, or never did', () => {
+    const unread = (callee: string, before: number, now: number) =>
+      tcp('orders', callee, 'client', [pair('bytesOut', 500, 500), pair('bytesIn', before, now)]);
+    const count = (...tls: ReturnType<typeof unread>[]) =>
+      pool({ tcp: [connections('db', [6, 6], [30_000, 300]), ...tls], calls: [calls('db', 300, 3)] })(
+        'out.unread_callees',
+      );
+    expect(count(unread('payments', 5_000, 100), unread('kafka', 9_000, 8_000), unread('old', 0, 0))).toBe(1);
+    expect(count()).toBe(0);
   });
 
   it('connections for each call are no pool, and connections nobody counts are unknown', () => {
