@@ -36,18 +36,25 @@ describe('startKafka', () => {
     expect(existsSync(broker.dir)).toBe(true);
   });
 
-  it('does not outlive a starter that is killed', async () => {
+  it('does not outlive a starter that is killed, and leaves a directory only until the next start', async () => {
     const script = `
       const { startKafka } = await import(${JSON.stringify(fileURLToPath(new URL('../../lab/kafka.ts', import.meta.url)))});
-      console.log('pid=' + (await startKafka()).pid);`;
+      const { pid, dir } = await startKafka();
+      console.log(JSON.stringify({ pid, dir }));`;
     const starter = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const pid = await new Promise<number>((resolve) => {
-      starter.stdout.on('data', (piece: Buffer) => resolve(Number(/pid=(\d+)/.exec(piece.toString())?.[1])));
+    const { pid, dir } = await new Promise<Pick<KafkaBroker, 'pid' | 'dir'>>((resolve) => {
+      starter.stdout.on('data', (piece: Buffer) => resolve(JSON.parse(piece.toString())));
     });
     expect(existsSync(`/proc/${pid}`)).toBe(true);
     starter.kill('SIGKILL');
     expect(await until(() => !existsSync(`/proc/${pid}`), 5_000)).toBe(true);
+    const next = await startKafka();
+    try {
+      expect(existsSync(dir)).toBe(false);
+    } finally {
+      await next.stop();
+    }
   });
 });
