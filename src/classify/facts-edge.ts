@@ -13,12 +13,12 @@ import {
   earliest,
   find,
   known,
-  meanWithoutBusiest,
   minus,
   over,
   plus,
   sumOf,
   sumOfMap,
+  sumWithoutBusiest,
   times,
   totalRiseSigma,
 } from './metric-sum.ts';
@@ -86,10 +86,7 @@ function answeredBytes({ tcp }: Scope): number | null {
     tcp.flatMap((row) => (row.side === side ? (find(row.metrics, metric) ?? []) : []));
   const server = answers('server', 'bytesOut');
   const sent = server.length > 0 ? server : answers('client', 'bytesIn');
-  return over(
-    sent.map((metric) => meanWithoutBusiest(metric)).reduce(plus, null),
-    sent.map(({ baselineMean }) => known(baselineMean)).reduce(plus, null),
-  );
+  return over(sumWithoutBusiest(sent), sent.map(({ baselineMean }) => known(baselineMean)).reduce(plus, null));
 }
 
 function dropFacts(

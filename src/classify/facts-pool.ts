@@ -1,11 +1,11 @@
 /** Facts of a suspect's pools: connections that it opens once and shares among its requests, and waits for in itself. */
-import type { CallLeaf, MetricPair, TcpEdge } from '../model/comparison.ts';
+import type { CallLeaf, TcpEdge } from '../model/comparison.ts';
 import { compareNames } from '../model/entity.ts';
 import { ACTIVE } from '../model/records.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
 import { bestSide, sumCalls } from './facts-edge.ts';
-import { find, meanWithoutBusiest, over, plus, sumOf, times } from './metric-sum.ts';
+import { find, over, sumOf, sumWithoutBusiest, times } from './metric-sum.ts';
 import type { Scope } from './scope.ts';
 
 /** Connections that carried so many calls each time one was opened are a pool's. */
@@ -61,16 +61,13 @@ function poolOf(
   const opened = times(sumOf(metrics, 'connects').baseline, comparison.baseline.windows);
   if (opened === null || before.count < MIN_CALLS_PER_CONNECT * Math.max(1, opened)) return undefined;
   const connections = over(open.current, open.baseline);
-  const bytes = over(withoutBusiest(metrics), sumOf(metrics, 'bytesOut').baseline);
+  // What had to wait is sent at once when the wait is over.
+  const sent = sumWithoutBusiest(metrics.map((list) => find(list, 'bytesOut')));
+  const bytes = over(sent, sumOf(metrics, 'bytesOut').baseline);
   if (connections === null || bytes === null) return undefined;
   const spanUs = comparison.current.windows * comparison.windowMs * 1000;
   const busy = now.meanUs === null ? 0 : over(now.meanUs * now.count, (open.current ?? 0) * spanUs);
   return { callee, connections, bytes, busy };
-}
-
-/** Bytes sent in a window, the busiest left out: what had to wait is sent at once when the wait is over. */
-function withoutBusiest(lists: readonly (readonly MetricPair[])[]): number | null {
-  return lists.map((metrics) => meanWithoutBusiest(find(metrics, 'bytesOut'))).reduce(plus, null);
 }
 
 /**

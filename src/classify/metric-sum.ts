@@ -75,6 +75,11 @@ export function meanWithoutBusiest(pair: MetricPair | undefined): number | null 
   return known(windows < 3 ? currentMean : (currentMean * windows - currentMax) / (windows - 1));
 }
 
+/** Sum of those means; unknown when none is known. */
+export function sumWithoutBusiest(metrics: readonly (MetricPair | undefined)[]): number | null {
+  return metrics.map(meanWithoutBusiest).reduce(plus, null);
+}
+
 /** Sum of two pairs: known parts add, spreads add in quadrature, the earlier onset counts. */
 export function addPairs(a: Pair, b: Pair): Pair {
   const spread = a.spread === null ? b.spread : b.spread === null ? a.spread : Math.hypot(a.spread, b.spread);
