@@ -9,8 +9,6 @@ import { emptyCall, MAX_ORPHANS, MAX_PENDING } from './calls.ts';
 import type { MessageListener } from './stream.ts';
 import { Stream } from './stream.ts';
 
-export type { Call, CallOwner, MatchLosses } from './calls.ts';
-
 interface Response {
   startMs: number;
   endMs: number;
