@@ -9,6 +9,7 @@ import { RcaError } from '../model/errors.ts';
 import type { Bus, BusPosition, OutgoingMessage, SubscribeOptions, Subscription } from './bus.ts';
 import { lz4Codec, snappyCodec, zstdCodec } from './kafka-codecs.ts';
 import { toBusMessage } from './kafka-message.ts';
+import { whileRetriable } from './kafka-retry.ts';
 import { PartitionMerge } from './merge.ts';
 import { isCompacted } from './topics.ts';
 
@@ -174,11 +175,16 @@ class KafkaSubscription implements Subscription {
   async start(): Promise<void> {
     const { start, topics, group } = this.#options;
     const committed =
-      start === 'committed' ? await this.#admin.fetchOffsets({ groupId: group, topics: [...topics] }) : [];
+      start === 'committed'
+        ? await whileRetriable(() => this.#admin.fetchOffsets({ groupId: group, topics: [...topics] }))
+        : [];
     for (const topic of topics) {
-      const since =
-        typeof start === 'object' ? await this.#admin.fetchTopicOffsetsByTimestamp(topic, start.sinceMs) : [];
-      for (const { partition, low, high } of await this.#admin.fetchTopicOffsets(topic)) {
+      // Topics that somebody else has just made may have no leader yet.
+      const { since, ends } = await whileRetriable(async () => ({
+        since: typeof start === 'object' ? await this.#admin.fetchTopicOffsetsByTimestamp(topic, start.sinceMs) : [],
+        ends: await this.#admin.fetchTopicOffsets(topic),
+      }));
+      for (const { partition, low, high } of ends) {
         const stored = committed
           .find((entry) => entry.topic === topic)
           ?.partitions.find((entry) => entry.partition === partition)?.offset;
@@ -195,7 +201,7 @@ class KafkaSubscription implements Subscription {
         this.#merge.expect(key, BigInt(offset), BigInt(high));
       }
     }
-    await this.#run();
+    await whileRetriable(() => this.#run());
     this.#timer = setInterval(() => void this.#watch(), Math.max(1_000, this.#watchdogMs / 4));
     this.#timer.unref();
   }
@@ -225,7 +231,9 @@ class KafkaSubscription implements Subscription {
     await this.#consumer?.disconnect();
   }
 
+  /** Joins the group and begins to fetch; leaves nothing behind when that fails. */
   async #run(): Promise<void> {
+    if (this.#stopped) return;
     const consumer = this.#client.consumer({
       groupId: this.#options.group,
       allowAutoTopicCreation: false,
@@ -236,11 +244,30 @@ class KafkaSubscription implements Subscription {
       retry: { retries: 8 },
     });
     this.#consumer = consumer;
-    await connect(consumer);
-    await consumer.subscribe({ topics: [...this.#options.topics], fromBeginning: true });
+    let isJoining = true;
+    let crash: Error | undefined;
     consumer.on(consumer.events.CRASH, ({ payload }) => {
-      if (!payload.restart) this.#fail(payload.error);
+      crash = payload.error;
+      // kafkajs begins again by itself, but where it is not told from where to read: that is ours while it joins.
+      if (!isJoining && !payload.restart) this.#fail(payload.error);
     });
+    try {
+      await connect(consumer);
+      await consumer.subscribe({ topics: [...this.#options.topics], fromBeginning: true });
+      await this.#fetch(consumer);
+      for (const [key, offset] of this.#next) {
+        if (crash !== undefined) throw crash;
+        const slash = key.lastIndexOf('/');
+        consumer.seek({ topic: key.slice(0, slash), partition: Number(key.slice(slash + 1)), offset });
+      }
+    } catch (error) {
+      await consumer.disconnect().catch(() => undefined);
+      throw crash ?? error;
+    }
+    isJoining = false;
+  }
+
+  async #fetch(consumer: Consumer): Promise<void> {
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#share(payload.memberAssignment));
     this.#lastProgress = Date.now();
     await consumer.run({
@@ -249,6 +276,7 @@ class KafkaSubscription implements Subscription {
       eachBatch: async ({ batch, resolveOffset, heartbeat, isRunning, isStale }) => {
         const key = `${batch.topic}/${batch.partition}`;
         const wanted = this.#next.get(key);
+        const end = BigInt(batch.lastOffset()) + 1n;
         const messages = batch.messages
           .filter((message) => wanted === undefined || BigInt(message.offset) >= BigInt(wanted))
           .map((message) => toBusMessage(batch.topic, batch.partition, message, Date.now()));
@@ -256,7 +284,7 @@ class KafkaSubscription implements Subscription {
         const alive = setInterval(() => void heartbeat().catch(() => undefined), HEARTBEAT_MS);
         this.#busy++;
         try {
-          await this.#merge.offer(key, messages, BigInt(batch.lastOffset()) + 1n);
+          await this.#merge.offer(key, messages, end);
         } catch (cause) {
           this.#fail(cause instanceof Error ? cause : new Error(String(cause)));
           return;
@@ -266,14 +294,11 @@ class KafkaSubscription implements Subscription {
           this.#lastProgress = Date.now();
         }
         resolveOffset(batch.lastOffset());
-        this.#next.set(key, (BigInt(batch.lastOffset()) + 1n).toString());
+        // A consumer that crashed and began again has what is committed once more: that is behind us.
+        if (wanted === undefined || end > BigInt(wanted)) this.#next.set(key, end.toString());
         await heartbeat();
       },
     });
-    for (const [key, offset] of this.#next) {
-      const slash = key.lastIndexOf('/');
-      consumer.seek({ topic: key.slice(0, slash), partition: Number(key.slice(slash + 1)), offset });
-    }
   }
 
   /** Two consumers of a group have half of the partitions each: whoever sees half of a system must not be silent about it. */
@@ -300,7 +325,7 @@ class KafkaSubscription implements Subscription {
         `rootwalk: the Kafka consumer made no progress for ${this.#watchdogMs / 1000} s; starting it again`,
       );
       await this.#consumer?.disconnect();
-      await this.#run();
+      await whileRetriable(() => this.#run());
     } catch (cause) {
       this.#fail(cause instanceof Error ? cause : new Error(String(cause)));
     }

@@ -143,6 +143,36 @@ describe('KafkaBus on a real broker', () => {
     }
   });
 
+  it('begins everywhere at once on a broker that has just started and has no topics', async () => {
+    const fresh = await startKafka();
+    const parts = Array.from({ length: 3 }, () => new KafkaBus({ brokers: fresh.brokers }));
+    const topics = Array.from({ length: 24 }, (_, i) => `fresh.t${`${i}`.padStart(2, '0')}`);
+    try {
+      const got = await Promise.all(
+        parts.map(async (bus, i) => {
+          const messages: string[] = [];
+          await bus.connect();
+          await bus.subscribe({
+            topics,
+            group: `fresh-${i}`,
+            start: i % 2 === 0 ? 'earliest' : { sinceMs: Date.now() - 60_000 },
+            onMessages: (some) => {
+              messages.push(...some.map(({ value }) => text(value)));
+              return Promise.resolve();
+            },
+          });
+          return messages;
+        }),
+      );
+      await Promise.all(topics.map((topic) => parts[0]!.publish(topic, [outgoing(topic)])));
+      await until(() => got.every((messages) => messages.length === topics.length));
+      for (const messages of got) expect(messages.toSorted()).toEqual(topics);
+    } finally {
+      await Promise.all(parts.map((bus) => bus.close()));
+      await fresh.stop();
+    }
+  }, 60_000);
+
   it('ends the subscription with the error of a broken handler', async () => {
     const bus = open();
     await bus.publish('broken.t', [outgoing('x')]);
