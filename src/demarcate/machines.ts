@@ -25,6 +25,8 @@ const MIN_AFFECTED = 0.6;
 const MAX_OF_ONE = 0.8;
 const SAME_FACTOR = 1.4;
 const SAME_FACTOR_SERVICES = 3;
+/** A link treats all packets alike: calls over it grow by as much each, times what they differ in packets. */
+const SAME_LINK_FACTOR = 3;
 /** An instance, or the way between two, is affected when what it shows grew by this factor, and by this much a request. */
 const AFFECTED_RATIO = 1.5;
 const AFFECTED_US = 500;
@@ -157,13 +159,20 @@ interface Affected {
   readonly services: string[];
   readonly instances: string[];
   readonly spared: string;
-  /** Several services got slower by the same factor: a slower machine, not one of them beside its victims. */
+  /**
+   * Several services got slower by the same factor: a slower machine, not one of them beside its victims. Or each call to
+   * each of them is on the way for as much longer: a link, however few of the calls one of them gets.
+   */
   readonly alike: boolean;
 }
 
 /** The machine's services when most of them are affected and what does not touch it mostly is not. */
 function affectedServices(units: readonly Unit[], machine: string, measure: Measure): Affected | undefined {
   const here = new Map<string, boolean>();
+  /** Of those affected, the largest rise. */
+  const rising = new Map<string, number>();
+  /** Machines at the other ends of its ways. */
+  const beyond = new Map<string, boolean>();
   const instances = new Set<string>();
   const rises: Rise[] = [];
   const others: Rise[] = [];
@@ -177,21 +186,31 @@ function affectedServices(units: readonly Unit[], machine: string, measure: Meas
     }
     const verdict = isAffected(rise, measure, 0);
     here.set(end.service, verdict || here.get(end.service) === true);
+    const other = unit.ends.find((one) => one.machine !== machine)?.machine;
+    if (other !== undefined) beyond.set(other, verdict || beyond.get(other) === true);
     if (!verdict) continue;
     instances.add(end.instance);
     rises.push(rise);
+    rising.set(end.service, Math.max(rise.by, rising.get(end.service) ?? 0));
   }
+  const longest = Math.max(...rising.values());
   const usual = rises.length === 0 ? 0 : median(rises.map(({ by }) => by));
   const elsewhere = others.length;
   const spared = others.filter((rise) => !isAffected(rise, measure, NOTICED * usual)).length;
   const services = [...here].filter(([, verdict]) => verdict).map(([name]) => name);
   if (services.length < 2 || services.length < MIN_AFFECTED * here.size) return undefined;
+  // Its ways to one other machine of several: something between the two.
+  if (measure === 'network' && [...beyond.values()].filter(Boolean).length < MIN_AFFECTED * beyond.size)
+    return undefined;
   if (spared === 0 || spared < MIN_AFFECTED * elsewhere) return undefined;
   return {
     services: services.sort(compareNames),
     instances: [...instances].sort(compareNames),
     spared: sparedWords(measure, spared),
-    alike: measure === 'self' && services.length >= SAME_FACTOR_SERVICES && areAlike(rises),
+    alike:
+      measure === 'network'
+        ? longest <= SAME_LINK_FACTOR * Math.min(...services.map((name) => rising.get(name)!))
+        : measure === 'self' && services.length >= SAME_FACTOR_SERVICES && areAlike(rises),
   };
 }
 

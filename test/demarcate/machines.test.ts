@@ -111,6 +111,15 @@ describe('a machine that several services share', () => {
     expect(first(draw({ graph: GRAPH, on: ON, net: { 'web -> cart': [100, 30_100] } }))).toBe('edge web -> cart');
   });
 
+  it('is not when its ways to one of two other machines are as before: something lies between it and the other', () => {
+    const graph = 'entry -> web; entry -> search; web -> cart; web -> users; search -> cart; search -> users';
+    const on = { entry: 'm9', web: 'm0', search: 'm3', cart: 'm1', users: 'm1' };
+    const net = { 'web -> cart': [100, 30_100], 'web -> users': [100, 30_100] } as const;
+    expect(first(draw({ graph, on, net }))).toMatch(/^edge web -> (cart|users)$/);
+    const both = { ...net, 'search -> cart': [100, 30_100], 'search -> users': [100, 30_100] } as const;
+    expect(first(draw({ graph, on, net: both }))).toBe('machine m1');
+  });
+
   it('spares who only notices: ways past it that grew by a hundredth of its own', () => {
     const net = {
       'web -> cart': [100, 300_100],
