@@ -97,6 +97,9 @@ export interface Judgement {
   windows: number;
 }
 
+/** Calm windows in a row after which only one beyond the threshold shows that it goes on. */
+const CALMED_WINDOWS = 2;
+
 export class Tracks {
   readonly #columns = new Columns(SPECS);
   readonly #rule: TrackRule;
@@ -156,6 +159,8 @@ export class Tracks {
         if (quiet[i]! >= this.#rule.close) this.end(i);
         return;
       }
+      // Between the thresholds: what had calmed down has not come back by that.
+      if (quiet[i]! >= CALMED_WINDOWS && !judged.exceeds) return;
       quiet[i] = 0;
       this.#note(i, atMs, judged);
       return;

@@ -87,3 +87,22 @@ describe('how bad it is', () => {
     expect(restored.save()).toEqual(saved);
   });
 });
+
+describe('when it was last there', () => {
+  const lastOf = (scores: readonly number[]): number => tracksOf(scores).read(0).lastMs / WINDOW_MS;
+
+  it('is the last window that is not calm', () => {
+    expect(lastOf([0, 9, 9, 3])).toBe(3);
+    expect(lastOf([0, 9, 9, 0, 3])).toBe(4);
+  });
+
+  it('is not one between the thresholds after two calm ones: by that it has not come back', () => {
+    expect(lastOf([0, 9, 9, 0, 0, 3, 4])).toBe(2);
+    expect(lastOf([0, 9, 9, 0, 0, 3, 9])).toBe(6);
+  });
+
+  it('is over after four calm windows, those between the thresholds not counted', () => {
+    expect(tracksOf([0, 9, 9, 0, 0, 3, 0]).isActive(0)).toBe(true);
+    expect(tracksOf([0, 9, 9, 0, 0, 3, 0, 0]).isActive(0)).toBe(false);
+  });
+});
