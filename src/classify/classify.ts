@@ -292,6 +292,8 @@ function blamed(winner: Fired, scope: Scope, sheet: FactSheet): Entity | undefin
   const { entity, comparison } = scope;
   const callee = entity.kind === 'edge' && entity.to !== undefined ? namedEntity(comparison, entity.to) : undefined;
   if (rule.blames === 'callee') return callee;
+  if (rule.blames === 'caller')
+    return entity.kind === 'edge' && entity.from !== undefined ? namedEntity(comparison, entity.from) : undefined;
   if (rule.blames === 'worst_callee' || rule.blames === 'slow_callee') {
     const worst = sheet.get(`out.${rule.blames}`)?.value;
     return typeof worst === 'string' ? namedEntity(comparison, worst) : undefined;

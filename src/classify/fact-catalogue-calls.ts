@@ -78,6 +78,12 @@ export const EDGE: readonly FactDefinition[] = [
     'smallest round-trip time now / before: rises with path length, not with queues',
     0,
   ),
+  number(
+    'edge.rtt_min_of_rise_ratio',
+    'ratio',
+    'rise of the smallest round-trip time / rise of the mean: near 1 on a longer path, near 0 behind a queue',
+    0,
+  ),
   number('edge.resets_rise_per_s', 'per_s', 'rise of TCP resets, both directions'),
   number('edge.zero_windows_rise_per_s', 'per_s', 'rise of zero-window events: a reader that does not read'),
   number(

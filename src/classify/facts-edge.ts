@@ -68,6 +68,7 @@ export function edgeFacts(scope: Scope, sheet: FactSheet): void {
   setFact(sheet, 'edge.rtt_ratio', over(rtt.current, rtt.baseline), rtt.onsetMs);
   setFact(sheet, 'edge.rtt_rise_us', minus(rtt.current, rtt.baseline), rtt.onsetMs);
   setFact(sheet, 'edge.rtt_min_ratio', smallestRtt(lists));
+  setFact(sheet, 'edge.rtt_min_of_rise_ratio', smallestOfRise(lists), rtt.onsetMs);
   const resets = addPairs(sumOf(lists, 'resetsSent'), sumOf(lists, 'resetsReceived'));
   setFact(sheet, 'edge.resets_rise_per_s', perSecond(resets), resets.onsetMs);
   const zero = sumOf(lists, 'zeroWindows');
@@ -171,6 +172,22 @@ function smallestRtt(lists: Lists): number | null {
     values((m) => m.currentMean),
     values((m) => m.baselineMean),
   );
+}
+
+/** Rise of the smallest round trip / rise of the mean, over the rows whose mean rose: others are other paths. */
+function smallestOfRise(lists: Lists): number | null {
+  let [ofSmallest, ofMean] = [0, 0];
+  for (const metrics of lists) {
+    const mean = meanPair(sumOf([metrics], 'rttSumUs'), sumOf([metrics], 'rttCount'));
+    const smallest = sumOf([metrics], 'rttMinUs');
+    const samples = sumOf([metrics], 'rttCount').current;
+    const rise = minus(mean.current, mean.baseline);
+    const rose = minus(smallest.current, smallest.baseline);
+    if (samples === null || rise === null || rose === null || rise <= 0) continue;
+    ofMean += samples * rise;
+    ofSmallest += samples * Math.max(0, rose);
+  }
+  return ofMean > 0 ? ofSmallest / ofMean : null;
 }
 
 export interface Calls {

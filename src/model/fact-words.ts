@@ -22,6 +22,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'edge.rtt_ratio': 'round-trip time seen by both ends against before',
   'edge.rtt_rise_us': 'rise of the round-trip time seen by both ends',
   'edge.rtt_min_ratio': 'smallest round-trip time against before',
+  'edge.rtt_min_of_rise_ratio': 'part of the longer round trip that its smallest shows as well',
   'edge.resets_rise_per_s': 'more resets',
   'edge.zero_windows_rise_per_s': 'more closed receive windows',
   'edge.accept_queue_overflows_rise_per_s': 'more accept-queue overflows',

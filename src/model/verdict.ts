@@ -20,6 +20,8 @@ export const FAULT_CLASSES = [
   'network_congestion',
   'accept_queue_overflow',
   'connection_reset',
+  'host_unreachable',
+  'port_exhaustion',
   'connection_limit',
   'connection_pool_exhausted',
   'thread_pool_exhausted',
