@@ -45,6 +45,8 @@ export class Connection implements CallOwner {
   established = false;
   /** When its handshake was done; NaN when that was not seen. */
   handshakeMs = Number.NaN;
+  /** When it was found to be there already, its handshake done; NaN: it was not. */
+  discoveredMs = Number.NaN;
   /** Where the index keeps it. */
   indexed: { readonly exact: string; readonly client: string | undefined; readonly role: ConnectionRole } | undefined =
     undefined;

@@ -142,6 +142,7 @@ export class Tracker {
         break;
       case 'discovered':
         connection.established = true;
+        connection.discoveredMs = frame.atMs;
         connection.totals ??= frame.totals;
         break;
       case 'failed':

@@ -133,11 +133,16 @@ export class TupleIndex {
 const HANDSHAKE_EARLIER_MS = 50;
 const HANDSHAKE_LATER_MS = 3_000;
 
-/** Whether two ends may be one connection's: the server's handshake was done when the client's was, or a bit later. */
+/**
+ * Whether two ends may be one connection's: the server's handshake was done when the client's was, or a bit later. That of an
+ * end that was there already was done before it was found.
+ */
 function areOne(one: Connection, other: Connection): boolean {
   const [client, server] = one.role === 'client' ? [one, other] : [other, one];
   const later = server.handshakeMs - client.handshakeMs;
   if (later < -HANDSHAKE_EARLIER_MS || later > HANDSHAKE_LATER_MS) return false;
+  if (server.handshakeMs - client.discoveredMs > HANDSHAKE_LATER_MS) return false;
+  if (client.handshakeMs - server.discoveredMs > HANDSHAKE_EARLIER_MS) return false;
   return !(server.handshakeMs > client.closedMs) && !(client.handshakeMs > server.closedMs);
 }
 

@@ -38,8 +38,7 @@ interface Statement {
 
 export function databaseFacts(scope: Scope, sheet: FactSheet): void {
   const inbound = callsToDatabase(scope);
-  const protocols = [...new Set(inbound.map((leaf) => leaf.protocol.toLowerCase()))].sort(compareNames);
-  const database = protocols.find((protocol) => DATABASES.has(protocol));
+  const database = databaseProtocol(inbound);
   setFact(sheet, 'db.is_database', inbound.length === 0 ? null : database !== undefined);
   setFact(sheet, 'db.protocol', database ?? null);
   if (database === undefined) return;
@@ -62,6 +61,20 @@ export function databaseFacts(scope: Scope, sheet: FactSheet): void {
   setFact(sheet, 'db.lock_errors_rise_per_s', sumOf(LOCK_ERRORS));
   setFact(sheet, 'db.connection_limit_errors_rise_per_s', sumOf(LIMIT_ERRORS));
   statementFacts(leaves, sheet);
+}
+
+/** The database protocol that it is asked in most; undefined where most of its calls come in others. */
+function databaseProtocol(inbound: readonly CallLeaf[]): string | undefined {
+  const counts = new Map<string, number>();
+  let total = 0;
+  for (const { protocol, baseline, current } of inbound) {
+    const count = baseline.count + current.count;
+    total += count;
+    const name = protocol.toLowerCase();
+    if (DATABASES.has(name)) counts.set(name, (counts.get(name) ?? 0) + count);
+  }
+  const [first] = [...counts].sort((a, b) => b[1] - a[1] || compareNames(a[0], b[0]));
+  return first !== undefined && 2 * first[1] >= total ? first[0] : undefined;
 }
 
 function callsToDatabase(scope: Scope): readonly CallLeaf[] {

@@ -375,6 +375,19 @@ describe('databases', () => {
     expect(facts.sheet.get('db.is_database')?.value).toBe(false);
     expect(facts.sheet.get('db.latency_ratio')?.value).toBe(null);
   });
+
+  it('are not judged when hardly any of its calls come in a protocol of databases', () => {
+    const stray = {
+      ...call({ caller: 'web', callee: 'orders', side: 'client', before: [5, 0, 300], now: [5, 0, 300] }),
+      protocol: 'redis',
+    };
+    const facts = factsOf(
+      comparison({ calls: [...slowEdge, stray] }),
+      walk([suspect(service('orders'), 'self', 0.9)]),
+      suspect(service('orders'), 'self', 0.9),
+    );
+    expect(facts.sheet.get('db.is_database')?.value).toBe(false);
+  });
 });
 
 describe('application errors', () => {

@@ -160,6 +160,21 @@ describe('packets and their edges', () => {
     ]);
   });
 
+  it('does not join a connection that was there already with one that began later at the same port', () => {
+    const kept = { ...CART, connId: 11, tuple: tuple('10.0.0.1:41000', '10.0.0.9:6379') };
+    const virtual = { ...GATEWAY, connId: 12, tuple: tuple('10.0.0.1:41000', '10.99.0.1:80') };
+    const behind = { ...USER, connId: 13, tuple: mirrored(toUser(41_000)) };
+    run(
+      conn({ ...kept, atMs: T0 + 100, kind: 'discovered' }),
+      conn({ ...virtual, atMs: T0 + 9_000, kind: 'opened' }),
+      conn({ ...behind, atMs: T0 + 9_001, startMs: T0 + 9_000.2, kind: 'opened' }),
+      stats({ ...kept, atMs: T0 + 9_500 }, { bytesSent: 10 }),
+      stats({ ...virtual, atMs: T0 + 9_500 }, { bytesSent: 10 }),
+      stats({ ...behind, atMs: T0 + 9_500 }, { bytesReceived: 10 }),
+    );
+    expect(edges()).toEqual(['client cart>10.0.0.9:6379:6379', 'client gateway>user:80', 'server gateway>user:8083']);
+  });
+
   it('gives late packets of an ended connection to its caller, not to the one that called last', () => {
     const failed = { ...GATEWAY, connId: 3, tuple: toUser(40_001) };
     run(
