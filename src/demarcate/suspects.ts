@@ -231,8 +231,10 @@ function end(
 
 /** What callers suffer is not from siblings as well, as far as they say whom they called. */
 function isAlone(comparison: Comparison, service: string, measure: InstanceMeasure, instance: string): boolean {
-  const own = instanceShares(comparison, service, measure).find((share) => share.instance === instance);
-  return own === undefined || own.share >= CONCENTRATED_SHARE;
+  const shares = instanceShares(comparison, service, measure);
+  const own = shares.find((share) => share.instance === instance);
+  // Connects that fail are no calls: then nobody has any.
+  return own === undefined || shares.every(({ share }) => share === 0) || own.share >= CONCENTRATED_SHARE;
 }
 
 /**

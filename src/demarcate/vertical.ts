@@ -4,7 +4,7 @@
  * its siblings, each weighted by what it contributes to the service's change.
  */
 import type { CallLeaf, CallSums, Comparison } from '../model/comparison.ts';
-import { isStop } from '../model/crash.ts';
+import { isCrash, isStop } from '../model/crash.ts';
 import { compareNames } from '../model/entity.ts';
 import { isNewcomer } from '../model/newcomer.ts';
 import { ACTIVE } from '../model/records.ts';
@@ -149,6 +149,8 @@ interface Answers {
 /** Calls before that make silence a sign, and the share of them that is no silence. */
 const MIN_ANSWERED = 5;
 const SILENT_SHARE = 0.1;
+/** The same of who crashed: it may be back by now. */
+const CRASHED_SHARE = 0.5;
 
 /**
  * Instances of a service that went silent or refuse: known in the baseline, no calls answered now. Who was stopped on purpose
@@ -166,11 +168,12 @@ export function silentInstances(comparison: Comparison, name: string): string[] 
       sum.now += leaf.current.count;
     }
   }
+  const crashed = new Set(comparison.changes.filter(isCrash).map(({ entity }) => entity));
   const spans = comparison.baseline.windows > 0 ? comparison.current.windows / comparison.baseline.windows : 0;
   return [...answers]
     .filter(([instance, { before, now, asked }]) => {
       const usual = before * spans;
-      const isSilent = usual >= MIN_ANSWERED && now < SILENT_SHARE * usual;
+      const isSilent = usual >= MIN_ANSWERED && now < (crashed.has(instance) ? CRASHED_SHARE : SILENT_SHARE) * usual;
       return isSilent && (asked - now >= SILENT_SHARE * usual || !isStopped(comparison, instance));
     })
     .map(([instance]) => instance)

@@ -160,6 +160,16 @@ describe('an instance that answers nothing any more', () => {
     expect(silentInstances(gone(0, stop({})), 'api')).toEqual(['api-1']);
   });
 
+  it('is silent when it crashed, and came back before the end', () => {
+    const back = (answered: number, ...changes: readonly ChangeRecord[]): Comparison => ({
+      ...withInstances({ 'api-1': [600, 1_000, answered, 1_000], 'api-2': [600, 1_000, 120, 1_000] }),
+      changes,
+    });
+    expect(silentInstances(back(200, stop({ signal: 9 })), 'api')).toEqual(['api-1']);
+    expect(silentInstances(back(200), 'api')).toEqual([]);
+    expect(silentInstances(back(400, stop({ signal: 9 })), 'api')).toEqual([]);
+  });
+
   it('is silent when it crashed, was started again, or is still asked', () => {
     expect(silentInstances(gone(0, stop({ signal: 9 })), 'api')).toEqual(['api-1']);
     const again = { ...stop({ atMs: 2 }), change: 'process_start' } as const;
