@@ -66,20 +66,3 @@ mend() {
   bad-release | chatty-release) restart_orders good ;;
   esac
 }
-
-list_faults() { sed -n 's/^  \([a-z-]*\)) .*;; # \(.*\)/\1\t\2/p' "$here/faults.sh" | expand -t 20; }
-
-fault() {
-  list_faults | grep -q "^$1 " || { say "no fault $1; stack.sh faults lists them"; return 2; }
-  pid_of nginx >/dev/null || { say 'nothing to break. Mend: stack.sh up'; return 1; }
-  local end=$((SECONDS + $2))
-  echo "$(date +%s) $1 begins"
-  # Whatever happens, the host is left whole.
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
-  trap "mend $1 && echo \"\$(date +%s) $1 ends\"" EXIT
-  break_ "$1" "$2"
-  # A signal ends a wait at once, a sleep only afterwards.
-  sleep $((end > SECONDS ? end - SECONDS : 0)) &
-  wait $!
-}

@@ -1,17 +1,11 @@
 # Starts and stops the servers of stack.sh, which sets $here and $dir. Each has a file with its pid.
 
-say() { echo "stack.sh: $1" >&2; }
-pg_bin() { ls -d /usr/lib/postgresql/*/bin | tail -1; }
 psql() { "$(pg_bin)/psql" -q -h 127.0.0.1 -p "${2:-5442}" -U postgres "${3:-shop}" -c "$1"; }
 mysql() { mariadb -S "$dir/my/sock" -e "$1"; }
 
 need() {
-  local missing=0 command package
-  while read -r command package; do
-    command -v "$command" >/dev/null && continue
-    say "$command is missing. Mend: $package"
-    missing=1
-  done <<'END'
+  local missing=0
+  need_commands <<'END' || missing=1
 nginx apt-get install nginx
 redis-server apt-get install redis-server
 mariadbd apt-get install mariadb-server
@@ -24,15 +18,12 @@ curl apt-get install curl
 ss apt-get install iproute2
 gunicorn pip install gunicorn
 END
-  [ -n "$(pg_bin 2>/dev/null)" ] || { say 'PostgreSQL is missing. Mend: apt-get install postgresql'; missing=1; }
   php -m | grep -qx pdo_mysql || { say 'pdo_mysql of PHP is missing. Mend: apt-get install php8.2-mysql'; missing=1; }
   python3 -c 'import flask, psycopg2, redis, requests' 2>/dev/null ||
     { say 'a Python package is missing. Mend: pip install flask psycopg2-binary redis requests'; missing=1; }
-  [ "$(id -u)" = 0 ] || { say 'expected root. Mend: sudo'; missing=1; }
   return $missing
 }
 
-# Files with pids outlive a crash of the machine: a pid counts only while its process is one of this folder.
 pid_file() {
   case $1 in
   postgres) echo "$dir/pg/postmaster.pid" ;;
@@ -41,43 +32,12 @@ pid_file() {
   *) echo "$dir/$1.pid" ;;
   esac
 }
-pid_of() {
-  local pid
-  pid=$(head -1 "$(pid_file "$1")" 2>/dev/null) && [ -n "$pid" ] || return 1
-  case "$(readlink "/proc/$pid/cwd" 2>/dev/null)/ $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)" in
-  *"$dir"/*) echo "$pid" ;;
-  *) return 1 ;;
-  esac 2>/dev/null
-}
 # By its pid; a port that somebody else listens on would be taken for ours.
 running() {
   pid_of "$1" >/dev/null && return 0
   [ -z "${2:-}" ] || [ -z "$(ss -Hltn "sport = :$2")" ] && return 1
   say "port $2 of $1 is taken. Mend: end who listens there (ss -ltnp), perhaps stack.sh down with another WEB_HOST"
   exit 1
-}
-children() { local pid; pid=$(pid_of "$1") && pgrep -P "$pid" || true; }
-family() { pid_of "$1" && children "$1" || true; }
-
-await() {
-  local name=$1
-  shift
-  for _ in $(seq 150); do
-    "$@" >/dev/null 2>&1 && return 0
-    sleep 0.2
-  done
-  say "$name did not answer within 30 s: $*. Mend: read $dir/*.log, then stack.sh down and up"
-  return 1
-}
-configure() { sed "s#@DIR@#$dir#g" "$here/$1" >"$dir/$1"; }
-
-# Run by other users than root, which must be able to reach the folder.
-own() { mkdir -p "$dir/$2" && chown "$1" "$dir/$2"; }
-reachable() {
-  local user
-  for user in www-data postgres mysql; do
-    su -s /bin/sh "$user" -c "test -x $dir" || { say "$user cannot reach $dir. Mend: WEB_HOST=... of a folder that all may enter"; return 1; }
-  done
 }
 
 start_postgres() {
@@ -169,21 +129,6 @@ up() {
   start_api
   start_nginx
   for path in shop/category/1 shop/order/1 reviews/of/1 api/orders/1; do await nginx curl -sf "127.0.0.1:8200/$path"; done
-}
-
-# Who ended and whose parent has not looked yet does not run.
-runs() { [ -d "/proc/$1" ] && ! grep -qs '^State:.Z' "/proc/$1/status"; }
-# Asks first, and goes on without an answer after five seconds.
-stop() {
-  local name=$1 signal=${2:-TERM} pids pid
-  pids=$(family "$name")
-  [ -n "$pids" ] || return 0
-  kill -CONT $pids 2>/dev/null || true
-  kill "-$signal" "$(echo "$pids" | head -1)" 2>/dev/null || true
-  for pid in $pids; do
-    for _ in $(seq 50); do runs "$pid" || continue 2; sleep 0.1; done
-    kill -KILL "$pid" 2>/dev/null || true
-  done
 }
 
 down() {

@@ -10,6 +10,8 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 dir=${WEB_HOST:-${TMPDIR:-/tmp}/web-host}
+front=nginx
+. "$here/../stack-common.sh"
 . "$here/servers.sh"
 . "$here/faults.sh"
 
