@@ -103,6 +103,11 @@ export class EdgeResolver {
     return edge;
   }
 
+  /** Whether both ends of a connection were found when its edge was resolved last. */
+  isJoined(connection: Connection): boolean {
+    return (connection.edge as Cached | undefined)?.retryAtMs === Infinity;
+  }
+
   /** Rises whenever a name may have changed. */
   get version(): number {
     return this.#namer.version;

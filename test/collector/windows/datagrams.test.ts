@@ -99,6 +99,18 @@ describe('lookups', () => {
     expect(edges()).toEqual(['server web -> resolver:1 NOERROR', 'client web -> resolver:1 NOERROR']);
   });
 
+  it('have both names when the client is told after it was answered', () => {
+    under.namer.learnAddress('10.0.0.1', 1);
+    const serves = { ...RESOLVER, tuple: tuple('10.0.0.2:53', '10.0.0.1:40000') };
+    const asks = { ...WEB, tuple: tuple('0.0.0.0:40000', '10.0.0.2:53') };
+    under.frame(datagram({ ...serves, atMs: T0 + 11, direction: 'recv' }, question('cart.shop')));
+    under.frame(datagram({ ...serves, atMs: T0 + 12, direction: 'send' }, answer('cart.shop')));
+    under.frame(datagram({ ...asks, atMs: T0 + 10, direction: 'send' }, question('cart.shop')));
+    under.frame(datagram({ ...asks, atMs: T0 + 13, direction: 'recv' }, answer('cart.shop')));
+    under.advance(T0 + 250);
+    expect(edges().sort()).toEqual(['client web -> resolver:1 NOERROR', 'server web -> resolver:1 NOERROR']);
+  });
+
   it('have both names behind a destination NAT', () => {
     lookup(T0 + 10, '10.0.0.1:40000', '10.0.0.2:53', '10.96.0.10:53');
     expect(edges()).toEqual(['server web -> resolver:1 NOERROR', 'client web -> resolver:1 NOERROR']);
