@@ -10,41 +10,13 @@
 #define ROOTWALK_DATAGRAM_BPF_H
 
 #include "conn.bpf.h"
+#include "datagram_address.bpf.h"
 #include "syscall.bpf.h"
 
-#define DNS_PORT 53
 /* Of one call: a resolver sends the questions for both kinds of addresses at once. */
 #define MAX_DATAGRAMS 4
-#define IP_LEVEL 0
-#define IP_PKTINFO 8
-#define IPV6_LEVEL 41
-#define IPV6_PKTINFO 50
 #define EPERM 1
 #define EACCES 13
-
-/* One message of a call. Addresses are of user memory; 0: there is none. */
-struct datagram {
-	__u64 sk;
-	__u64 ts_ns;
-	__u64 name;
-	__u64 control;
-	__u64 control_length;
-	__u64 payload;
-	__u64 captured;
-	__u64 full_length;
-	__s32 error;
-	__u32 direction;
-};
-
-/* The first control message of a call that sends: the address it is sent from. */
-struct source_address {
-	__u64 length;
-	__s32 level;
-	__s32 type;
-	__u32 words[5]; /* struct in_pktinfo (12 bytes) or struct in6_pktinfo */
-};
-
-#define SOURCE_V4_BYTES 28
 
 struct datagram_record {
 	struct rw_datagram_event event;
@@ -66,93 +38,46 @@ static __always_inline enum dns_ports dns_ports(const struct sock *sk)
 	return remote == 0 ? DNS_UNCONNECTED : DNS_NEITHER;
 }
 
-static __always_inline bool names_dns(__u64 name)
+/* False: not of wanted ports. */
+static __always_inline bool fill_tuple(struct rw_tuple *tuple, const struct datagram *datagram)
 {
-	struct sockaddr_in address = {};
-
-	/* Family and port, which IPv6 has in the same place. */
-	if (!name || bpf_probe_read_user(&address, 4, (void *)name))
+	__builtin_memset(tuple, 0, sizeof(*tuple));
+	read_tuple(tuple, (struct sock *)datagram->sk);
+	if (tuple->remote_port == 0)
+		read_remote(tuple, datagram->name);
+	if (datagram->direction == RW_SEND)
+		read_source(tuple, datagram);
+	if (tuple->remote_port == 0 || (tuple->remote_port != DNS_PORT && tuple->local_port != DNS_PORT))
 		return false;
-	return address.sin_port == bpf_htons(DNS_PORT);
+	tuple->protocol = RW_PROTO_DNS;
+	if (tuple->remote_port != tuple->local_port)
+		tuple->role = tuple->remote_port == DNS_PORT ? RW_ROLE_CLIENT : RW_ROLE_SERVER;
+	return ports_wanted(tuple);
 }
 
-static __always_inline void set_remote_v4(struct rw_tuple *tuple, __u32 address)
-{
-	set_v4(tuple->remote_addr, address);
-	if (tuple->family == 6)
-		set_v4(tuple->local_addr, 0);
-	tuple->family = 4;
-}
-
-static __always_inline void read_remote(struct rw_tuple *tuple, __u64 name)
-{
-	struct sockaddr_in6 address = {};
-
-	if (!name || bpf_probe_read_user(&address, sizeof(struct sockaddr_in), (void *)name))
-		return;
-	if (address.sin6_family == AF_INET) {
-		set_remote_v4(tuple, ((struct sockaddr_in *)&address)->sin_addr.s_addr);
-	} else if (address.sin6_family == AF_INET6) {
-		bpf_probe_read_user(&address, sizeof(address), (void *)name);
-		__builtin_memcpy(tuple->remote_addr, &address.sin6_addr, 16);
-		if (is_mapped_v4(tuple->remote_addr))
-			set_remote_v4(tuple, ((__u32 *)tuple->remote_addr)[3]);
-	} else {
-		return;
-	}
-	tuple->remote_port = bpf_ntohs(address.sin6_port);
-}
-
-/* Servers that are bound to all addresses say from which one they answer. */
-static __always_inline void read_source(struct rw_tuple *tuple, const struct datagram *datagram)
-{
-	const __u32 *local = (const __u32 *)tuple->local_addr;
-	struct source_address source = {};
-	void *at = (void *)datagram->control;
-
-	if ((local[0] | local[1] | local[2] | local[3]) != 0 || !at || datagram->control_length < SOURCE_V4_BYTES)
-		return;
-	if (bpf_probe_read_user(&source, SOURCE_V4_BYTES, at))
-		return;
-	if (source.level == IP_LEVEL && source.type == IP_PKTINFO && tuple->family == 4) {
-		set_v4(tuple->local_addr, source.words[1]);
-		return;
-	}
-	if (source.level != IPV6_LEVEL || source.type != IPV6_PKTINFO ||
-	    bpf_probe_read_user(&source, sizeof(source), at))
-		return;
-	if (tuple->family == 4)
-		set_v4(tuple->local_addr, source.words[3]);
-	else
-		__builtin_memcpy(tuple->local_addr, source.words, 16);
-}
-
-static __always_inline void fill_datagram(struct rw_datagram_event *event, const struct datagram *datagram,
-					  const struct rw_tuple *tuple, __u32 netns)
+static __always_inline void fill_event(struct rw_datagram_event *event, const struct datagram *datagram, __u32 netns)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
 
-	frame_header(&event->frame, sizeof(*event), RW_FRAME_DATAGRAM);
 	event->ts_ns = datagram->ts_ns;
 	event->cgroup_id = bpf_get_current_cgroup_id();
-	event->tuple = *tuple;
 	event->netns = netns;
 	event->tgid = pid_tgid >> 32;
 	event->tid = (__u32)pid_tgid;
 	event->full_length = datagram->full_length;
 	event->error = datagram->error;
 	event->direction = datagram->direction;
-	event->reserved[0] = 0;
-	event->reserved[1] = 0;
-	event->reserved[2] = 0;
+	__builtin_memset(event->reserved, 0, sizeof(event->reserved));
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 }
 
-/* Not static, as those below: verified once, not per call. */
+/*
+ * Not static, as those below: verified once, not per call. The stacks of all functions on the way here count together
+ * (512 bytes): what is filled in stands in the ring, not on the stack.
+ */
 __noinline int tell_datagram(struct datagram *datagram)
 {
 	struct datagram_record *record;
-	struct rw_tuple tuple = {};
 	__u64 captured;
 	__u32 netns;
 
@@ -161,18 +86,6 @@ __noinline int tell_datagram(struct datagram *datagram)
 	netns = netns_of_sock((struct sock *)datagram->sk);
 	if (!netns_wanted(netns) || tgid_excluded(bpf_get_current_pid_tgid() >> 32))
 		return 0;
-	read_tuple(&tuple, (struct sock *)datagram->sk);
-	if (tuple.remote_port == 0)
-		read_remote(&tuple, datagram->name);
-	if (datagram->direction == RW_SEND)
-		read_source(&tuple, datagram);
-	if (tuple.remote_port == 0 || !ports_wanted(&tuple))
-		return 0;
-	if (tuple.remote_port != DNS_PORT && tuple.local_port != DNS_PORT)
-		return 0;
-	tuple.protocol = RW_PROTO_DNS;
-	if (tuple.remote_port != tuple.local_port)
-		tuple.role = tuple.remote_port == DNS_PORT ? RW_ROLE_CLIENT : RW_ROLE_SERVER;
 	if (capture_paused) {
 		COUNT(shed_calls, 1);
 		return 0;
@@ -182,18 +95,22 @@ __noinline int tell_datagram(struct datagram *datagram)
 		COUNT(lost_data, 1);
 		return 0;
 	}
-	fill_datagram(&record->event, datagram, &tuple, netns);
+	if (!fill_tuple(&record->event.tuple, datagram))
+		goto discard;
+	fill_event(&record->event, datagram, netns);
 	captured = datagram->captured;
 	if (captured > RW_DATAGRAM_MAX)
 		captured = RW_DATAGRAM_MAX;
 	if (captured > 0 && bpf_probe_read_user(record->payload, captured, (void *)datagram->payload)) {
 		COUNT(faults, 1);
-		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
-		return 0;
+		goto discard;
 	}
-	record->event.frame.length = sizeof(record->event) + captured;
+	frame_header(&record->event.frame, sizeof(record->event) + captured, RW_FRAME_DATAGRAM);
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	COUNT(data_events, 1);
+	return 0;
+discard:
+	bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
 	return 0;
 }
 
@@ -213,8 +130,8 @@ static __always_inline bool read_iovec(struct datagram *datagram, __u64 iov, __u
 	return true;
 }
 
-/* One struct msghdr or struct mmsghdr. */
-__noinline int tell_message(struct datagram *datagram, __u64 at)
+/* One struct msghdr or struct mmsghdr. Returns whether it could be read. */
+__noinline int read_message(struct datagram *datagram, __u64 at)
 {
 	struct user_message message = {};
 
@@ -227,9 +144,7 @@ __noinline int tell_message(struct datagram *datagram, __u64 at)
 	datagram->name = message.name;
 	datagram->control = message.control;
 	datagram->control_length = message.control_length;
-	if (read_iovec(datagram, message.iov, message.iov_count))
-		tell_datagram(datagram);
-	return 0;
+	return read_iovec(datagram, message.iov, message.iov_count);
 }
 
 static __always_inline void tell_messages(struct datagram *datagram, __u64 messages, __u64 count)
@@ -244,7 +159,8 @@ static __always_inline void tell_messages(struct datagram *datagram, __u64 messa
 			bpf_probe_read_user(&length, sizeof(length),
 					    (void *)(at + offsetof(struct user_message, message_length)));
 		datagram->full_length = length;
-		tell_message(datagram, at);
+		if (read_message(datagram, at))
+			tell_datagram(datagram);
 	}
 	if (count > MAX_DATAGRAMS)
 		COUNT(lost_data, count - MAX_DATAGRAMS);
@@ -278,7 +194,8 @@ __noinline int tell_call(struct stash *stash, __u64 op, __u64 moved)
 		break;
 	case RW_OP_RECVMSG:
 	case RW_OP_SENDMSG:
-		tell_message(&datagram, stash->buffer);
+		if (read_message(&datagram, stash->buffer))
+			tell_datagram(&datagram);
 		break;
 	case RW_OP_RECVMMSG:
 	case RW_OP_SENDMMSG:
@@ -363,9 +280,25 @@ static __always_inline bool is_final(long error)
 	}
 }
 
+__noinline int tell_error(struct stash *stash, __u64 op, __u64 error)
+{
+	struct datagram datagram = {};
+
+	if (!stash)
+		return 0;
+	datagram.sk = stash->sk;
+	datagram.ts_ns = bpf_ktime_get_ns();
+	datagram.direction = is_send(op) ? RW_SEND : RW_RECV;
+	datagram.error = error;
+	/* What a message names is not filled in when nothing was received. */
+	if (is_send(op))
+		datagram.name = name_of(op, stash->buffer, stash->name);
+	tell_datagram(&datagram);
+	return 0;
+}
+
 static __always_inline void exit_datagram(struct stash *stash, __u8 op, long result)
 {
-	struct datagram datagram = { .sk = stash->sk };
 	bool is_sent = is_send(op);
 
 	if (stash->is_late)
@@ -375,15 +308,9 @@ static __always_inline void exit_datagram(struct stash *stash, __u8 op, long res
 			tell_call(stash, op, result);
 		return;
 	}
-	/* Only a connected socket reads errors; what a message names is not filled in then. */
-	if (!is_final(-result) || (!is_sent && stash->datagram != DNS_EITHER))
-		return;
-	if (is_sent)
-		datagram.name = name_of(op, stash->buffer, stash->name);
-	datagram.ts_ns = bpf_ktime_get_ns();
-	datagram.direction = is_sent ? RW_SEND : RW_RECV;
-	datagram.error = -result;
-	tell_datagram(&datagram);
+	/* Only a connected socket reads errors. */
+	if (is_final(-result) && (is_sent || stash->datagram == DNS_EITHER))
+		tell_error(stash, op, -result);
 }
 
 #endif
