@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Payload heads of system calls on TCP and Unix stream sockets.
+ * Payload heads of system calls on TCP and Unix stream sockets; datagrams of DNS (datagram.bpf.h).
  *
  * From raw_syscalls:sys_enter to sys_exit of read, write, readv, writev, recvfrom, sendto, recvmsg, sendmsg, recvmmsg,
  * sendmmsg, sendfile, splice, connect, accept, accept4. (The raw pair costs less than two programs per call under
@@ -12,6 +12,7 @@
  * gaps in stream_seq. sendfile and splice move bytes that user memory never held: length only.
  */
 #include "conn.bpf.h"
+#include "datagram.bpf.h"
 #include "infer.bpf.h"
 #include "unix_conn.bpf.h"
 
@@ -26,7 +27,6 @@
 #define EISCONN 106
 #define EINTR 4
 #define ERESTARTSYS 512
-#define TS_COMPAT 0x0002
 /* After so many calls without a match a connection is left alone. In mid-life a call may begin anywhere in a message. */
 #define ATTEMPTS_FRESH 4
 #define ATTEMPTS_MIDLIFE 16
@@ -47,70 +47,13 @@ struct {
 	__type(value, struct scratch);
 } scratches __weak SEC(".maps");
 
-/* 1: calls are not followed, the collector sheds load. Written by the loader. */
-volatile __u32 capture_paused __weak = 0;
-
-struct user_iovec {
-	__u64 base;
-	__u64 length;
-};
-
-struct user_message {
-	__u64 name;
-	__u64 name_length;
-	__u64 iov;
-	__u64 iov_count;
-	__u64 control;
-	__u64 control_length;
-	__u64 flags;
-	__u64 message_length; /* of struct mmsghdr */
-};
-
-static __always_inline bool is_compat(struct task_struct *task)
+static __always_inline bool is_stream(const struct sock *sk)
 {
-#if defined(__TARGET_ARCH_x86)
-	return task->thread_info.status & TS_COMPAT;
-#else
-	return false;
-#endif
+	return is_tcp(sk) || is_unix_stream(sk);
 }
 
-static __always_inline __u64 syscall_arg(struct pt_regs *regs, int n)
-{
-#if defined(__TARGET_ARCH_x86)
-	return n == 0 ? regs->di : n == 1 ? regs->si : n == 2 ? regs->dx : regs->r10;
-#else
-	return n == 0 ? PT_REGS_PARM1_CORE_SYSCALL(regs) :
-	       n == 1 ? PT_REGS_PARM2_CORE_SYSCALL(regs) :
-	       n == 2 ? PT_REGS_PARM3_CORE_SYSCALL(regs) :
-			PT_REGS_PARM4_CORE_SYSCALL(regs);
-#endif
-}
-
-static __always_inline __u64 syscall_number(struct pt_regs *regs)
-{
-#if defined(__TARGET_ARCH_x86)
-	return regs->orig_ax;
-#elif defined(__TARGET_ARCH_arm64)
-	return regs->syscallno;
-#else
-#error "not supported: add the register that holds the system call number"
-#endif
-}
-
-static __always_inline __u8 op_of(__u64 number)
-{
-	return number < TARG_SYSCALLS ? targ_ops[number] : RW_OP_NONE;
-}
-
-static __always_inline bool is_send(__u8 op)
-{
-	return op == RW_OP_WRITE || op == RW_OP_WRITEV || op == RW_OP_SENDTO || op == RW_OP_SENDMSG ||
-	       op == RW_OP_SENDMMSG || op == RW_OP_SENDFILE || op == RW_OP_SPLICE;
-}
-
-/* The TCP or Unix stream socket of a descriptor. A socket already followed needs no further look. */
-static __always_inline struct sock *stream_sock_of_fd(struct task_struct *task, __u32 fd, struct conn **conn)
+/* The socket of a descriptor. One already followed needs no further look. */
+static __always_inline struct sock *sock_of_fd(struct task_struct *task, __u32 fd, struct conn **conn)
 {
 	struct file *file = file_of_fd(task, fd);
 	struct sock *sk;
@@ -123,7 +66,7 @@ static __always_inline struct sock *stream_sock_of_fd(struct task_struct *task, 
 	*conn = find_conn(sk);
 	if (*conn)
 		return sk;
-	return is_socket(file) && (is_tcp(sk) || is_unix_stream(sk)) ? sk : NULL;
+	return is_socket(file) ? sk : NULL;
 }
 
 /* First use by a process: the server's side learns its owner, and the connection is told. */
@@ -167,9 +110,14 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 	if (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
 		return 0;
 
-	sk = stream_sock_of_fd(task, syscall_arg(regs, op == RW_OP_SPLICE ? 2 : 0), &conn);
+	sk = sock_of_fd(task, syscall_arg(regs, op == RW_OP_SPLICE ? 2 : 0), &conn);
 	if (!sk)
 		return 0;
+	if (!conn && !is_stream(sk)) {
+		if (is_udp(sk))
+			enter_datagram(task, sk, regs, op);
+		return 0;
+	}
 	if (op != RW_OP_CONNECT) {
 		if (conn && (conn->flags & CONN_UNIX) && (__u64)unix_peer(sk) != conn->peer)
 			conn = meet_unix(sk, RW_ROLE_UNKNOWN); /* another socket in the place of one that is gone */
@@ -200,6 +148,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 			    is_send(op)			      ? BPF_CORE_READ((struct tcp_sock *)sk, write_seq) :
 								BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
 	stash->failed = 0;
+	stash->datagram = 0;
 	stash->op = op;
 	return 0;
 }
@@ -552,8 +501,8 @@ static __always_inline void exit_accept(struct task_struct *task, long result)
 
 	if (result < 0)
 		return;
-	sk = stream_sock_of_fd(task, result, &conn);
-	if (!sk)
+	sk = sock_of_fd(task, result, &conn);
+	if (!sk || (!conn && !is_stream(sk)))
 		return;
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX)
 		meet_unix(sk, RW_ROLE_SERVER);
@@ -584,6 +533,10 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 	if (!stash || stash->op != op)
 		return 0;
 	stash->op = RW_OP_NONE;
+	if (stash->datagram) {
+		exit_datagram(stash, op, result);
+		return 0;
+	}
 	if (op == RW_OP_CONNECT) {
 		exit_connect(stash, result);
 		return 0;

@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import type { AnyBatch, Batch, ChangeRecord, RecordOf, RecordType, ResourceRecord } from '../src/model/records.ts';
 import { Breaker } from './breaker.ts';
 import { Changes } from './changes.ts';
-import type { Frame } from './frames/types.ts';
+import type { DatagramFrame, Frame } from './frames/types.ts';
 import { Health } from './health.ts';
 import { EdgeResolver } from './naming/edges.ts';
 import type { Identity } from './naming/namer.ts';
@@ -91,11 +91,12 @@ export class CollectorPipeline {
       onClosed: () => {},
       onTraffic: (connection, delta, totals, atMs) => sink.recorder?.onTraffic(connection, delta, totals, atMs),
     });
-    this.recorder = new Recorder(this.aggregator, new EdgeResolver(this.namer, this.tracker.index, ephemeral), {
+    const { index, datagrams } = this.tracker;
+    this.recorder = new Recorder(this.aggregator, new EdgeResolver(this.namer, index, ephemeral, datagrams.index), {
       excludedPorts: new Set(options.excludedPorts ?? []),
       excludedPids: options.excludedPids ?? new Set(),
     });
-    this.recorder.index = this.tracker.index;
+    this.recorder.index = index;
     sink.recorder = this.recorder;
     this.#changes = new Changes(this.namer, ephemeral, (change) => this.aggregator.addChange(change));
     this.#sampler = new ResourceSampler({
@@ -113,6 +114,10 @@ export class CollectorPipeline {
     switch (frame.type) {
       case 'data':
         this.tracker.data(frame);
+        break;
+      case 'datagram':
+        this.#learnServer(frame);
+        this.tracker.datagram(frame);
         break;
       case 'conn':
         this.tracker.conn(frame);
@@ -168,7 +173,7 @@ export class CollectorPipeline {
     } else if (boundary > this.#sampledUntilMs) {
       this.#sampledUntilMs = boundary;
       this.recorder.countActive(this.tracker.connections, boundary - 1);
-      this.recorder.countUnanswered(this.tracker.connections, boundary);
+      this.recorder.countUnanswered(this.tracker.callers(), boundary);
       this.#resources.set(boundary - windowMs, this.#sample(nowMs));
       this.#refreshNames();
     }
@@ -195,6 +200,14 @@ export class CollectorPipeline {
     }
   }
 
+  /** Nothing tells when a socket for datagrams is bound: who answers at one is known when it does, unless it listens there too. */
+  #learnServer({ role, netns, tuple, pid, comm, cgroupId, atMs }: DatagramFrame): void {
+    if (role !== 'server' || this.namer.endpoint(tuple.localAddress, tuple.localPort, netns, netns) !== undefined)
+      return;
+    const socket = { netns, pid, comm, cgroupId, atMs, backlog: 0, tuple };
+    this.namer.learnListener({ type: 'listener', kind: 'discovered', ...socket });
+  }
+
   #refreshNames(): void {
     const before = this.namingFile.problem;
     if (this.namingFile.refresh()) this.namer.use(this.namingFile.naming);
@@ -204,7 +217,7 @@ export class CollectorPipeline {
 
   #sample(nowMs: number): readonly ResourceRecord[] {
     const pids = this.#changes.identities();
-    for (const connection of this.tracker.connections) {
+    for (const connection of this.tracker.callers()) {
       const { pid } = connection;
       if (pid === 0 || pids.has(pid) || connection.layer7 === undefined) continue;
       if (this.#options.excludedPids?.has(pid)) continue;

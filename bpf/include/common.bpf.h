@@ -39,6 +39,9 @@ const volatile __u32 targ_hz __weak = 0;
 #define TARG_SYSCALLS 512
 const volatile __u8 targ_ops[TARG_SYSCALLS] __weak = {};
 
+/* 1: calls are not followed, the collector sheds load. Written by the loader. */
+volatile __u32 capture_paused __weak = 0;
+
 /* What we know of a connection: TCP, or a Unix stream. */
 struct conn {
 	__u64 id;
@@ -158,11 +161,13 @@ struct stash {
 	__u64 enter_ns;
 	__u64 sk;
 	__u64 buffer; /* payload, struct iovec *, struct msghdr *, struct mmsghdr * or struct sockaddr *, by op */
-	__u64 count; /* iovecs or messages */
+	__u64 count; /* bytes, iovecs or messages */
+	__u64 name; /* struct sockaddr * of sendto and recvfrom on datagram sockets */
 	__u32 stream_seq;
 	__u8 op;
 	__u8 failed; /* connect: the socket went back to CLOSE inside this call without an error of its own */
-	__u8 reserved[2];
+	__u8 datagram; /* enum dns_ports; 0: not a datagram socket's */
+	__u8 is_late; /* datagrams are told when the call has ended: it gives the socket its port */
 };
 
 /* key: thread. value: struct stash. bound: one per thread; leaves with the thread. */

@@ -11,6 +11,7 @@
 /* Inodes of namespaces start at PROC_DYNAMIC_FIRST; the first network namespace has a fixed one below it since 6.18. */
 #define NETNS_INODE_MIN 0xEFFFFFF9u
 #define TCP_PROTOCOL 6
+#define UDP_PROTOCOL 17
 
 static __always_inline __u32 netns_of_sock(const struct sock *sk)
 {
@@ -64,13 +65,23 @@ static __always_inline void read_tuple(struct rw_tuple *tuple, const struct sock
 		tuple->remote_port = remote;
 }
 
-static __always_inline bool is_tcp(const struct sock *sk)
+static __always_inline bool is_inet(const struct sock *sk, __u16 protocol)
 {
 	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
 	if (family != AF_INET && family != AF_INET6)
 		return false;
-	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol) == TCP_PROTOCOL;
+	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol) == protocol;
+}
+
+static __always_inline bool is_tcp(const struct sock *sk)
+{
+	return is_inet(sk, TCP_PROTOCOL);
+}
+
+static __always_inline bool is_udp(const struct sock *sk)
+{
+	return is_inet(sk, UDP_PROTOCOL);
 }
 
 #define MPTCP_PROTOCOL 262

@@ -16,6 +16,8 @@
 
 /* Longest payload head of one data event; --capture may ask for less. */
 #define RW_CAPTURE_MAX 4096
+/* Longest payload of one datagram event. */
+#define RW_DATAGRAM_MAX 512
 /* A u32 that is not known on this kernel. */
 #define RW_UNKNOWN_U32 0xffffffffu
 
@@ -29,6 +31,7 @@ enum rw_frame_type {
 	RW_FRAME_PROCESS = 11,
 	RW_FRAME_LISTENER = 12,
 	RW_FRAME_DATA = 20,
+	RW_FRAME_DATAGRAM = 21,
 	RW_FRAME_CONN_STATS = 30,
 	RW_FRAME_FLOW = 31,
 	RW_FRAME_LISTENER_STATS = 32,
@@ -49,6 +52,7 @@ enum rw_protocol {
 	RW_PROTO_REDIS = 4,
 	RW_PROTO_FASTCGI = 5,
 	RW_PROTO_H2 = 6, /* HTTP/2 in clear */
+	RW_PROTO_DNS = 7, /* over UDP, by its port */
 	RW_PROTO_OTHER = 32, /* none that we know */
 	RW_PROTO_TLS = 33,
 	RW_PROTO_HTTP2 = 34, /* not told any more: HTTP/2 that was left alone */
@@ -311,6 +315,25 @@ struct rw_data_event {
 	__u32 reserved;
 };
 
+/*
+ * One datagram, or why there was none. Its first RW_DATAGRAM_MAX bytes follow the struct: frame.length - sizeof bytes, fewer
+ * where the sender's memory was in pieces.
+ */
+struct rw_datagram_event {
+	struct rw_frame frame;
+	__u64 ts_ns; /* sent: when the call began; received: when it ended */
+	__u64 cgroup_id;
+	struct rw_tuple tuple; /* local address 0: not known, the socket is bound to all */
+	__u32 netns;
+	__u32 tgid;
+	__u32 tid;
+	__u32 full_length;
+	__s32 error; /* errno with which the kernel sent nothing, or that it was told (ICMP); then there is no payload */
+	__u8 direction;
+	__u8 reserved[3];
+	char comm[16];
+};
+
 struct rw_conn_stats {
 	struct rw_frame frame;
 	__u64 ts_ns;
@@ -359,6 +382,7 @@ _Static_assert(sizeof(struct rw_conn_event) == 208, "rw_conn_event");
 _Static_assert(sizeof(struct rw_process_event) == 208, "rw_process_event");
 _Static_assert(sizeof(struct rw_listener_event) == 96, "rw_listener_event");
 _Static_assert(sizeof(struct rw_data_event) == 64, "rw_data_event");
+_Static_assert(sizeof(struct rw_datagram_event) == 104, "rw_datagram_event");
 _Static_assert(sizeof(struct rw_conn_stats) == 152, "rw_conn_stats");
 _Static_assert(sizeof(struct rw_flow_event) == 80, "rw_flow_event");
 _Static_assert(sizeof(struct rw_listener_stats) == 80, "rw_listener_stats");

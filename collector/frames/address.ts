@@ -52,3 +52,12 @@ export function formatAddress(bytes: Uint8Array, at: number, family: number): st
       .join(':');
   return best === -1 ? text(0, 8) : `${text(0, best)}::${text(best + bestLength, 8)}`;
 }
+
+export function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
+}
+
+/** A socket that is bound to all addresses. */
+export function isWildcard(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}

@@ -12,7 +12,7 @@ import { LoaderProcess } from './loader-process.ts';
 import type { Frame, TcpTotals, Tuple } from './types.ts';
 
 const USAGE = `usage: dump.ts [--netns NAME|PATH|INODE]… [--type LIST] [--json] [--seconds N] [--capture BYTES] [--bpf-stats]
-types: hello probe name ready tick conn process listener data connStats flow (all but name by default)`;
+types: hello probe name ready tick conn process listener data datagram connStats flow (all but name by default)`;
 
 function netnsInode(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
@@ -78,6 +78,11 @@ function text(frame: Frame): string {
       return (
         `${frame.direction} #${frame.connId} ${frame.protocol} seq=${frame.streamSeq} len=${frame.fullLength} ` +
         `head=${frame.head.length}${frame.noPayload ? ' (sendfile)' : ''} "${headText(frame.head)}"`
+      );
+    case 'datagram':
+      return (
+        `${frame.direction} ${frame.role} ${tupleText(frame.tuple, '->')} ${frame.comm}[${frame.pid}] ${frame.protocol} ` +
+        `len=${frame.fullLength}${frame.errno === 0 ? '' : ` errno=${frame.errno}`} "${headText(frame.head)}"`
       );
     case 'connStats':
       return `#${frame.connId} state=${frame.state} ${frame.role} ${tupleText(frame.tuple, '->')} ${totalsText(frame.totals)}`;

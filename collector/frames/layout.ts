@@ -5,6 +5,7 @@
 
 export const WIRE_VERSION = 3;
 export const CAPTURE_MAX_BYTES = 4096;
+export const DATAGRAM_MAX_BYTES = 512;
 /** A u32 that is not known on this kernel. */
 export const UNKNOWN_U32 = 0xffffffff;
 
@@ -18,6 +19,7 @@ export const FRAME_TYPE = {
   process: 11,
   listener: 12,
   data: 20,
+  datagram: 21,
   connStats: 30,
   flow: 31,
   listenerStats: 32,
@@ -176,6 +178,22 @@ export const RW_DATA_EVENT = {
   reserved: 60,
 } as const;
 
+export const RW_DATAGRAM_EVENT = {
+  size: 104,
+  frame: 0,
+  ts_ns: 8,
+  cgroup_id: 16,
+  tuple: 24,
+  netns: 64,
+  tgid: 68,
+  tid: 72,
+  full_length: 76,
+  error: 80,
+  direction: 84,
+  reserved: 85,
+  comm: 88,
+} as const;
+
 export const RW_CONN_STATS = {
   size: 152,
   frame: 0,
@@ -230,6 +248,7 @@ export const LAYOUT: Readonly<Record<string, Readonly<Record<string, number>>>> 
   rw_process_event: RW_PROCESS_EVENT,
   rw_listener_event: RW_LISTENER_EVENT,
   rw_data_event: RW_DATA_EVENT,
+  rw_datagram_event: RW_DATAGRAM_EVENT,
   rw_conn_stats: RW_CONN_STATS,
   rw_flow_event: RW_FLOW_EVENT,
   rw_listener_stats: RW_LISTENER_STATS,

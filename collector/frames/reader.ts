@@ -13,6 +13,7 @@ const PROTOCOLS: Readonly<Record<number, WireProtocol>> = {
   4: 'redis',
   5: 'fastcgi',
   6: 'h2',
+  7: 'dns',
   32: 'other',
   33: 'tls',
   34: 'http2',

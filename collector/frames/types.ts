@@ -16,6 +16,7 @@ export type WireProtocol =
   | 'redis'
   | 'fastcgi'
   | 'h2'
+  | 'dns'
   | 'other'
   | 'tls'
   | 'http2'
@@ -214,6 +215,29 @@ export interface DataFrame {
   readonly noPayload: boolean;
 }
 
+/** One datagram that a process sent or read, or why the kernel sent none, or knows that no answer will come. */
+export interface DatagramFrame {
+  readonly type: 'datagram';
+  /** Sent: when the call began. Received: when it ended. */
+  readonly atMs: EpochMs;
+  readonly netns: number;
+  readonly pid: number;
+  readonly tid: number;
+  readonly comm: string;
+  readonly cgroupId: number;
+  /** `unknown`: both ports are the protocol's. */
+  readonly role: Role;
+  readonly protocol: WireProtocol;
+  /** `0.0.0.0` or `::` as local address: not known, the socket is bound to all. */
+  readonly tuple: Tuple;
+  readonly direction: Direction;
+  readonly fullLength: number;
+  /** 0, or why there is no payload. */
+  readonly errno: number;
+  /** A view of the chunk it came in: copy it to keep it. */
+  readonly head: Uint8Array;
+}
+
 export interface ConnStatsFrame {
   readonly type: 'connStats';
   readonly atMs: EpochMs;
@@ -264,6 +288,7 @@ export type Frame =
   | ProcessFrame
   | ListenerFrame
   | DataFrame
+  | DatagramFrame
   | ConnStatsFrame
   | FlowFrame
   | ListenerStatsFrame;

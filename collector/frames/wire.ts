@@ -5,6 +5,7 @@ import {
   RW_CONN_EVENT,
   RW_CONN_STATS,
   RW_DATA_EVENT,
+  RW_DATAGRAM_EVENT,
   RW_FLOW_EVENT,
   RW_FRAME,
   RW_HELLO,
@@ -25,6 +26,7 @@ import type {
   ConnReason,
   ConnStatsFrame,
   DataFrame,
+  DatagramFrame,
   FlowFrame,
   FlowKind,
   Frame,
@@ -107,6 +109,8 @@ export class FrameDecoder {
     switch (type) {
       case FRAME_TYPE.data:
         return this.#data(at, length);
+      case FRAME_TYPE.datagram:
+        return this.#datagram(at, length);
       case FRAME_TYPE.conn:
         return this.#conn(at, length);
       case FRAME_TYPE.connStats:
@@ -293,6 +297,26 @@ export class FrameDecoder {
       head: this.#read.bytes.subarray(at + RW_DATA_EVENT.size, at + length),
       fault: (flags & DATA_FAULT) !== 0,
       noPayload: (flags & DATA_NO_PAYLOAD) !== 0,
+    };
+  }
+
+  #datagram(at: number, length: number): DatagramFrame {
+    if (length < RW_DATAGRAM_EVENT.size) throw malformed(`datagram frame of ${length} bytes`);
+    return {
+      type: 'datagram',
+      atMs: this.#read.ms(at + RW_DATAGRAM_EVENT.ts_ns),
+      netns: this.#read.u32(at + RW_DATAGRAM_EVENT.netns),
+      pid: this.#read.u32(at + RW_DATAGRAM_EVENT.tgid),
+      tid: this.#read.u32(at + RW_DATAGRAM_EVENT.tid),
+      comm: this.#read.text(at + RW_DATAGRAM_EVENT.comm, 16),
+      cgroupId: this.#read.u64(at + RW_DATAGRAM_EVENT.cgroup_id),
+      role: this.#read.role(at + RW_DATAGRAM_EVENT.tuple + RW_TUPLE.role),
+      protocol: this.#read.protocol(at + RW_DATAGRAM_EVENT.tuple + RW_TUPLE.protocol),
+      tuple: this.#read.tuple(at + RW_DATAGRAM_EVENT.tuple),
+      direction: this.#read.u8(at + RW_DATAGRAM_EVENT.direction) === SEND ? 'send' : 'recv',
+      fullLength: this.#read.u32(at + RW_DATAGRAM_EVENT.full_length),
+      errno: this.#read.view.getInt32(at + RW_DATAGRAM_EVENT.error, true),
+      head: this.#read.bytes.subarray(at + RW_DATAGRAM_EVENT.size, at + length),
     };
   }
 

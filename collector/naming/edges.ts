@@ -1,6 +1,6 @@
 /** Which edge a connection belongs to: both ends named, the remote one joined by tuple or by address. */
 import type { Side } from '../../src/model/records.ts';
-import { isUnix, unixClientPid } from '../frames/address.ts';
+import { isLoopback, isUnix, isWildcard, unixClientPid } from '../frames/address.ts';
 import type { Tuple } from '../frames/types.ts';
 import type { Connection, ConnectionRole } from '../tracker/connection.ts';
 import type { TupleIndex } from '../tracker/tuple-index.ts';
@@ -54,6 +54,7 @@ interface Cached {
 export class EdgeResolver {
   readonly #namer: Namer;
   readonly #index: TupleIndex;
+  readonly #datagrams: TupleIndex;
   readonly #edges = new Map<string, Edge>();
   readonly #addressNames = new Set<string>();
   #nextId = 0;
@@ -61,10 +62,14 @@ export class EdgeResolver {
   capped = 0;
   readonly #ephemeral: PortRange;
 
-  /** @param ephemeral  ports the kernel gives to clients */
-  constructor(namer: Namer, index: TupleIndex, ephemeral: PortRange) {
+  /**
+   * @param ephemeral  ports the kernel gives to clients
+   * @param datagrams  the index of exchanges of datagrams
+   */
+  constructor(namer: Namer, index: TupleIndex, ephemeral: PortRange, datagrams: TupleIndex) {
     this.#namer = namer;
     this.#index = index;
+    this.#datagrams = datagrams;
     this.#ephemeral = ephemeral;
   }
 
@@ -81,7 +86,9 @@ export class EdgeResolver {
     if (connection.role === 'unknown') return undefined;
     const own = this.#ownEnd(connection, tuple);
     const isClient = connection.role === 'client';
-    const peer = this.#index.peer(connection);
+    const index = connection.isDatagram ? this.#datagrams : this.#index;
+    if (connection.isDatagram && connection.role === 'server') this.#learnClient(connection, tuple);
+    const peer = index.peer(connection);
     const joined = peer === undefined ? this.#byAddress(connection) : this.own(peer);
     const other = joined ?? this.#unknown(connection);
     const edge = isClient
@@ -90,10 +97,15 @@ export class EdgeResolver {
     const attempts = (cached?.attempts ?? 0) + 1;
     const again = attempts < EAGER_ATTEMPTS ? -Infinity : nowMs + RETRY_MS;
     // Joined by the client's port alone, the true other end may still become known.
-    const isSure = joined !== undefined && (peer === undefined || this.#index.hasMirror(connection));
+    const isSure = joined !== undefined && (peer === undefined || index.hasMirror(connection));
     connection.edge = { edge, attempts, retryAtMs: isSure ? Infinity : again } satisfies Cached;
     connection.edgeVersion = this.#namer.version;
     return edge;
+  }
+
+  /** Whether both ends of a connection were found when its edge was resolved last. */
+  isJoined(connection: Connection): boolean {
+    return (connection.edge as Cached | undefined)?.retryAtMs === Infinity;
   }
 
   /** Rises whenever a name may have changed. */
@@ -197,6 +209,16 @@ export class EdgeResolver {
     if (role === 'unknown') return;
     connection.role = role;
     this.#index.add(connection);
+  }
+
+  /** A client whose socket is bound to all addresses: who answers it knows which one it uses. */
+  #learnClient({ netns }: Connection, { family, remoteAddress, remotePort }: Tuple): void {
+    const where = isLoopback(remoteAddress) ? netns : this.#namer.netnsOf(remoteAddress);
+    if (where === undefined) return;
+    const client = this.#datagrams.unboundClient(where, family, remotePort);
+    if (client?.tuple === undefined || !isWildcard(client.tuple.localAddress)) return;
+    client.tuple = { ...client.tuple, localAddress: remoteAddress };
+    this.#datagrams.add(client);
   }
 
   #ownEnd(connection: Connection, tuple: Tuple): End {

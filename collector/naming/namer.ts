@@ -1,5 +1,5 @@
 /** Names of processes, endpoints and machines: the naming file first, then what the host shows. */
-import { isUnix } from '../frames/address.ts';
+import { isLoopback, isUnix, isWildcard } from '../frames/address.ts';
 import type { ListenerFrame } from '../frames/types.ts';
 import { containerId, containerName } from './container.ts';
 import { Copies } from './copies.ts';
@@ -304,7 +304,7 @@ export class Namer {
   /** An address seen as a socket's own belongs to that socket's namespace. */
   learnAddress(address: string, netns: number): void {
     if (this.#netnsByAddress.get(address) === netns) return;
-    if (isLoopback(address) || isUnix(address) || address === '') return;
+    if (isLoopback(address) || isWildcard(address) || isUnix(address) || address === '') return;
     this.#remember(this.#netnsByAddress, address, netns);
   }
 
@@ -354,12 +354,4 @@ export class Namer {
     }
     map.set(name, value);
   }
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1';
-}
-
-function isWildcard(address: string): boolean {
-  return address === '0.0.0.0' || address === '::';
 }

@@ -145,5 +145,24 @@ export interface KeyedProtocol extends ProtocolBase {
   open(table: ExchangeTable): KeyedSession;
 }
 
+/** What one datagram says. */
+export interface DatagramMessage {
+  readonly flow: Flow;
+  /** Answers have that of their request. */
+  readonly key: number;
+  /** Empty: an answer that does not repeat the question. */
+  readonly operation: string;
+  /** Of an answer. */
+  readonly status: string;
+  readonly errorType: string | undefined;
+}
+
+/** A protocol whose messages come whole, one per datagram. `read` may remember, within bounds, what names mean. */
+export interface DatagramProtocol {
+  readonly name: string;
+  /** The message in [start, end), undefined when it is none. The object is reused: read it, do not keep it. */
+  read(bytes: Buffer, start: number, end: number): DatagramMessage | undefined;
+}
+
 /** `match` says how responses find their request. */
 export type Protocol = OrderedProtocol | KeyedProtocol;

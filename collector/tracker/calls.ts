@@ -1,5 +1,5 @@
 /** What is told of a connection's calls, and what a connection does with its layer 7, however requests find their answers. */
-import type { Flow, PendingRequest, Protocol } from '../protocols/protocol.ts';
+import type { Flow, PendingRequest } from '../protocols/protocol.ts';
 
 /** One finished call. The object is reused: read it, do not keep it. */
 export interface Call {
@@ -37,7 +37,7 @@ export type UnansweredVisitor = (operation: string, startMs: number, protocol: s
  * as a failure.
  */
 export interface CallLayer {
-  readonly protocol: Protocol;
+  readonly protocol: { readonly name: string };
   /** The tracker's connection this belongs to. */
   readonly owner: CallOwner;
   readonly isServer: boolean;

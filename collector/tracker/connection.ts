@@ -1,4 +1,4 @@
-/** One end of a TCP connection as the kernel side knows it, with its layer-7 state once the protocol is known. */
+/** One end of a connection (TCP, Unix stream, or an exchange of datagrams) as the kernel side knows it, with its layer-7 state once the protocol is known. */
 import type { TcpTotals, Tuple } from '../frames/types.ts';
 import type { Flow, Protocol } from '../protocols/protocol.ts';
 import { REQUEST, RESPONSE } from '../protocols/protocol.ts';
@@ -39,6 +39,8 @@ export class Connection implements CallOwner {
   layer7: CallLayer | undefined = undefined;
   /** Totals already counted; deltas are taken against them. */
   totals: TcpTotals | undefined = undefined;
+  /** Its messages come in datagrams: nothing is counted of it but its calls. */
+  isDatagram = false;
   /** An active open that has no answer yet. */
   connecting = false;
   /** The handshake was seen to be done. */

@@ -5,7 +5,15 @@
  */
 
 import { UNIX_FAMILY } from '../frames/address.ts';
-import type { ConnFrame, ConnStatsFrame, DataFrame, TcpTotals, Tuple, WireProtocol } from '../frames/types.ts';
+import type {
+  ConnFrame,
+  ConnStatsFrame,
+  DataFrame,
+  DatagramFrame,
+  TcpTotals,
+  Tuple,
+  WireProtocol,
+} from '../frames/types.ts';
 import { fastcgi } from '../protocols/fastcgi/index.ts';
 import { http1 } from '../protocols/http1/index.ts';
 import { http2 } from '../protocols/http2/index.ts';
@@ -16,6 +24,7 @@ import { redis } from '../protocols/redis/index.ts';
 import type { MatchLosses } from './calls.ts';
 import type { ConnectionSink } from './connection.ts';
 import { Connection, RECV, SEND } from './connection.ts';
+import { Datagrams } from './datagrams.ts';
 import { TupleIndex } from './tuple-index.ts';
 
 const BY_WIRE: Partial<Record<WireProtocol, Protocol>> = { http1, postgresql, mysql, redis, fastcgi, h2: http2 };
@@ -40,6 +49,7 @@ export interface TrafficDelta {
 
 export interface TrackerOptions {
   readonly maxConnections?: number;
+  readonly maxDatagramConnections?: number;
   /** A request without a response for this long has failed with `timeout`. */
   readonly requestTimeoutMs?: number;
   /** Data may still come for a closed connection for this long. */
@@ -74,15 +84,17 @@ export class Tracker {
     connections: 0,
   };
   readonly index = new TupleIndex();
+  readonly datagrams: Datagrams;
   /** While true, payload is not looked at. */
   shedding = false;
   readonly #connections = new Map<number, Connection>();
   readonly #closing = new Set<Connection>();
   readonly #sink: TrackerSink;
-  readonly #options: Required<TrackerOptions>;
+  readonly #options: Required<Omit<TrackerOptions, 'maxDatagramConnections'>>;
 
   constructor(sink: TrackerSink, options: TrackerOptions = {}) {
     this.#sink = sink;
+    this.datagrams = new Datagrams(sink, this.counters, options.maxDatagramConnections);
     this.#options = {
       maxConnections: 100_000,
       requestTimeoutMs: 60_000,
@@ -93,8 +105,15 @@ export class Tracker {
     };
   }
 
+  /** Those with TCP counters, or as good as: exchanges of datagrams are in `datagrams`. */
   get connections(): Iterable<Connection> {
     return this.#connections.values();
+  }
+
+  /** All that have calls. */
+  *callers(): Iterable<Connection> {
+    yield* this.#connections.values();
+    yield* this.datagrams.connections();
   }
 
   data(frame: DataFrame): void {
@@ -127,6 +146,12 @@ export class Tracker {
     );
     // The first bytes may have told it.
     if (connection.role !== roleBefore) this.index.add(connection);
+  }
+
+  datagram(frame: DatagramFrame): void {
+    this.counters.dataEvents++;
+    if (this.shedding) this.counters.shedEvents++;
+    else this.datagrams.take(frame);
   }
 
   conn(frame: ConnFrame): void {
@@ -192,6 +217,7 @@ export class Tracker {
       this.#end(connection);
     }
     this.index.expire(nowMs);
+    this.datagrams.tick(nowMs);
     const idleBefore = nowMs - this.#options.openResponseIdleMs;
     const expireBefore = nowMs - this.#options.requestTimeoutMs;
     for (const connection of this.#connections.values()) {
@@ -218,6 +244,7 @@ export class Tracker {
     this.#connections.clear();
     this.#closing.clear();
     this.index.clear();
+    this.datagrams.reset();
     this.counters.connections = 0;
   }
 
@@ -225,6 +252,7 @@ export class Tracker {
   shed(): void {
     this.shedding = true;
     for (const connection of this.#connections.values()) connection.shed();
+    this.datagrams.reset();
   }
 
   #get(id: number, netns: number): Connection {

@@ -1,10 +1,11 @@
 /** Finds the other end of a connection when both ends are on this host. */
+import { isLoopback, isWildcard } from '../frames/address.ts';
 import type { Tuple } from '../frames/types.ts';
 import type { Connection } from './connection.ts';
 
-/** Loopback addresses mean another thing in each network namespace; all others are taken as one address space. */
+/** Loopback and wildcard addresses mean another thing in each network namespace; all others are taken as one address space. */
 function scope(address: string, netns: number): string {
-  return address.startsWith('127.') || address === '::1' ? `${netns}/${address}` : address;
+  return isLoopback(address) || isWildcard(address) ? `${netns}/${address}` : address;
 }
 
 function key(netns: number, from: string, fromPort: number, to: string, toPort: number): string {
@@ -79,6 +80,11 @@ export class TupleIndex {
   /** The end at `local` of a connection to `remote`. */
   find(netns: number, tuple: Tuple): Connection | undefined {
     return this.#exact.get(key(netns, tuple.localAddress, tuple.localPort, tuple.remoteAddress, tuple.remotePort));
+  }
+
+  /** The client of a namespace that used this port last, where its socket is bound to all addresses and its own is not known. */
+  unboundClient(netns: number, family: number, port: number): Connection | undefined {
+    return this.#clients.get(`${scope(family === 6 ? '::' : '0.0.0.0', netns)}:${port}`)?.at(-1);
   }
 
   /** True when the other end is known by the very addresses and ports of this one. */

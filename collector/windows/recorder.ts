@@ -67,8 +67,11 @@ export class Recorder implements TrackerSink {
   onCall(connection: Connection, call: Call): void {
     if (this.#excluded(connection)) return;
     const edge = this.#resolve(connection, call.endMs);
-    if (edge !== undefined) this.#add(edge, call);
+    // Without a handshake the other end may not have been told when its question is answered.
+    const isEarly = connection.isDatagram && !this.#resolver.isJoined(connection);
+    if (edge !== undefined && !isEarly) this.#add(edge, call);
     else if (this.#deferred.length < MAX_DEFERRED) this.#deferred.push({ connection, call: { ...call } });
+    else if (edge !== undefined) this.#add(edge, call);
     else this.unnamed++;
   }
 

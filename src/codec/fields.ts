@@ -43,7 +43,7 @@ export const FIELDS: Readonly<Record<RecordType, Readonly<Record<string, Field>>
   call: {
     ...EDGE,
     side: SIDE,
-    protocol: need('name', 'http, grpc, fastcgi, postgresql, mysql, redis, …'),
+    protocol: need('name', 'http, grpc, fastcgi, postgresql, mysql, redis, dns, …'),
     operation: need('name', 'route template, SQL fingerprint or command; bounded cardinality'),
     status: need(
       'name',

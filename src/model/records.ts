@@ -29,7 +29,7 @@ export interface CallRecord {
   readonly callerMachine?: string;
   readonly calleeMachine?: string;
   readonly side: Side;
-  /** http, grpc, fastcgi, postgresql, mysql, redis, … */
+  /** http, grpc, fastcgi, postgresql, mysql, redis, dns, … */
   readonly protocol: string;
   /** Route template, SQL fingerprint, command: bounded cardinality. */
   readonly operation: string;

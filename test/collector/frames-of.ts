@@ -3,6 +3,7 @@ import type {
   ConnFrame,
   ConnStatsFrame,
   DataFrame,
+  DatagramFrame,
   FlowFrame,
   ListenerFrame,
   TcpTotals,
@@ -94,4 +95,24 @@ export function flow(frame: Partial<FlowFrame> & Pick<FlowFrame, 'atMs' | 'tuple
 
 export function listener(frame: Partial<ListenerFrame> & Pick<ListenerFrame, 'atMs' | 'tuple' | 'pid'>): ListenerFrame {
   return { type: 'listener', kind: 'discovered', netns: 1, comm: 'srv', cgroupId: 0, backlog: 128, ...frame };
+}
+
+export function datagram(
+  frame: Partial<Omit<DatagramFrame, 'head'>> & Pick<DatagramFrame, 'atMs' | 'tuple' | 'direction'>,
+  head: Buffer = Buffer.alloc(0),
+): DatagramFrame {
+  return {
+    type: 'datagram',
+    netns: 1,
+    pid: 100,
+    tid: 100,
+    comm: 'app',
+    cgroupId: 0,
+    role: 'client',
+    protocol: 'dns',
+    fullLength: head.length,
+    errno: 0,
+    head,
+    ...frame,
+  };
 }

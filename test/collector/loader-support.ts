@@ -123,7 +123,9 @@ export class Watch {
 
   private constructor(options: LoaderOptions) {
     this.process = new LoaderProcess(options, (frame) => {
-      this.frames.push(frame.type === 'data' ? { ...frame, head: Uint8Array.from(frame.head) } : frame);
+      this.frames.push(
+        frame.type === 'data' || frame.type === 'datagram' ? { ...frame, head: Uint8Array.from(frame.head) } : frame,
+      );
     });
   }
 

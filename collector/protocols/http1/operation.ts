@@ -9,7 +9,8 @@ const PLAIN = /^[A-Za-z0-9._~!$&'()*+,;=:@-]*$/;
 const NAMED_ID = /^([A-Za-z]+[-_:.])(\d{2,}|\d(?=$))$/;
 const MANY_DIGITS = /\d[^\d]*\d[^\d]*\d[^\d]*\d/;
 
-function segment(text: string): string {
+/** `{id}` in the place of what looks generated: in all of a segment, or behind a word (`order-{id}`). */
+export function segmentTemplate(text: string): string {
   if (text === '') return text;
   if (DIGITS.test(text) || UUID.test(text) || HEX.test(text)) return '{id}';
   if (!PLAIN.test(text) || text.length > MAX_SEGMENT) return '{id}';
@@ -37,7 +38,7 @@ export function routeTemplate(target: string): string {
   if (cut >= 0) path = path.slice(0, cut);
   if (path === '*' || path === '' || path === '/') return path === '' ? '/' : path;
   const parts = path.split('/');
-  const kept = parts.slice(0, MAX_SEGMENTS + 1).map(segment);
+  const kept = parts.slice(0, MAX_SEGMENTS + 1).map(segmentTemplate);
   if (parts.length > MAX_SEGMENTS + 1) kept.push('…');
   return kept.join('/');
 }

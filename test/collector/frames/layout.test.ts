@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CAPTURE_MAX_BYTES, FRAME_TYPE, LAYOUT, UNKNOWN_U32, WIRE_VERSION } from '../../../collector/frames/layout.ts';
+import {
+  CAPTURE_MAX_BYTES,
+  DATAGRAM_MAX_BYTES,
+  FRAME_TYPE,
+  LAYOUT,
+  UNKNOWN_U32,
+  WIRE_VERSION,
+} from '../../../collector/frames/layout.ts';
 import { findCommand } from '../../../collector/toolchain.ts';
 
 const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
@@ -100,6 +107,7 @@ describe('wire layout', () => {
       Number(new RegExp(`#define ${name} (\\w+?)u?$`, 'm').exec(header)?.[1] ?? Number.NaN);
     expect(define('RW_WIRE_VERSION')).toBe(WIRE_VERSION);
     expect(define('RW_CAPTURE_MAX')).toBe(CAPTURE_MAX_BYTES);
+    expect(define('RW_DATAGRAM_MAX')).toBe(DATAGRAM_MAX_BYTES);
     expect(define('RW_UNKNOWN_U32')).toBe(UNKNOWN_U32);
     const types = Object.fromEntries(
       [...header.matchAll(/RW_FRAME_(\w+) = (\d+)/g)].map((match) => [

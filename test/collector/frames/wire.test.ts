@@ -5,6 +5,7 @@ import {
   FRAME_TYPE,
   RW_CONN_EVENT,
   RW_DATA_EVENT,
+  RW_DATAGRAM_EVENT,
   RW_FLOW_EVENT,
   RW_HELLO,
   RW_NAME,
@@ -13,7 +14,7 @@ import {
   UNKNOWN_U32,
   WIRE_VERSION,
 } from '../../../collector/frames/layout.ts';
-import type { ConnFrame, DataFrame, FlowFrame, Frame } from '../../../collector/frames/types.ts';
+import type { ConnFrame, DataFrame, DatagramFrame, FlowFrame, Frame } from '../../../collector/frames/types.ts';
 import { FrameDecoder } from '../../../collector/frames/wire.ts';
 
 const BOOT_MS = 1_795_000_000_000;
@@ -86,6 +87,23 @@ function drop(reason: number): Uint8Array {
   });
 }
 
+function datagram(payload: string, errno: number): Uint8Array {
+  return frame(FRAME_TYPE.datagram, RW_DATAGRAM_EVENT.size + payload.length, (view, bytes) => {
+    view.setBigUint64(RW_DATAGRAM_EVENT.ts_ns, 5_000_000n, true);
+    view.setUint32(RW_DATAGRAM_EVENT.tgid, 77, true);
+    view.setUint32(RW_DATAGRAM_EVENT.full_length, 900, true);
+    view.setInt32(RW_DATAGRAM_EVENT.error, errno, true);
+    view.setUint8(RW_DATAGRAM_EVENT.direction, 2);
+    bytes.set([10, 0, 0, 1], RW_DATAGRAM_EVENT.tuple + RW_TUPLE.local_addr);
+    bytes.set([10, 0, 0, 2], RW_DATAGRAM_EVENT.tuple + RW_TUPLE.remote_addr);
+    view.setUint16(RW_DATAGRAM_EVENT.tuple + RW_TUPLE.local_port, 53, true);
+    view.setUint16(RW_DATAGRAM_EVENT.tuple + RW_TUPLE.remote_port, 40_000, true);
+    bytes.set([4, 2, 7], RW_DATAGRAM_EVENT.tuple + RW_TUPLE.family);
+    text(bytes, RW_DATAGRAM_EVENT.comm, 'dnsmasq');
+    text(bytes, RW_DATAGRAM_EVENT.size, payload);
+  });
+}
+
 const stream = (...parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
 
 function decode(bytes: Uint8Array, step = bytes.length): Frame[] {
@@ -135,6 +153,27 @@ describe('FrameDecoder', () => {
       noPayload: false,
     });
     expect(Buffer.from(found.head).toString()).toBe('GET / HTTP/1.1\r\n');
+  });
+
+  it('reads a datagram whole, and why there is none', () => {
+    const [, found, failed] = decode(stream(hello(), datagram('question', 0), datagram('', 111))) as [
+      Frame,
+      DatagramFrame,
+      DatagramFrame,
+    ];
+    expect(found).toMatchObject({
+      atMs: BOOT_MS + 5.5,
+      pid: 77,
+      comm: 'dnsmasq',
+      role: 'server',
+      protocol: 'dns',
+      direction: 'recv',
+      fullLength: 900,
+      errno: 0,
+      tuple: { localAddress: '10.0.0.1', localPort: 53, remoteAddress: '10.0.0.2', remotePort: 40_000 },
+    });
+    expect(Buffer.from(found.head).toString()).toBe('question');
+    expect([failed.errno, failed.head.length]).toEqual([111, 0]);
   });
 
   it('leaves unknown values absent', () => {
