@@ -1,5 +1,5 @@
 /** Turns what the tracker reports into sums of windows: resolves the edge, then adds. */
-import { UNIX_FAMILY } from '../frames/address.ts';
+import { isWildcard, UNIX_FAMILY } from '../frames/address.ts';
 import type { ConnFrame, ConnReason, FlowFrame, ListenerStatsFrame, TcpTotals } from '../frames/types.ts';
 import type { Edge, EdgeResolver } from '../naming/edges.ts';
 import { EXTERNAL } from '../naming/edges.ts';
@@ -69,9 +69,9 @@ export class Recorder implements TrackerSink {
     const edge = this.#resolve(connection, call.endMs);
     // Without a handshake the other end may not have been told when its question is answered.
     const isEarly = connection.isDatagram && !this.#resolver.isJoined(connection);
-    if (edge !== undefined && !isEarly) this.#add(edge, call);
+    if (edge !== undefined && !isEarly) this.#add(connection, edge, call);
     else if (this.#deferred.length < MAX_DEFERRED) this.#deferred.push({ connection, call: { ...call } });
-    else if (edge !== undefined) this.#add(edge, call);
+    else if (edge !== undefined) this.#add(connection, edge, call);
     else this.unnamed++;
   }
 
@@ -174,7 +174,7 @@ export class Recorder implements TrackerSink {
     this.#deferred = [];
     for (const { connection, call } of waiting) {
       const edge = this.#resolve(connection, call.endMs);
-      if (edge !== undefined) this.#add(edge, call);
+      if (edge !== undefined) this.#add(connection, edge, call);
       else if (call.endMs > nowMs - DEFER_MS) this.#deferred.push({ connection, call });
       else this.unnamed++;
     }
@@ -205,7 +205,10 @@ export class Recorder implements TrackerSink {
     }
   }
 
-  #add(edge: Edge, call: Call): void {
+  #add(connection: Connection, edge: Edge, call: Call): void {
+    // Datagrams have no counters that would tell it.
+    const endpoint = connection.isDatagram ? endpointOf(connection, edge) : undefined;
+    if (endpoint !== undefined) this.#aggregator.tcp(call.endMs, edge)?.clientEndpoints.add(endpoint);
     this.#aggregator.addCall(
       call.endMs,
       edge,
@@ -252,14 +255,9 @@ export class Recorder implements TrackerSink {
 
   /** The other end is on another host, or nobody's: its collector may know the connection by its client's end. */
   #tellEndpoint(connection: Connection, cell: TcpCell, atMs: number): void {
-    const { tuple } = connection;
     const edge = this.#resolve(connection, atMs);
-    if (tuple === undefined || tuple.family === UNIX_FAMILY || edge === undefined) return;
-    const isClient = edge.side === 'client';
-    const [service, instance] = isClient ? [edge.callee, edge.calleeInstance] : [edge.caller, edge.callerInstance];
-    if (service === EXTERNAL || instance !== undefined) return;
-    const [address, port] = isClient ? [tuple.localAddress, tuple.localPort] : [tuple.remoteAddress, tuple.remotePort];
-    cell.clientEndpoints.add(`${address}:${port}`);
+    const endpoint = edge === undefined ? undefined : endpointOf(connection, edge);
+    if (endpoint !== undefined) cell.clientEndpoints.add(endpoint);
   }
 
   #excluded(connection: Connection): boolean {
@@ -329,6 +327,16 @@ export class Recorder implements TrackerSink {
         : { service: known.edge.callee, instance: known.edge.calleeInstance, machine: known.edge.calleeMachine };
     return this.#resolver.intern(side, caller, callee, remotePort);
   }
+}
+
+/** The client's end of a connection whose other end is not known here; undefined where it is, or is nobody's to know. */
+function endpointOf({ tuple }: Connection, edge: Edge): string | undefined {
+  if (tuple === undefined || tuple.family === UNIX_FAMILY) return undefined;
+  const isClient = edge.side === 'client';
+  const [service, instance] = isClient ? [edge.callee, edge.calleeInstance] : [edge.caller, edge.callerInstance];
+  if (service === EXTERNAL || instance !== undefined) return undefined;
+  const [address, port] = isClient ? [tuple.localAddress, tuple.localPort] : [tuple.remoteAddress, tuple.remotePort];
+  return isWildcard(address) ? undefined : `${address}:${port}`;
 }
 
 function haveSameCaller(one: Edge, other: Edge): boolean {

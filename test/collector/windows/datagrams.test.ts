@@ -116,6 +116,21 @@ describe('lookups', () => {
     expect(edges()).toEqual(['server web -> resolver:1 NOERROR', 'client web -> resolver:1 NOERROR']);
   });
 
+  it('tell the client’s end of the connection where the other end is on another host, for who joins both', () => {
+    const asks = { ...WEB, tuple: tuple('10.0.0.1:40000', '10.0.0.7:53') };
+    under.frame(datagram({ ...asks, atMs: T0 + 10, direction: 'send' }, question('cart.shop')));
+    under.frame(datagram({ ...asks, atMs: T0 + 14, direction: 'recv' }, answer('cart.shop')));
+    const serves = { ...RESOLVER, tuple: tuple('10.0.0.2:53', '10.0.0.8:50000') };
+    under.frame(datagram({ ...serves, atMs: T0 + 20, direction: 'recv' }, question('cart.shop')));
+    under.frame(datagram({ ...serves, atMs: T0 + 21, direction: 'send' }, answer('cart.shop')));
+    under.stop(T0 + 20_000);
+    const tcp = batches.flatMap((batch) => (batch.type === 'tcp' ? batch.records : []));
+    expect(tcp.map(({ side, caller, callee, clientEndpoints }) => [side, caller, callee, clientEndpoints])).toEqual([
+      ['client', 'web', '10.0.0.7:53', ['10.0.0.1:40000']],
+      ['server', '10.0.0.8', 'resolver', ['10.0.0.8:50000']],
+    ]);
+  });
+
   it('go to who listens there over TCP, who answered there before, or an address', () => {
     const ask = (atMs: number, port: number, server: string): void =>
       under.frame(
