@@ -24,6 +24,7 @@ export const EDGE: readonly FactDefinition[] = [
   number('edge.connect_failures_rise_per_s', 'per_s', 'rise of failed connects, all reasons'),
   number('edge.connect_failure_ratio', 'ratio', 'failed connects / all connects, now', 0, 1),
   number('edge.connect_failure_ratio_delta', 'ratio', 'its rise', -1, 1),
+  flag('edge.is_name_lookup', 'its calls are lookups of names (DNS), all of them'),
   number('edge.calls_ratio', 'factor', 'call rate now / before', 0),
   number(
     'edge.success_ratio',

@@ -44,6 +44,8 @@ export function probeAttached(scope: Scope, name: RegExp): boolean {
   );
 }
 
+const NAME_LOOKUP = 'dns';
+
 export function edgeFacts(scope: Scope, sheet: FactSheet): void {
   const windowSeconds = scope.comparison.windowMs / 1000;
   const lists = scope.tcp.map((row) => row.metrics);
@@ -319,6 +321,7 @@ function callFacts(scope: Scope, sheet: FactSheet): void {
   const rate = (value: number, seconds: number): number | null => (observed && seconds > 0 ? value / seconds : null);
   const goodBefore = rate(succeeded(seen, 'baseline'), scope.baselineSeconds);
   const goodNow = rate(succeeded(seen, 'current'), scope.currentSeconds);
+  setFact(sheet, 'edge.is_name_lookup', observed ? seen.every(({ protocol }) => protocol === NAME_LOOKUP) : null);
   setFact(sheet, 'edge.calls_ratio', rateRatio(scope, seen));
   setFact(sheet, 'edge.success_ratio', over(over(goodNow, goodBefore), askedLess(scope, seen)));
   const errorsNow = observed ? over(now.errors, now.count) : null;

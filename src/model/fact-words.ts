@@ -28,6 +28,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'edge.accept_queue_overflows_rise_per_s': 'more accept-queue overflows',
   'edge.answered_bytes_ratio': 'what it answers against before',
   'edge.server_seen': 'called end observed',
+  'edge.is_name_lookup': 'calls are lookups of names',
   'service.self_time_share': 'share of the latency change in its own time',
   'service.self_error_share': 'share of the new errors that it originates',
   'service.traffic_ratio': 'request rate against before',

@@ -21,6 +21,7 @@ export const FAULT_CLASSES = [
   'accept_queue_overflow',
   'connection_reset',
   'host_unreachable',
+  'dns_failure',
   'port_exhaustion',
   'connection_limit',
   'connection_pool_exhausted',
