@@ -29,7 +29,7 @@ describe('rootwalk rules', () => {
   it('check: good rules are counted; every bad one is named with file, path and mend, exit code 1', () => {
     expect(rootwalk('check', dir)).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/\d+ rules in 8 families, 31 classes.*good/),
+      out: expect.stringMatching(/\d+ rules in 8 families, 32 classes.*good/),
     });
     edit('network.json', (text) => text.replaceAll('edge.rtt_min_ratio', 'edge.rtt_mn_ratio'));
     edit('traffic.json', (text) => text.replace('"lessThan"', '"lesThan"'));

@@ -33,7 +33,7 @@ const GATES = ['all', 'any', 'not', 'condition', 'atLeast'];
 const LEAF_KEYS = ['fact', 'operator', 'value'];
 const KINDS = ['service', 'instance', 'machine', 'edge'];
 const RANKS = ['state', 'resource', 'symptom'];
-const BLAMES = ['suspect', 'callee', 'caller', 'instance', 'machine', 'worst_callee', 'slow_callee'];
+const BLAMES = ['suspect', 'callee', 'caller', 'instance', 'machine', 'worst_callee', 'slow_callee', 'resolver'];
 const ID = /^[a-z][a-z0-9-]*$/;
 const CLASS = /^[a-z][a-z0-9_]*$/;
 

@@ -294,7 +294,7 @@ function blamed(winner: Fired, scope: Scope, sheet: FactSheet): Entity | undefin
   if (rule.blames === 'callee') return callee;
   if (rule.blames === 'caller')
     return entity.kind === 'edge' && entity.from !== undefined ? namedEntity(comparison, entity.from) : undefined;
-  if (rule.blames === 'worst_callee' || rule.blames === 'slow_callee') {
+  if (rule.blames === 'worst_callee' || rule.blames === 'slow_callee' || rule.blames === 'resolver') {
     const worst = sheet.get(`out.${rule.blames}`)?.value;
     return typeof worst === 'string' ? namedEntity(comparison, worst) : undefined;
   }

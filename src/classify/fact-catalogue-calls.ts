@@ -204,5 +204,14 @@ export const OUT: readonly FactDefinition[] = [
     'callees it talks to in what is not read (TLS, other protocols) and that send it less than half of before',
     0,
   ),
+  number(
+    'out.lookup_latency_ratio',
+    'factor',
+    'mean duration of its lookups of names at one resolver, now / before',
+    0,
+  ),
+  number('out.lookup_latency_rise_us', 'us', 'its rise; 0: it looks up no names'),
+  number('out.lookup_error_ratio_delta', 'ratio', 'rise of the share of its lookups that fail', -1, 1),
+  text('out.resolver', 'the resolver of which that is most'),
   text('out.worst_callee', 'the callee those failures, retransmits or errors point to'),
 ];

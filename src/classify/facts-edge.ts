@@ -44,7 +44,8 @@ export function probeAttached(scope: Scope, name: RegExp): boolean {
   );
 }
 
-const NAME_LOOKUP = 'dns';
+/** The protocol in which names are looked up. */
+export const NAME_LOOKUP = 'dns';
 
 export function edgeFacts(scope: Scope, sheet: FactSheet): void {
   const windowSeconds = scope.comparison.windowMs / 1000;

@@ -6,7 +6,7 @@ import { listOf } from '../model/format.ts';
 import { ACTIVE } from '../model/records.ts';
 import type { FactSheet } from './fact-sheet.ts';
 import { setFact } from './fact-sheet.ts';
-import { bestSide, errorRises, errorTypeOf, FAILURES, probeAttached, sumCalls } from './facts-edge.ts';
+import { bestSide, errorRises, errorTypeOf, FAILURES, NAME_LOOKUP, probeAttached, sumCalls } from './facts-edge.ts';
 import { poolFacts } from './facts-pool.ts';
 import { minus, over, riseSigma, sumOf, sumOfMap, times } from './metric-sum.ts';
 import type { Scope } from './scope.ts';
@@ -52,6 +52,7 @@ export function outFacts(scope: Scope, sheet: FactSheet): void {
   slowCallee(scope, calls, sheet);
   inFlight(scope, calls, sheet);
   poolFacts(scope, rows, calls, sheet);
+  lookups(calls, sheet);
   moreCalls(scope, calls, sheet);
   const received = errorRises(bestSide(calls, 'client'), scope, (leaf) => leaf.callee);
   const returned = errorRises(bestSide(scope.calls, 'server'), scope, errorTypeOf);
@@ -131,6 +132,30 @@ function costliest({ walk, service }: Scope): string[] {
   return largest > 0 ? found.filter(([, each]) => each >= largest / 2).map(([callee]) => callee) : [];
 }
 
+/** Lookups of names, without which it cannot begin most of its other calls. */
+function lookups(calls: readonly CallLeaf[], sheet: FactSheet): void {
+  const made = bestSide(calls, 'client').filter(({ protocol }) => protocol === NAME_LOOKUP);
+  if (made.length === 0) {
+    if (calls.length > 0) noLookups(sheet);
+    return;
+  }
+  const failed = (span: Span): number | null => {
+    const { count, errors } = sumCalls(made, span);
+    return over(errors, count);
+  };
+  const failing = largestRise(made, (leaves, span) => sumCalls(leaves, span).errors);
+  const slow = largestRise(made, meanUs);
+  setFact(sheet, 'out.lookup_latency_ratio', slow?.ratio ?? null);
+  setFact(sheet, 'out.lookup_latency_rise_us', slow?.rise ?? null);
+  setFact(sheet, 'out.lookup_error_ratio_delta', minus(failed('current'), failed('baseline') ?? 0));
+  setFact(sheet, 'out.resolver', (failing !== undefined && failing.rise > 0 ? failing : slow)?.callee ?? null);
+}
+
+function noLookups(sheet: FactSheet): void {
+  setFact(sheet, 'out.lookup_latency_rise_us', 0);
+  setFact(sheet, 'out.lookup_error_ratio_delta', 0);
+}
+
 /** The callee of which something rose most, and by how much; ties by name. */
 function largestRise(
   calls: readonly CallLeaf[],
@@ -172,4 +197,5 @@ function callsNobody(sheet: FactSheet): void {
   setFact(sheet, 'out.callee_latency_rise_us', 0);
   setFact(sheet, 'out.callee_rise_of_wait_ratio', 0);
   setFact(sheet, 'out.in_flight_of_held_ratio', 0);
+  noLookups(sheet);
 }

@@ -44,9 +44,17 @@ export interface Rule {
   /**
    * Which entity is at fault when the rule fires: the suspect itself, the called or the calling end of an edge, the one instance or
    * machine whose numbers prove it, the callee its own failing calls point to (`out.worst_callee`),
-   * the callee that got slow (`out.slow_callee`).
+   * the callee that got slow (`out.slow_callee`), the resolver of names (`out.resolver`).
    */
-  readonly blames: 'suspect' | 'callee' | 'caller' | 'instance' | 'machine' | 'worst_callee' | 'slow_callee';
+  readonly blames:
+    | 'suspect'
+    | 'callee'
+    | 'caller'
+    | 'instance'
+    | 'machine'
+    | 'worst_callee'
+    | 'slow_callee'
+    | 'resolver';
   /** The suspect waits for the entity it blames: its share is added to that entity's own cause, when it has one. */
   readonly defers: boolean;
   readonly checks: readonly string[];

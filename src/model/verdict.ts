@@ -23,6 +23,7 @@ export const FAULT_CLASSES = [
   'host_unreachable',
   'dns_failure',
   'port_exhaustion',
+  'file_descriptor_exhaustion',
   'connection_limit',
   'connection_pool_exhausted',
   'thread_pool_exhausted',

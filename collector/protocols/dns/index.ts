@@ -1,8 +1,9 @@
 /**
  * DNS over UDP (RFC 1035): header and first question of a message. One question is one call, its answer found by the id.
  *
- * That a name does not exist is an answer like any other, because resolvers try names in several domains; it is an error
- * where the same question was answered with records before. So is what says that the server failed or would not answer.
+ * That a name does not exist is an answer like any other, because resolvers try names in several domains, and so is that the
+ * server will not answer, because it may have no records of a type and nobody to ask for them (AAAA). Both are errors where the
+ * same question was answered with records before. What says that the server failed always is.
  * NOERROR without records (the name has none of the type) and answers that were cut (asked again over TCP) are none.
  */
 import { OperationCache } from '../operation-cache.ts';
@@ -28,7 +29,8 @@ const RCODES: readonly string[] = [
   'NOTAUTH',
   'NOTZONE',
 ];
-const ERRORS: ReadonlySet<string> = new Set(['FORMERR', 'SERVFAIL', 'NOTIMP', 'REFUSED']);
+const ERRORS: ReadonlySet<string> = new Set(['FORMERR', 'SERVFAIL', 'NOTIMP']);
+const ERRORS_OF_KNOWN: ReadonlySet<string> = new Set(['NXDOMAIN', 'REFUSED']);
 /** Questions remembered that were answered with records. */
 const MAX_ANSWERED = 8_192;
 
@@ -95,10 +97,10 @@ export class Dns implements DatagramProtocol {
     return message;
   }
 
-  /** Remembers a question that is answered with records; true where such a one is told not to exist. */
+  /** Remembers a question that is answered with records; true where such a one is no longer. */
   #judge(bytes: Buffer, from: number, to: number, status: string, hasRecords: boolean): boolean {
     const isAnswered = status === 'NOERROR' && hasRecords;
-    if (!isAnswered && status !== 'NXDOMAIN') return false;
+    if (!isAnswered && !ERRORS_OF_KNOWN.has(status)) return false;
     const question = bytes.toString('latin1', from, to).toLowerCase();
     if (!isAnswered) return this.#answered.has(question);
     this.#answered.delete(question);

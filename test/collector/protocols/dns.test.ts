@@ -82,7 +82,7 @@ describe('messages', () => {
     [2, 'SERVFAIL', 'SERVFAIL'],
     [3, 'NXDOMAIN', undefined],
     [4, 'NOTIMP', 'NOTIMP'],
-    [5, 'REFUSED', 'REFUSED'],
+    [5, 'REFUSED', undefined],
     [9, 'NOTAUTH', undefined],
     [14, 'RCODE14', undefined],
   ])('tells rcode %i as %s', (rcode, status, errorType) => {
