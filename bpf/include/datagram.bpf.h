@@ -236,20 +236,20 @@ static __always_inline bool may_name_dns(struct pt_regs *regs, __u8 op)
 	}
 }
 
-static __always_inline void enter_datagram(struct task_struct *task, const struct sock *sk, struct pt_regs *regs,
-					   __u8 op)
+/* Apart from the way of all other calls, which stays as short as it is. */
+static __noinline int enter_datagram(struct task_struct *task, const struct sock *sk, struct pt_regs *regs, __u8 op)
 {
 	enum dns_ports ports = dns_ports(sk);
 	struct stash *stash;
 
 	if (op == RW_OP_CONNECT || op == RW_OP_SENDFILE || op == RW_OP_SPLICE || ports == DNS_NEITHER)
-		return;
+		return 0;
 	if (ports == DNS_UNCONNECTED && !may_name_dns(regs, op))
-		return;
+		return 0;
 	stash = bpf_task_storage_get(&stashes, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!stash) {
 		COUNT(lost_stash, 1);
-		return;
+		return 0;
 	}
 	stash->enter_ns = bpf_ktime_get_ns();
 	stash->sk = (__u64)sk;
@@ -261,6 +261,7 @@ static __always_inline void enter_datagram(struct task_struct *task, const struc
 	stash->op = op;
 	if (is_send(op) && !stash->is_late)
 		tell_call(stash, op, stash->count);
+	return 0;
 }
 
 /* There will be no answer: nobody is there, there is no way, or it is forbidden. */
@@ -297,7 +298,7 @@ __noinline int tell_error(struct stash *stash, __u64 op, __u64 error)
 	return 0;
 }
 
-static __always_inline void exit_datagram(struct stash *stash, __u8 op, long result)
+static __noinline int exit_datagram(struct stash *stash, __u8 op, long result)
 {
 	bool is_sent = is_send(op);
 
@@ -306,11 +307,12 @@ static __always_inline void exit_datagram(struct stash *stash, __u8 op, long res
 	if (result > 0) {
 		if (!is_sent && (stash->datagram == DNS_EITHER || names_dns(name_of(op, stash->buffer, stash->name))))
 			tell_call(stash, op, result);
-		return;
+		return 0;
 	}
 	/* Only a connected socket reads errors. */
 	if (is_final(-result) && (is_sent || stash->datagram == DNS_EITHER))
 		tell_error(stash, op, -result);
+	return 0;
 }
 
 #endif

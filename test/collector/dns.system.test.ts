@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Collector } from '../../collector/collector.ts';
 import { runCollector } from '../../collector/collector.ts';
 import { findCommand } from '../../collector/toolchain.ts';
-import type { AnyBatch, CallRecord, HealthRecord } from '../../src/model/records.ts';
+import type { AnyBatch, CallRecord, HealthRecord, TcpRecord } from '../../src/model/records.ts';
 import { DEFAULT_WINDOW_MS } from '../../src/model/units.ts';
 import type { Namespace } from './loader-support.ts';
 import { finished, Pair, until, wait } from './loader-support.ts';
@@ -219,8 +219,13 @@ describe('lookups', () => {
     expect(failed?.[1]).toBe(failed?.[0]);
   });
 
-  it('are no TCP, and lose nothing', () => {
-    expect(batches.filter((batch) => batch.type === 'tcp')).toEqual([]);
+  it('are no TCP but for the end that joins two hosts, and lose nothing', () => {
+    const records: TcpRecord[] = batches.flatMap((batch) => (batch.type === 'tcp' ? batch.records : []));
+    for (const { calleePort, clientEndpoints, ...record } of records) {
+      expect([calleePort, clientEndpoints?.length]).toEqual([53, 1]);
+      expect(Object.values(record).filter((value) => typeof value === 'number' && value !== 0)).toEqual([]);
+    }
+    expect(records.map((record) => record.callee)).toEqual(['127.0.0.10:53']);
     const health: HealthRecord[] = batches.flatMap((batch) => (batch.type === 'health' ? batch.records : []));
     expect(health.flatMap((record) => Object.entries(record.lost)).filter(([, count]) => count !== 0)).toEqual([]);
   });
