@@ -41,6 +41,8 @@ class Http2Session implements KeyedSession {
   readonly #fields = new Fields();
   /** The highest stream that a request was seen of. */
   #newest = 0;
+  /** The last stream that the server said it looks at, on its way to close the connection. */
+  #lastServed = MAX_STREAM;
   /** Requests may have gone by since then. */
   #hasMissed = false;
   /** The last request that told its content type was gRPC's. */
@@ -199,6 +201,7 @@ class Http2Session implements KeyedSession {
     this.keys[RESPONSE] = frames.uint31(bytes, at);
     const name = frames.errorName(bytes, at + 4, end);
     this.errorType = name === 'NO_ERROR' ? undefined : name;
+    if (this.errorType === undefined) this.#lastServed = Math.min(this.#lastServed, this.keys[RESPONSE]);
     this.mark = END | ABORT | ABOVE;
   }
 
@@ -219,6 +222,8 @@ class Http2Session implements KeyedSession {
     if (this.#hasMissed && this.#newest > 0) this.#table.lose((stream - this.#newest) / 2 - 1);
     this.#newest = stream;
     this.#hasMissed = false;
+    // It was on its way when the server said so: the client sends it again elsewhere.
+    if (stream > this.#lastServed) return;
     const exchange = this.#open(stream, REQUEST);
     if (exchange === undefined) return;
     const { method, path, contentType, hasUnknown } = this.#fields;

@@ -207,6 +207,15 @@ describe('ends', () => {
     expect(outline(loud)).toEqual(['GET /b none ENHANCE_YOUR_CALM']);
   });
 
+  it('leaves out requests that were on their way when the server said it goes away', () => {
+    const talk = new Talk().get(1, '/a').answer(goAway(1, 0)).get(3, '/b').grpc(5, 'a.B/C');
+    const driven = talk.answer(talk.reply(1, true, OK)).drive(true);
+    expect(waiting(driven, 1_000)).toEqual([]);
+    driven.layer.close(100, 'connection_closed');
+    expect(outline(driven)).toEqual(['GET /a 200']);
+    expect(driven.losses).toEqual({ requests: 0, responses: 0, bytes: 0 });
+  });
+
   it('tells what waits when the connection ends', () => {
     const talk = new Talk().get(1, '/a').get(3, '/events').grpc(5, 'a.B/C').grpc(7, 'a.B/D').get(9, '/cut');
     talk.answer(talk.reply(3, false, OK, ['content-type', 'text/event-stream']), talk.reply(7, false, ...grpcHead));
