@@ -155,6 +155,8 @@ export interface DatagramMessage {
   /** Of an answer. */
   readonly status: string;
   readonly errorType: string | undefined;
+  /** Of an answer: who asked several servers the same has what it wants to know, and takes no other. */
+  readonly isEnough: boolean;
 }
 
 /** A protocol whose messages come whole, one per datagram. `read` may remember, within bounds, what names mean. */

@@ -16,7 +16,7 @@ interface Waiting extends PendingRequest {
   isOver: boolean;
 }
 
-/** An answer came to a request of `layer`. */
+/** An answer came to a request of `layer`, after which nobody waits for those of others. */
 export type AnswerListener = (layer: DatagramLayer, key: number, operation: string) => void;
 
 const call = emptyCall();
@@ -117,7 +117,7 @@ export class DatagramLayer implements CallLayer {
     this.#requests.set(key, request);
   }
 
-  #answer({ key, operation, status, errorType }: DatagramMessage, full: number, atMs: number): void {
+  #answer({ key, operation, status, errorType, isEnough }: DatagramMessage, full: number, atMs: number): void {
     const request = this.#requests.get(key);
     if (request === undefined || (operation !== '' && operation !== request.operation)) {
       this.#losses.responses++;
@@ -126,7 +126,7 @@ export class DatagramLayer implements CallLayer {
     this.#requests.delete(key);
     if (request.isOver) return;
     this.#tell(request, status, errorType, full, atMs);
-    this.#onAnswer(this, key, request.operation);
+    if (isEnough) this.#onAnswer(this, key, request.operation);
   }
 
   #expireOne(request: Waiting, nowMs: number): void {

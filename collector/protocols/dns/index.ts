@@ -30,6 +30,8 @@ const RCODES: readonly string[] = [
   'NOTZONE',
 ];
 const ERRORS: ReadonlySet<string> = new Set(['FORMERR', 'SERVFAIL', 'NOTIMP']);
+/** Who asked several servers takes these from the first one, and waits for the others where a server did not say. */
+const ENOUGH: ReadonlySet<string> = new Set(['NOERROR', 'NXDOMAIN']);
 const ERRORS_OF_KNOWN: ReadonlySet<string> = new Set(['NXDOMAIN', 'REFUSED']);
 /** Questions remembered that were answered with records. */
 const MAX_ANSWERED = 8_192;
@@ -40,6 +42,7 @@ interface Message {
   operation: string;
   status: string;
   errorType: string | undefined;
+  isEnough: boolean;
 }
 
 /** The end of the first question, undefined when there is no whole one. */
@@ -61,7 +64,14 @@ export class Dns implements DatagramProtocol {
   /** Name and type as on the wire, in lower case; the one seen last stays longest. */
   readonly #answered = new Set<string>();
   readonly #maxAnswered: number;
-  readonly #message: Message = { flow: REQUEST, key: 0, operation: '', status: '', errorType: undefined };
+  readonly #message: Message = {
+    flow: REQUEST,
+    key: 0,
+    operation: '',
+    status: '',
+    errorType: undefined,
+    isEnough: false,
+  };
 
   constructor(maxAnswered: number = MAX_ANSWERED) {
     this.#maxAnswered = maxAnswered;
@@ -85,11 +95,13 @@ export class Dns implements DatagramProtocol {
     message.operation = '';
     message.status = '';
     message.errorType = undefined;
+    message.isEnough = false;
     // The class is left out: it is always IN.
     if (to !== undefined) message.operation = other ?? this.#operations.get(bytes, from, to - 2, questionOperation);
     if (flow === RESPONSE) {
       const rcode = flags & 15;
       message.status = RCODES[rcode] ?? `RCODE${rcode}`;
+      message.isEnough = ENOUGH.has(message.status);
       const hasRecords = bytes.readUInt16BE(start + 6) > 0;
       const isKnown = to !== undefined && this.#judge(bytes, from, to - 2, message.status, hasRecords);
       if (isKnown || ERRORS.has(message.status)) message.errorType = message.status;

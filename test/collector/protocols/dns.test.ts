@@ -57,6 +57,7 @@ describe('messages', () => {
       operation: 'A example.com',
       status: '',
       errorType: undefined,
+      isEnough: false,
     });
     expect(read(answered)).toEqual({
       flow: RESPONSE,
@@ -64,6 +65,7 @@ describe('messages', () => {
       operation: 'A example.com',
       status: 'NOERROR',
       errorType: undefined,
+      isEnough: true,
     });
   });
 

@@ -152,6 +152,22 @@ describe('datagrams', () => {
     ]);
   });
 
+  it.each([
+    ['SERVFAIL', 2],
+    ['REFUSED', 5],
+  ])('wait for the other servers after %s', (status, rcode) => {
+    const { under, calls, send, receive } = start();
+    const unbound = (server: string) => ({ tuple: tuple('0.0.0.0:40000', `${server}:53`) });
+    for (const server of ['10.0.0.2', '10.0.0.3', '10.0.0.4']) send(10, question(NAME), unbound(server));
+    receive(11, answer(NAME, rcode), unbound('10.0.0.2'));
+    receive(15, answer(NAME), unbound('10.0.0.3'));
+    under.tick(6_000);
+    expect(calls.map((call) => [call.status, call.endMs])).toEqual([
+      [status, 11],
+      ['NOERROR', 15],
+    ]);
+  });
+
   it('count what fits nothing, and take no answer to another question', () => {
     const { under, calls, send, receive } = start();
     send(10, question(NAME));
