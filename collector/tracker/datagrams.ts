@@ -17,6 +17,8 @@ import { TupleIndex } from './tuple-index.ts';
 const IDLE_MS = 2_000;
 const LATE_MS = 15_000;
 const MAX_CONNECTIONS = 20_000;
+/** Whose socket talks to more servers than this asks each of them something else: it is a resolver. */
+const MAX_ASKED_AT_ONCE = 16;
 /** errno -> error.type of a question that will not be answered. */
 const ERRORS: Readonly<Record<number, string>> = {
   1: 'not_permitted',
@@ -45,7 +47,7 @@ export class Datagrams {
   /** Apart from that of TCP, which has ports of its own. */
   readonly index = new TupleIndex();
   readonly #exchanges = new Map<string, Exchange>();
-  readonly #sockets = new Map<string, Exchange[]>();
+  readonly #sockets = new Map<string, Set<Exchange>>();
   readonly #protocols: Partial<Record<WireProtocol, DatagramProtocol>> = { dns: new Dns() };
   readonly #sink: ConnectionSink;
   readonly #counters: DatagramCounters;
@@ -145,15 +147,15 @@ export class Datagrams {
     this.#exchanges.set(key, exchange);
     if (socket === undefined) return exchange;
     const others = this.#sockets.get(socket);
-    if (others === undefined) this.#sockets.set(socket, [exchange]);
-    else others.push(exchange);
+    if (others === undefined) this.#sockets.set(socket, new Set([exchange]));
+    else others.add(exchange);
     return exchange;
   }
 
   /** Some ask all their servers at once and take the first answer: the others keep nobody waiting. */
   #abandonOthers(socket: string | undefined, answered: DatagramLayer, id: number, operation: string): void {
     const exchanges = socket === undefined ? undefined : this.#sockets.get(socket);
-    if (exchanges === undefined || exchanges.length === 1) return;
+    if (exchanges === undefined || exchanges.size > MAX_ASKED_AT_ONCE) return;
     for (const { layer } of exchanges) if (layer !== answered) layer.abandon(id, operation);
   }
 
@@ -171,8 +173,8 @@ export class Datagrams {
     this.#exchanges.delete(key);
     this.index.remove(connection);
     if (socket === undefined) return;
-    const rest = this.#sockets.get(socket)?.filter((other) => other !== exchange) ?? [];
-    if (rest.length === 0) this.#sockets.delete(socket);
-    else this.#sockets.set(socket, rest);
+    const others = this.#sockets.get(socket);
+    others?.delete(exchange);
+    if (others?.size === 0) this.#sockets.delete(socket);
   }
 }

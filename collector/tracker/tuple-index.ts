@@ -52,9 +52,12 @@ export class TupleIndex {
     if (this.#exact.get(indexed.exact) === connection) this.#exact.delete(indexed.exact);
     if (indexed.client === undefined) return;
     const ends = indexed.role === 'client' ? this.#clients : this.#servers;
-    const rest = ends.get(indexed.client)?.filter((end) => end !== connection) ?? [];
-    if (rest.length === 0) ends.delete(indexed.client);
-    else ends.set(indexed.client, rest);
+    const known = ends.get(indexed.client);
+    // The oldest one, as a rule: a resolver's socket has thousands.
+    const at = known?.indexOf(connection) ?? -1;
+    if (known === undefined || at < 0) return;
+    if (known.length > 1) known.splice(at, 1);
+    else ends.delete(indexed.client);
   }
 
   /** The connection has ended, but what is told of its packets may still come until `untilMs`. */

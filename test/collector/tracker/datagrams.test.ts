@@ -168,6 +168,20 @@ describe('datagrams', () => {
     ]);
   });
 
+  it('cost a resolver that asks thousands of servers from one socket no more than others', () => {
+    const { under, calls, send, receive } = start();
+    const server = (i: number) => ({ tuple: tuple('0.0.0.0:40000', `10.0.${i >> 8}.${i & 255}:53`) });
+    const from = performance.now();
+    for (let i = 0; i < 20_000; i++) send(10, question(NAME, i), server(i));
+    for (let i = 0; i < 20_000; i++) receive(12, answer(NAME, 0, i), server(i));
+    expect(calls).toHaveLength(20_000);
+    under.tick(30_000);
+    expect(under.datagrams.size).toBe(0);
+    expect(under.datagrams.index.size).toBe(0);
+    // 0.3 s; 13 s where each answer and each end looks at all of the socket's servers.
+    expect(performance.now() - from).toBeLessThan(5_000);
+  });
+
   it('count what fits nothing, and take no answer to another question', () => {
     const { under, calls, send, receive } = start();
     send(10, question(NAME));
