@@ -74,6 +74,11 @@ const SYN_SENT = 2;
 export const STATS_INTERVAL_MS = 1000;
 /** Counts per packet flow come once per interval: how long after its end a connection is still found by its addresses. */
 const LATE_PACKETS_MS = 3 * STATS_INTERVAL_MS;
+/**
+ * Of a connection that lives some report comes at least each twelfth interval. Where data is all that came, none will: a
+ * Unix connection whose first bytes are of no protocol is never told, nor is its end.
+ */
+const UNTOLD_EVICTION_MS = 30 * STATS_INTERVAL_MS;
 
 export class Tracker {
   readonly counters: TrackerCounters = {
@@ -227,6 +232,8 @@ export class Tracker {
         if (layer.pendingCount > 0) layer.expire(expireBefore, nowMs);
       }
       if (connection.lastSeenMs < nowMs - this.#options.idleEvictionMs) this.#evict(connection);
+      else if (connection.tuple === undefined && connection.lastSeenMs < nowMs - UNTOLD_EVICTION_MS)
+        this.#forget(connection);
     }
   }
 

@@ -207,6 +207,25 @@ describe('tracker', () => {
     expect(under.index.size).toBe(0);
   });
 
+  it('forgets connections that nothing but data told of', () => {
+    const { tracker: under, calls } = tracker();
+    const ask = (connId: number, atMs: number) =>
+      under.data(data({ connId, direction: 'send', enterMs: atMs, streamSeq: 0, protocol: 'undetermined' }, 'ping\n'));
+    under.conn(conn({ connId: 1, kind: 'opened', atMs: 1, tuple: TUPLE }));
+    ask(1, 2);
+    // Of a Unix socket: never told, and so never ended.
+    for (let id = 2; id < 1_000; id++) ask(id, 10);
+    ask(1_000, 10_000);
+    under.tick(35_000);
+    expect([...under.connections].map(({ id }) => id)).toEqual([1, 1_000]);
+    expect(under.counters).toMatchObject({ connections: 2, evicted: 0 });
+    // One that turns out to be a service's is told in time.
+    under.conn(conn({ connId: 1_000, kind: 'opened', atMs: 10_001, tuple: tuple('10.0.0.1:40001', '10.0.0.2:80') }));
+    under.tick(100_000);
+    expect([...under.connections].map(({ id }) => id)).toEqual([1, 1_000]);
+    expect(calls).toEqual([]);
+  });
+
   it('keeps ended connections a moment, and no more of them than a bound', () => {
     const { tracker: under } = tracker();
     const open = (id: number, atMs: number) => {
