@@ -460,9 +460,12 @@ static __always_inline void exit_connect_unix(const struct stash *stash, long re
 	struct unix_name name = { .netns = netns_of_sock(sk) };
 	struct name_buffer path = {};
 	struct conn *conn;
+	__u32 length;
 
 	bpf_probe_read_user(&path, sizeof(path), (void *)(stash->buffer + sizeof(__u16)));
-	name.hash = hash_name(path.path, UNIX_NAME_MAX, true);
+	/* A path ends with its zero, an abstract name, which begins with one, with the address. */
+	length = stash->count - sizeof(__u16);
+	name.hash = hash_name(path.path, length < UNIX_NAME_MAX ? length : UNIX_NAME_MAX, path.path[0] != 0);
 	if (result < 0) {
 		send_failed_unix(stash, &name, -result);
 		return;

@@ -60,6 +60,7 @@ let pair: Pair;
 let collector: Collector;
 const batches: AnyBatch[] = [];
 let refused: Record<string, number> = {};
+let nobody: Record<string, number> = {};
 let overflows = 0;
 
 const calls = (side: 'client' | 'server', operation: string): CallRecord[] =>
@@ -103,6 +104,9 @@ beforeAll(async () => {
   await ask(path, '/short', String(SHORT), 'short', '0');
   // Abstract names are a network namespace's own, paths are not.
   await pair.node(pair.server, CLIENT, abstract, '/abstract', String(KEPT), 'kept', '0');
+  nobody = JSON.parse(
+    await pair.node(pair.server, CLIENT, `${abstract}-no`, '/no', '5', 'short', '0'),
+  ) as typeof nobody;
   await old;
   const late = join(pair.dir, 'late.sock');
   const third = await serve(late);
@@ -180,6 +184,8 @@ describe('Unix stream sockets', () => {
 
   it('tells that a killed server refuses, and that it ended', () => {
     expect(refused['ECONNREFUSED']).toBe(REFUSED);
+    // An abstract name at which nobody ever answered is not that of another one.
+    expect(nobody).toEqual({ ECONNREFUSED: 5 });
     const told = tcp().reduce((sum, record) => sum + (record.connectFailures?.['refused'] ?? 0), 0);
     expect(told).toBe(REFUSED);
     const changes = batches.flatMap((batch): readonly ChangeRecord[] => (batch.type === 'change' ? batch.records : []));
