@@ -5,6 +5,7 @@ import type { Text } from './hpack/dynamic-table.ts';
 
 const WANTED: ReadonlySet<string> = new Set([':method', ':path', ':status', 'content-type', 'grpc-status']);
 const METHOD = /^[A-Z-]{1,16}$/;
+const STATUS = /^\d{3}$/;
 const PRINTABLE = /^[\x21-\x7e]+$/;
 const MAX_OPERATIONS = 4096;
 /** The operation of a request whose path is not known. */
@@ -44,7 +45,8 @@ export class Fields {
         this.path = value;
         break;
       case ':status':
-        this.status = value;
+        // Of anything else there would be as many as a server likes.
+        this.status = STATUS.test(value) ? value : UNKNOWN;
         break;
       case 'content-type':
         this.contentType = value;

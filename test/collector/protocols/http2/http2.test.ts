@@ -207,6 +207,12 @@ describe('ends', () => {
     expect(outline(loud)).toEqual(['GET /b none ENHANCE_YOUR_CALM']);
   });
 
+  it.each(['constructor', '', '2000', 'x'.repeat(900)])('tells no status that is none: %s', (status) => {
+    const talk = new Talk().get(1, '/a').grpc(3, 'a.B/C');
+    for (const stream of [1, 3]) talk.answer(talk.reply(stream, false, [':status', status]), data(stream, 'x'));
+    expect(outline(talk.drive())).toEqual(['GET /a *', 'a.B/C *']);
+  });
+
   it('leaves out requests that were on their way when the server said it goes away', () => {
     const talk = new Talk().get(1, '/a').answer(goAway(1, 0)).get(3, '/b').grpc(5, 'a.B/C');
     const driven = talk.answer(talk.reply(1, true, OK)).drive(true);
