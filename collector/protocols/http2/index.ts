@@ -27,6 +27,8 @@ const EVENT_STREAM = 'text/event-stream';
 
 /** Kind of a request whose content type is not known. */
 const UNTYPED = 1;
+/** As UNTYPED, and taken for gRPC's because others of the connection are: what is missing of its answer tells nothing. */
+const GUESSED = 2;
 
 const AT_START = 0;
 const IN_FRAMES = 1;
@@ -231,7 +233,10 @@ class Http2Session implements KeyedSession {
     if (isTyped) this.#speaksGrpc = isGrpcType(contentType ?? '');
     exchange.kind = isTyped ? 0 : UNTYPED;
     exchange.target = path;
-    if (this.#speaksGrpc && (isTyped || method === 'POST' || method === undefined)) becomeGrpc(exchange);
+    if (this.#speaksGrpc && (isTyped || method === 'POST' || method === undefined)) {
+      becomeGrpc(exchange);
+      if (!isTyped) exchange.kind = GUESSED;
+    }
     exchange.operation = exchange.protocol === GRPC ? grpcOperation(path) : plainOperation(method, path);
     // The response came first, as two threads report them.
     if (!Number.isNaN(exchange.answeredMs)) this.#settle(exchange, !exchange.isSettled);
@@ -250,13 +255,16 @@ class Http2Session implements KeyedSession {
       return;
     }
     exchange.uncertainMs = Number.NaN;
-    if (grpcStatus !== undefined || (contentType !== undefined && isGrpcType(contentType))) becomeGrpc(exchange);
+    if (grpcStatus !== undefined || (contentType !== undefined && isGrpcType(contentType))) {
+      becomeGrpc(exchange);
+      if (exchange.kind === GUESSED) exchange.kind = UNTYPED;
+    }
     if (Number.isNaN(exchange.responseMs)) {
       if (status?.startsWith('1') === true) return;
       this.keys[RESPONSE] = stream;
       this.mark = BEGIN;
       beginResponse(exchange, status ?? UNKNOWN, contentType);
-    } else if (hasUnknown && exchange.kind === UNTYPED) {
+    } else if (hasUnknown && exchange.kind !== 0) {
       // Trailers are gRPC's, where nothing says that they are not.
       becomeGrpc(exchange);
       this.#speaksGrpc = true;
@@ -273,7 +281,8 @@ class Http2Session implements KeyedSession {
   /** The response is over without a gRPC status; `mayHaveOne`: it may have been among fields that are not known. */
   #settle(exchange: Exchange, mayHaveOne: boolean): void {
     if (exchange.protocol !== GRPC || exchange.isSettled) return;
-    const name = exchange.status === 'OK' ? (mayHaveOne ? UNKNOWN : 'UNKNOWN') : exchange.status;
+    const isOpen = mayHaveOne || exchange.kind === GUESSED;
+    const name = exchange.status === 'OK' ? (isOpen ? UNKNOWN : 'UNKNOWN') : exchange.status;
     exchange.status = name;
     exchange.errorType = isGrpcError(name) ? name : undefined;
     exchange.isSettled = true;
@@ -284,7 +293,8 @@ class Http2Session implements KeyedSession {
 function beginResponse(exchange: Exchange, status: string, contentType: string | undefined): void {
   const isEvents = contentType?.startsWith(EVENT_STREAM) === true;
   if (exchange.protocol === GRPC) {
-    exchange.status = status === '200' ? 'OK' : status === UNKNOWN ? UNKNOWN : codeOfHttp(status);
+    const isOpen = status === UNKNOWN || (exchange.kind === GUESSED && !isServerError(status));
+    exchange.status = status === '200' ? 'OK' : isOpen ? UNKNOWN : codeOfHttp(status);
     exchange.leftStatus = 'CANCELLED';
     // Answers that begin before the question is over are a conversation.
     exchange.isStream = !exchange.done && !Number.isNaN(exchange.startMs);

@@ -80,6 +80,21 @@ describe('losses', () => {
     ]);
   });
 
+  it('fails no call because it took it for gRPC', () => {
+    const talk = new Talk(false);
+    const json = ['content-type', 'application/json'] as const;
+    talk.client.block(json);
+    talk.server.block(json);
+    talk.grpc(101, 'a.B/C').unary(101, '0');
+    for (const stream of [103, 105, 107])
+      talk.ask(talk.client.headers(stream, true, ...request('POST', `/p${stream}`, json)));
+    talk.answer(talk.reply(103, false, OK, json), data(103, '{}'));
+    talk.answer(talk.reply(105, true, [':status', '404'], json));
+    talk.answer(talk.reply(107, true, [':status', '503'], json));
+    // Nothing says whose they are, but that a gRPC call came before.
+    expect(outline(talk.drive())).toEqual(['a.B/C OK', 'p103 *', 'p105 *', 'p107 UNAVAILABLE UNAVAILABLE']);
+  });
+
   it('keeps no more than its bound of requests without an answer', () => {
     const talk = new Talk();
     for (let i = 0; i < 5000; i++) talk.get(1 + i * 2, '/a');
