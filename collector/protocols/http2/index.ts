@@ -154,7 +154,10 @@ class Http2Session implements KeyedSession {
     if (flow === REQUEST) exchange.bytes += bytes;
     else {
       exchange.responseBytes += bytes;
+      if (Number.isNaN(exchange.uncertainMs)) return exchange;
       exchange.uncertainMs = Number.NaN;
+      // What went by may have been the first message's length: what comes now is none.
+      if (Number.isNaN(exchange.left)) exchange.left = Number.POSITIVE_INFINITY;
     }
     return exchange;
   }

@@ -80,6 +80,21 @@ describe('losses', () => {
     ]);
   });
 
+  it('takes no answer for a stream because its first message’s length was lost', () => {
+    const method = 'shop.Images/Get';
+    const talk = new Talk().grpc(1, method).grpc(3, method);
+    const [first, second] = [1, 3].map((stream) => talk.reply(stream, false, ...grpcHead)) as [Buffer, Buffer];
+    const body = message('\0'.repeat(200));
+    // Of one the head was seen, of the other nothing.
+    talk.answerCut(first.length, first, data(1, body.subarray(0, 100), false), second, data(3, body, false));
+    talk.answer(data(1, body.subarray(100), false), data(3, '\0'.repeat(100), false));
+    talk.answer(talk.reply(1, true, DONE), talk.reply(3, true, DONE)).grpc(5, method);
+    const driven = talk.drive();
+    // To the end of the answer; and who waits for the next one hangs.
+    expect(durations(driven)[0]).toBe(`${method} 40`);
+    expect(waiting(driven, 1_000)).toEqual([`grpc ${method}`]);
+  });
+
   it('fails no call because it took it for gRPC', () => {
     const talk = new Talk(false);
     const json = ['content-type', 'application/json'] as const;
