@@ -39,6 +39,8 @@ export class Connection implements CallOwner {
   layer7: CallLayer | undefined = undefined;
   /** Totals already counted; deltas are taken against them. */
   totals: TcpTotals | undefined = undefined;
+  /** Seen from its first byte on: what its totals say has passed through `data`, or was lost. */
+  isWhole = false;
   /** Its messages come in datagrams: nothing is counted of it but its calls. */
   isDatagram = false;
   /** An active open that has no answer yet. */
@@ -69,6 +71,8 @@ export class Connection implements CallOwner {
   readonly #losses: MatchLosses;
   /** TCP sequence of the next byte per direction; -1 before the first event. */
   readonly #nextSequence: [number, number] = [-1, -1];
+  /** Bytes per direction that events told of, or that were missing between them. */
+  readonly #moved: [number, number] = [0, 0];
   #held: HeldEvent[] | undefined = undefined;
   #ignored = false;
 
@@ -101,6 +105,7 @@ export class Connection implements CallOwner {
     this.lastSeenMs = atMs;
     const gap = this.#gap(direction, sequence, full);
     if (gap < 0) return;
+    this.#moved[direction] += gap + full;
     if (this.layer7 === undefined && !this.#open(direction, protocol, bytes, start, captured)) {
       this.#hold(direction, bytes, start, captured, full, atMs);
       return;
@@ -113,6 +118,7 @@ export class Connection implements CallOwner {
 
   /** Ends the connection: unanswered requests failed. */
   finish(): void {
+    this.#findLoss();
     this.layer7?.close(this.closedMs, this.closeError);
     this.layer7 = undefined;
     this.#ignored = true;
@@ -124,6 +130,7 @@ export class Connection implements CallOwner {
     this.layer7?.stop();
     this.layer7 = undefined;
     this.#held = undefined;
+    this.isWhole = false;
     this.#nextSequence[0] = -1;
     this.#nextSequence[1] = -1;
   }
@@ -144,6 +151,17 @@ export class Connection implements CallOwner {
     if (gap < 0) return -1;
     this.#nextSequence[direction] = next;
     return gap;
+  }
+
+  /** What the server has said by the totals, and no event told of, may have been the answers. */
+  #findLoss(): void {
+    const { layer7, totals } = this;
+    if (layer7 === undefined || totals === undefined || !this.isWhole) return;
+    const isClient = this.role === 'client';
+    const said = isClient ? totals.bytesReceived - totals.unreadBytes : totals.bytesSent + totals.unsentBytes;
+    const missing = said - this.#moved[isClient ? RECV : SEND];
+    // A FIN may count as a byte.
+    if (missing > 1) layer7.gap(RESPONSE, missing, this.closedMs);
   }
 
   /** Opens layer 7 when protocol and role are known; false when more must be seen first. */

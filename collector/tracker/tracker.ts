@@ -166,6 +166,7 @@ export class Tracker {
       case 'opened':
         connection.totals ??= ZERO;
         connection.connecting = false;
+        connection.isWhole = !this.shedding;
         connection.established = true;
         connection.handshakeMs = connection.role === 'server' ? frame.startMs : frame.atMs;
         this.#sink.onOpened(connection, frame);

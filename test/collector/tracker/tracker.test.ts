@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { TcpTotals } from '../../../collector/frames/types.ts';
 import type { Call } from '../../../collector/tracker/calls.ts';
 import type { Connection } from '../../../collector/tracker/connection.ts';
 import type { TrackerOptions } from '../../../collector/tracker/tracker.ts';
 import { Tracker } from '../../../collector/tracker/tracker.ts';
-import { conn, data, tuple } from '../frames-of.ts';
+import { conn, data, TOTALS, tuple } from '../frames-of.ts';
 
 interface Seen extends Call {
   readonly id: number;
@@ -52,6 +53,23 @@ describe('tracker', () => {
       ['200', 90, 100],
     ]);
     expect(under.counters.losses).toMatchObject({ requests: 1, responses: 1 });
+  });
+
+  it.each(['client', 'server'] as const)('fails no call of a %s whose answer no event told of', (role) => {
+    const ends = (said: number, more: Partial<TcpTotals> = {}) => {
+      const { tracker: under, calls } = tracker();
+      under.conn(conn({ connId: 1, kind: 'opened', atMs: 1, tuple: TUPLE, role }));
+      const asks = role === 'client' ? 'send' : 'recv';
+      under.data(data({ connId: 1, direction: asks, enterMs: 10, streamSeq: 100, role }, GET));
+      const totals = { ...TOTALS, [role === 'client' ? 'bytesReceived' : 'bytesSent']: said, ...more };
+      under.conn(conn({ connId: 1, kind: 'closed', atMs: 50, tuple: TUPLE, role, totals }));
+      under.tick(1_000);
+      return [calls.map(({ errorType }) => errorType), under.counters.losses.requests];
+    };
+    expect(ends(OK.length)).toEqual([[], 1]);
+    expect(ends(0)).toEqual([['connection_closed'], 0]);
+    // It was there, and nobody read it.
+    if (role === 'client') expect(ends(OK.length, { unreadBytes: OK.length })).toEqual([['connection_closed'], 0]);
   });
 
   it('wraps sequence numbers', () => {
