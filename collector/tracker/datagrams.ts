@@ -88,6 +88,8 @@ export class Datagrams {
       return;
     }
     const flow = (frame.direction === 'send') === isClient ? REQUEST : RESPONSE;
+    // Ports of clients come again at once: who asks now may be another process.
+    if (flow === REQUEST && !isClient) connection.edge = undefined;
     layer.feed(flow, bytes, 0, bytes.length, Math.max(frame.fullLength, bytes.length), atMs);
   }
 

@@ -38,8 +38,9 @@ function lookup(
   server = '10.0.0.2:53',
   to = '10.0.0.2:53',
   from = client,
+  who: object = WEB,
 ): void {
-  const asks = { ...WEB, tuple: tuple(client, to) };
+  const asks = { ...WEB, ...who, tuple: tuple(client, to) };
   const serves = { ...RESOLVER, tuple: tuple(server, from) };
   under.frame(datagram({ ...asks, atMs, direction: 'send' }, question('cart.shop')));
   under.frame(datagram({ ...serves, atMs: atMs + 1, direction: 'recv' }, question('cart.shop')));
@@ -109,6 +110,26 @@ describe('lookups', () => {
     under.frame(datagram({ ...asks, atMs: T0 + 13, direction: 'recv' }, answer('cart.shop')));
     under.advance(T0 + 250);
     expect(edges().sort()).toEqual(['client web -> resolver:1 NOERROR', 'server web -> resolver:1 NOERROR']);
+  });
+
+  it.each([
+    ['which is bound', '10.0.0.1:40000'],
+    ['which is bound to all addresses', '0.0.0.0:40000'],
+  ])('are the next process’s when it has the port of the last one, %s', (_what, client) => {
+    under.namer.learnAddress('10.0.0.1', 1);
+    const ask = (atMs: number, pid: number, comm: string): void =>
+      lookup(atMs, client, '10.0.0.2:53', '10.0.0.2:53', '10.0.0.1:40000', { pid, comm });
+    ask(T0 + 10, 900_100, 'web');
+    ask(T0 + 500, 900_101, 'mail');
+    ask(T0 + 900, 900_102, 'batch');
+    expect(edges().sort()).toEqual([
+      'client batch -> resolver:1 NOERROR',
+      'client mail -> resolver:1 NOERROR',
+      'client web -> resolver:1 NOERROR',
+      'server batch -> resolver:1 NOERROR',
+      'server mail -> resolver:1 NOERROR',
+      'server web -> resolver:1 NOERROR',
+    ]);
   });
 
   it('have both names behind a destination NAT', () => {
