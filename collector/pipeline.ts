@@ -65,6 +65,8 @@ export class CollectorPipeline {
   /** Window start -> resources sampled at its end. */
   readonly #resources = new Map<number, readonly ResourceRecord[]>();
   #sampledUntilMs = Number.NaN;
+  /** Events with payload that found no room, in this run of the loader. */
+  #lostData = 0;
   #lastCheckMs = Number.NaN;
   #lastCheckCpuUs = 0;
   #servicePids: ReadonlyMap<number, Identity> = new Map();
@@ -140,10 +142,13 @@ export class CollectorPipeline {
         this.#changes.onListener(frame);
         break;
       case 'tick':
+        if (frame.lostData > this.#lostData) this.tracker.datagrams.doubt(frame.atMs);
+        this.#lostData = frame.lostData;
         this.health.onTick(frame);
         break;
       case 'hello':
         // A new run of the loader: connection ids start anew.
+        this.#lostData = 0;
         this.health.onHello();
         this.tracker.reset();
         this.aggregator.knowsOverflows = false;

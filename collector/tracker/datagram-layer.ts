@@ -29,6 +29,8 @@ export class DatagramLayer implements CallLayer {
   stopped = false;
   readonly #losses: MatchLosses;
   readonly #onAnswer: AnswerListener;
+  /** Messages went by unseen until then: answers to what was asked before may be among them. */
+  #doubtedMs = Number.NEGATIVE_INFINITY;
   /** In the order in which they were first seen. */
   readonly #requests = new Map<number, Waiting>();
 
@@ -83,6 +85,11 @@ export class DatagramLayer implements CallLayer {
     }
   }
 
+  /** Messages went by unseen until `atMs`. */
+  doubt(atMs: number): void {
+    this.#doubtedMs = atMs;
+  }
+
   expire(beforeMs: number, nowMs: number): void {
     for (const request of this.#requests.values())
       if (!request.isOver && request.startMs < beforeMs) this.#expireOne(request, nowMs);
@@ -90,7 +97,7 @@ export class DatagramLayer implements CallLayer {
 
   forEachUnanswered(beforeMs: number, visit: UnansweredVisitor): void {
     for (const { isOver, startMs, operation } of this.#requests.values())
-      if (!isOver && startMs <= beforeMs) visit(operation, startMs, this.protocol.name);
+      if (!isOver && startMs <= beforeMs && startMs > this.#doubtedMs) visit(operation, startMs, this.protocol.name);
   }
 
   /** Nothing ends the exchange but that it is forgotten. */
@@ -131,7 +138,8 @@ export class DatagramLayer implements CallLayer {
 
   #expireOne(request: Waiting, nowMs: number): void {
     request.isOver = true;
-    this.#tell(request, NONE, 'timeout', Number.NaN, nowMs);
+    if (request.startMs <= this.#doubtedMs) this.#losses.requests++;
+    else this.#tell(request, NONE, 'timeout', Number.NaN, nowMs);
   }
 
   #evict(): void {

@@ -93,6 +93,11 @@ export class Datagrams {
     layer.feed(flow, bytes, 0, bytes.length, Math.max(frame.fullLength, bytes.length), atMs);
   }
 
+  /** Payload was lost until `atMs`. Datagrams have no sequence: what is not answered may have been. */
+  doubt(atMs: number): void {
+    for (const { layer } of this.#exchanges.values()) layer.doubt(atMs);
+  }
+
   tick(nowMs: number): void {
     for (const exchange of this.#exchanges.values()) {
       const { connection, layer } = exchange;

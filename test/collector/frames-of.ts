@@ -7,6 +7,7 @@ import type {
   FlowFrame,
   ListenerFrame,
   TcpTotals,
+  TickFrame,
   Tuple,
 } from '../../collector/frames/types.ts';
 
@@ -113,6 +114,32 @@ export function datagram(
     fullLength: head.length,
     errno: 0,
     head,
+    ...frame,
+  };
+}
+
+export function tick(frame: Partial<TickFrame> & Pick<TickFrame, 'atMs'>): TickFrame {
+  return {
+    type: 'tick',
+    interval: 0,
+    final: false,
+    controlEvents: 0,
+    dataEvents: 0,
+    lostControl: 0,
+    lostData: 0,
+    lostConns: 0,
+    lostFlows: 0,
+    lostStash: 0,
+    shedCalls: 0,
+    missedRuns: 0,
+    faults: 0,
+    unknownCalls: 0,
+    unknownBytes: 0,
+    stdoutBlockedNs: 0,
+    bpfRunNs: 0,
+    bpfRunCount: 0,
+    loaderCpuUs: 0,
+    conns: 0,
     ...frame,
   };
 }

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Frame } from '../../collector/frames/types.ts';
 import { CollectorPipeline } from '../../collector/pipeline.ts';
 import type { AnyBatch, CallRecord, TcpRecord } from '../../src/model/records.ts';
-import { conn, data, flow, listener, stats, TOTALS, tuple } from './frames-of.ts';
+import { conn, data, flow, listener, stats, TOTALS, tick, tuple } from './frames-of.ts';
 
 const T0 = 1_700_000_000_000;
 const NAMING = {
@@ -325,33 +325,11 @@ describe('collector pipeline', () => {
 
   it('reports health every window, with what was lost as a difference', () => {
     const made = pipeline();
-    const tick = (lostData: number, atMs: number): Frame => ({
-      type: 'tick',
-      atMs,
-      interval: 0,
-      final: false,
-      controlEvents: 2,
-      dataEvents: 4,
-      lostControl: 0,
-      lostData,
-      lostConns: 0,
-      lostFlows: 0,
-      lostStash: 0,
-      shedCalls: 0,
-      missedRuns: 0,
-      faults: 0,
-      unknownCalls: 0,
-      unknownBytes: 0,
-      stdoutBlockedNs: 0,
-      bpfRunNs: 0,
-      bpfRunCount: 0,
-      loaderCpuUs: 10,
-      conns: 1,
-    });
+    const counted = { controlEvents: 2, dataEvents: 4, loaderCpuUs: 10, conns: 1 };
     made.frame({ type: 'probe', name: 'tcp_drop', attached: false, errno: 2, reason: 'no such function' });
-    made.frame(tick(5, T0 + 1000));
+    made.frame(tick({ ...counted, lostData: 5, atMs: T0 + 1000 }));
     made.advance(T0 + 5_600);
-    made.frame(tick(7, T0 + 6000));
+    made.frame(tick({ ...counted, lostData: 7, atMs: T0 + 6000 }));
     made.advance(T0 + 10_600);
     const health = batches.flatMap((batch) => (batch.type === 'health' ? batch.records : []));
     expect(health.map((record) => [record.lost.data, record.eventsReceived])).toEqual([

@@ -107,6 +107,22 @@ describe('datagrams', () => {
     expect(under.counters.losses).toEqual({ requests: 0, responses: 0, bytes: 0 });
   });
 
+  it('fail nothing where their answers may have been lost', () => {
+    const { under, calls, send, receive, unanswered } = start();
+    send(10, question(NAME, 1));
+    send(20, question(NAME, 2));
+    under.datagrams.doubt(1_000);
+    send(1_010, question(NAME, 3));
+    expect(unanswered(2_000)).toEqual([['dns', 'A cart.shop', 1_010]]);
+    receive(3_000, answer(NAME, 0, 2));
+    under.tick(7_000);
+    expect(calls.map(({ status, startMs }) => [status, startMs])).toEqual([
+      ['NOERROR', 20],
+      ['none', 1_010],
+    ]);
+    expect(under.counters.losses.requests).toBe(1);
+  });
+
   it('are another call when the question is sent again after its time', () => {
     const { under, calls, send, receive } = start();
     send(10, question(NAME));

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CollectorPipeline } from '../../../collector/pipeline.ts';
 import type { AnyBatch, CallRecord, TopologyRecord } from '../../../src/model/records.ts';
 import { answer, question } from '../dns-messages.ts';
-import { datagram, listener, tuple } from '../frames-of.ts';
+import { datagram, listener, tick, tuple } from '../frames-of.ts';
 
 const T0 = 1_700_000_000_000;
 const WEB = { netns: 1, pid: 900_100, comm: 'web', role: 'client' } as const;
@@ -130,6 +130,25 @@ describe('lookups', () => {
       'server mail -> resolver:1 NOERROR',
       'server web -> resolver:1 NOERROR',
     ]);
+  });
+
+  it('have not failed where payload was lost while they waited', () => {
+    const ask = (atMs: number, id: number): void =>
+      under.frame(
+        datagram(
+          { ...WEB, atMs, tuple: tuple('10.0.0.1:40000', '10.0.0.2:53'), direction: 'send' },
+          question('a.b', id),
+        ),
+      );
+    ask(T0 + 100, 1);
+    under.frame(tick({ atMs: T0 + 1_000, lostData: 5 }));
+    ask(T0 + 1_500, 2);
+    under.frame(tick({ atMs: T0 + 2_000, lostData: 5 }));
+    under.advance(T0 + 9_000);
+    under.stop(T0 + 20_000);
+    const failed = calls().filter((call) => call.errorType === 'timeout');
+    expect(failed.reduce((sum, call) => sum + call.count, 0)).toBe(1);
+    expect(under.tracker.counters.losses.requests).toBe(1);
   });
 
   it('have both names behind a destination NAT', () => {
