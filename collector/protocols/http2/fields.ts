@@ -3,9 +3,17 @@ import { httpOperation } from '../http1/operation.ts';
 import { grpcMethod } from './grpc.ts';
 import type { Text } from './hpack/dynamic-table.ts';
 
-const WANTED: ReadonlySet<string> = new Set([':method', ':path', ':status', 'content-type', 'grpc-status']);
+const WANTED: ReadonlySet<string> = new Set([
+  ':method',
+  ':path',
+  ':status',
+  'content-type',
+  'content-length',
+  'grpc-status',
+]);
 const METHOD = /^[A-Z-]{1,16}$/;
 const STATUS = /^\d{3}$/;
+const LENGTH = /^\d{1,15}$/;
 const PRINTABLE = /^[\x21-\x7e]+$/;
 const MAX_OPERATIONS = 4096;
 /** The operation of a request whose path is not known. */
@@ -19,6 +27,8 @@ export class Fields {
   path: Text = undefined;
   status: Text = undefined;
   contentType: Text = undefined;
+  /** Bytes of the body; NaN: not said. */
+  contentLength = Number.NaN;
   grpcStatus: Text = undefined;
   /** Fields were there whose name or value is not known, or the block was cut: absent ones may have been among them. */
   hasUnknown = false;
@@ -28,6 +38,7 @@ export class Fields {
     this.path = undefined;
     this.status = undefined;
     this.contentType = undefined;
+    this.contentLength = Number.NaN;
     this.grpcStatus = undefined;
     this.hasUnknown = false;
   }
@@ -50,6 +61,9 @@ export class Fields {
         break;
       case 'content-type':
         this.contentType = value;
+        break;
+      case 'content-length':
+        this.contentLength = LENGTH.test(value) ? Number(value) : Number.NaN;
         break;
       case 'grpc-status':
         this.grpcStatus = value;

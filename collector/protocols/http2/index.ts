@@ -165,13 +165,20 @@ class Http2Session implements KeyedSession {
   #data(flow: Flow, stream: number, bytes: Buffer, start: number, end: number, whole: number): void {
     const exchange = this.#count(flow, stream, whole);
     const flags = bytes[start + 4]!;
-    if (flow === RESPONSE && exchange !== undefined && exchange.protocol === GRPC) {
+    let isAll = false;
+    if (flow === RESPONSE && exchange !== undefined) {
       const isPadded = (flags & frames.PADDED) !== 0;
       const from = start + FRAME_HEADER + (isPadded ? 1 : 0);
       const padding = isPadded && end > start + FRAME_HEADER ? 1 + bytes[start + FRAME_HEADER]! : 0;
-      this.#message(exchange, bytes, from, end, whole - FRAME_HEADER - padding);
+      const length = whole - FRAME_HEADER - padding;
+      if (exchange.protocol === GRPC) this.#message(exchange, bytes, from, end, length);
+      else {
+        exchange.left -= length;
+        isAll = exchange.left === 0;
+      }
     }
-    if ((flags & frames.END_STREAM) === 0) return;
+    // A client that has as many bytes as were announced may leave without the frame that says so.
+    if ((flags & frames.END_STREAM) === 0 && !isAll) return;
     this.#end(flow, stream, exchange);
     if (flow === RESPONSE && exchange !== undefined) this.#settle(exchange, false);
   }
@@ -248,7 +255,7 @@ class Http2Session implements KeyedSession {
   }
 
   #responseHeaders(stream: number, endsStream: boolean): void {
-    const { status, contentType, grpcStatus, hasUnknown } = this.#fields;
+    const { status, contentType, contentLength, grpcStatus, hasUnknown } = this.#fields;
     const exchange = this.#table.find(stream) ?? (stream > this.#newest ? this.#open(stream, RESPONSE) : undefined);
     if (exchange === undefined) {
       // Of a call that is over, or of one that nobody saw.
@@ -267,6 +274,7 @@ class Http2Session implements KeyedSession {
       this.keys[RESPONSE] = stream;
       this.mark = BEGIN;
       beginResponse(exchange, status ?? UNKNOWN, contentType);
+      if (exchange.protocol !== GRPC) exchange.left = contentLength;
     } else if (hasUnknown && exchange.kind !== 0) {
       // Trailers are gRPC's, where nothing says that they are not.
       becomeGrpc(exchange);
@@ -318,6 +326,8 @@ function becomeGrpc(exchange: Exchange): void {
   if (Number.isNaN(exchange.responseMs)) return;
   exchange.isSettled = false;
   exchange.errorType = undefined;
+  // The first message's length has gone by.
+  exchange.left = Number.POSITIVE_INFINITY;
   beginResponse(exchange, exchange.status, undefined);
 }
 

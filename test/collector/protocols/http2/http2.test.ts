@@ -65,6 +65,26 @@ describe('http2', () => {
   });
 });
 
+describe('an announced length', () => {
+  const told = (length: string, ...bodies: readonly Buffer[]) => {
+    const talk = new Talk().get(1, '/a');
+    talk.answer(talk.reply(1, false, [':status', '200'], ['content-length', length]), ...bodies);
+    return talk.drive().calls.map(({ status, errorType, endMs }) => [status, errorType, endMs]);
+  };
+
+  it('ends an answer whose client leaves with its last byte', () => {
+    expect(told('5', data(1, '123', false), data(1, '45', false))).toEqual([['200', undefined, 40]]);
+  });
+
+  it('tells an answer once that its server ends, too', () => {
+    expect(told('3', data(1, '123', false), data(1, '', true))).toEqual([['200', undefined, 40]]);
+  });
+
+  it.each(['6', '4', '', 'five', '-5', '1e3'])('of "%s" bytes does not end an answer of five', (length) => {
+    expect(told(length, data(1, '12345', false))).toEqual([]);
+  });
+});
+
 describe('gRPC', () => {
   it.each([
     ['0', 'OK', false],
